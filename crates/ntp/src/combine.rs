@@ -1,0 +1,1 @@
+//! Many estimates into one.

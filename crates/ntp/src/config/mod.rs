@@ -1,0 +1,529 @@
+//! The configuration as typed truth. Text becomes this in [`parse`]; nothing else reads configuration text.
+//!
+//! Every field has the documented default of its directive; times are seconds, frequencies s/s (directives and
+//! reports speak ppm), polls log₂ seconds.
+
+use core::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Everything a configuration says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `server`, `pool`, `peer` lines in order.
+    pub sources: Vec<SourceConfig>,
+    /// `sourcedir` folders in order.
+    pub source_dirs: Vec<PathBuf>,
+    /// Clock control.
+    pub clock: ClockConfig,
+    /// Source selection.
+    pub selection: SelectionConfig,
+    /// Serving time.
+    pub server: ServerConfig,
+    /// Command and monitoring access.
+    pub control: ControlConfig,
+    /// Log files.
+    pub log: LogConfig,
+    /// Files, user, process.
+    pub process: ProcessConfig,
+    /// Client sockets.
+    pub client: ClientConfig,
+}
+
+/// What kind of source a line names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// One server.
+    Server,
+    /// A symmetric peer.
+    Peer,
+    /// Several servers behind one name.
+    Pool,
+}
+
+/// Options of `server`, `pool` and `peer`, as said (not yet clamped; the engine clamps).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// server, pool or peer.
+    pub kind: SourceKind,
+    /// Name or address as written.
+    pub name: String,
+    /// UDP port.
+    pub port: u16,
+    /// Smallest poll exponent.
+    pub minpoll: i32,
+    /// Largest poll exponent.
+    pub maxpoll: i32,
+    /// Four fast requests when going online.
+    pub iburst: bool,
+    /// Up to four requests per poll.
+    pub burst: bool,
+    /// Symmetric key, 0 for none.
+    pub key: u32,
+    /// NTS.
+    pub nts: bool,
+    /// NTS-KE port.
+    pub nts_port: u16,
+    /// Certificate set.
+    pub cert_set: u32,
+    /// Longest accepted round trip, s.
+    pub max_delay: f64,
+    /// Longest accepted round trip as multiple of the shortest; below 1 is off.
+    pub max_delay_ratio: f64,
+    /// Accepted increase of the round trip as multiple of its standard deviation.
+    pub max_delay_dev_ratio: f64,
+    /// Quantile of round trips accepted; 0 is off.
+    pub max_delay_quant: f64,
+    /// Known shortest round trip, s; 0: measured.
+    pub min_delay: f64,
+    /// Known asymmetry of the path's jitter, ±0.5; larger: measured.
+    pub asymmetry: f64,
+    /// Correction added to offsets, s.
+    pub offset: f64,
+    /// Fewest samples kept; −1: the global value.
+    pub min_samples: i32,
+    /// Most samples kept; −1: the global value.
+    pub max_samples: i32,
+    /// Polls an unreachable source may stay selected.
+    pub max_unreach: i32,
+    /// Median filter length; 0 is off.
+    pub filter: i32,
+    /// Starts online.
+    pub online: bool,
+    /// Goes offline when sending fails.
+    pub auto_offline: bool,
+    /// Selection option.
+    pub prefer: bool,
+    /// Selection option.
+    pub noselect: bool,
+    /// Selection option.
+    pub trust: bool,
+    /// Selection option.
+    pub require: bool,
+    /// Interleaved mode.
+    pub xleave: bool,
+    /// Samples the poll adaptation aims at.
+    pub poll_target: i32,
+    /// An extra request before each poll at or above this exponent; 100 is off.
+    pub presend: i32,
+    /// Raises the source's stratum.
+    pub min_stratum: i32,
+    /// Protocol version; 0: automatic.
+    pub version: u8,
+    /// Takes over the server's stratum and reference identifier.
+    pub copy: bool,
+    /// Extension fields to send, bits: 1 = F323, 2 = 10A.
+    pub ext_fields: u32,
+    /// Restrict to IPv4 or IPv6.
+    pub family: Family,
+    /// Members wanted of a pool.
+    pub max_sources: i32,
+}
+
+/// Address family wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Either.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+impl Family {
+    /// Does `address` belong to it?
+    pub fn accepts(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+impl SourceConfig {
+    /// A source with every option at its default.
+    pub fn new(kind: SourceKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            port: 123,
+            minpoll: 6,
+            maxpoll: 10,
+            iburst: false,
+            burst: false,
+            key: 0,
+            nts: false,
+            nts_port: 4460,
+            cert_set: 0,
+            max_delay: 3.0,
+            max_delay_ratio: 0.0,
+            max_delay_dev_ratio: 10.0,
+            max_delay_quant: 0.0,
+            min_delay: 0.0,
+            asymmetry: 1.0,
+            offset: 0.0,
+            min_samples: -1,
+            max_samples: -1,
+            max_unreach: 100_000,
+            filter: 0,
+            online: true,
+            auto_offline: false,
+            prefer: false,
+            noselect: false,
+            trust: false,
+            require: false,
+            xleave: false,
+            poll_target: 8,
+            presend: 100,
+            min_stratum: 0,
+            version: 0,
+            copy: false,
+            ext_fields: 0,
+            family: Family::Any,
+            max_sources: 4,
+        }
+    }
+}
+
+/// What happens at a leap second (`leapsecmode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeapMode {
+    /// The kernel steps.
+    System,
+    /// The daemon steps.
+    Step,
+    /// The daemon slews.
+    Slew,
+    /// Nothing.
+    Ignore,
+}
+
+/// Clock control.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClockConfig {
+    /// `makestep` threshold (s) and how many updates it holds for (negative: always).
+    pub makestep: Option<(f64, i32)>,
+    /// `maxchange`: offset (s), updates before it holds, exceedances ignored (negative: never exit).
+    pub maxchange: Option<(f64, i32, i32)>,
+    /// `maxslewrate`, s/s.
+    pub max_slew_rate: f64,
+    /// `maxupdateskew`, s/s.
+    pub max_update_skew: f64,
+    /// `maxdrift`, s/s.
+    pub max_drift: f64,
+    /// `maxclockerror`, s/s.
+    pub max_clock_error: f64,
+    /// `corrtimeratio`.
+    pub corr_time_ratio: f64,
+    /// `clockprecision`, s; measured if absent.
+    pub precision: Option<f64>,
+    /// `leapsecmode`.
+    pub leap_mode: LeapMode,
+    /// `rtcsync`.
+    pub rtc_sync: bool,
+    /// `logchange`, s.
+    pub log_change: f64,
+    /// `driftfile`.
+    pub drift_file: Option<PathBuf>,
+    /// `driftfile … interval`, s.
+    pub drift_interval: f64,
+}
+
+/// `authselectmode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthSelectMode {
+    /// Unauthenticated sources are not selected.
+    Require,
+    /// … only if an authenticated one exists.
+    Prefer,
+    /// Authenticated ones and reference clocks are trusted and required.
+    Mix,
+    /// Authentication does not matter.
+    Ignore,
+}
+
+/// Source selection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectionConfig {
+    /// `authselectmode`.
+    pub auth_mode: AuthSelectMode,
+    /// `combinelimit`.
+    pub combine_limit: f64,
+    /// `maxdistance`, s.
+    pub max_distance: f64,
+    /// `maxjitter`, s.
+    pub max_jitter: f64,
+    /// `maxstratum`.
+    pub max_stratum: i32,
+    /// `minstratum`.
+    pub min_stratum: i32,
+    /// `minsources`.
+    pub min_sources: i32,
+    /// `reselectdist`, s.
+    pub reselect_dist: f64,
+    /// `stratumweight`, s.
+    pub stratum_weight: f64,
+    /// `minsamples`.
+    pub min_samples: i32,
+    /// `maxsamples`; 0: no limit but the ring's.
+    pub max_samples: i32,
+}
+
+/// One line of an access list, in order: `allow`/`deny` [`all`] [subnet].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessRule {
+    /// allow or deny.
+    pub allow: bool,
+    /// The word `all`: forget what was said below this subnet.
+    pub all: bool,
+    /// `None`: every address of both families.
+    pub subnet: Option<Subnet>,
+}
+
+/// An address and the length of its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Network address; bits beyond the prefix are ignored.
+    pub address: IpAddr,
+    /// 0–32 or 0–128.
+    pub prefix: u8,
+}
+
+/// `local` and its options.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocalConfig {
+    /// Stratum served, 1–15.
+    pub stratum: u8,
+    /// Orphan mode.
+    pub orphan: bool,
+    /// Root distance at which it takes over, s.
+    pub distance: f64,
+    /// Root distance that must have been reached once, s; 0: none.
+    pub activate: f64,
+    /// Wait since the last update, s.
+    pub wait_synced: f64,
+    /// Wait while never synchronised, s.
+    pub wait_unsynced: f64,
+}
+
+/// Serving time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// `port`; 0: never serve.
+    pub port: u16,
+    /// True when a `port` directive named it (else another may be taken when 123 may not be bound).
+    pub port_set: bool,
+    /// `allow`, `deny` in order.
+    pub access: Vec<AccessRule>,
+    /// `bindaddress`, at most one of each family.
+    pub bind: Vec<IpAddr>,
+    /// `binddevice`.
+    pub device: Option<String>,
+    /// `local`.
+    pub local: Option<LocalConfig>,
+    /// `clientloglimit`, bytes.
+    pub client_log_limit: u64,
+    /// `noclientlog`.
+    pub no_client_log: bool,
+    /// `dscp`.
+    pub dscp: u8,
+}
+
+/// `opencommands`: reports readable from the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenCommand {
+    /// `activity`
+    Activity,
+    /// `authdata`
+    Authdata,
+    /// `clients`
+    Clients,
+    /// `manual`
+    Manual,
+    /// `ntpdata`
+    Ntpdata,
+    /// `rtcdata`
+    Rtcdata,
+    /// `selectdata`
+    Selectdata,
+    /// `serverstats`
+    Serverstats,
+    /// `smoothing`
+    Smoothing,
+    /// `sourcename`
+    Sourcename,
+    /// `sources`
+    Sources,
+    /// `sourcestats`
+    Sourcestats,
+    /// `tracking`
+    Tracking,
+}
+
+/// Command and monitoring access.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlConfig {
+    /// `cmdport`; 0: no UDP.
+    pub port: u16,
+    /// `cmdallow`, `cmddeny` in order.
+    pub access: Vec<AccessRule>,
+    /// `bindcmdaddress` for IPv4 and IPv6; default: the loopback addresses.
+    pub bind: Vec<IpAddr>,
+    /// `bindcmdaddress /PATH`: `Some(None)` disables the Unix socket, `None` is the default of the name run under.
+    pub socket: Option<Option<PathBuf>>,
+    /// `bindcmddevice`.
+    pub device: Option<String>,
+    /// `opencommands`.
+    pub open: Vec<OpenCommand>,
+}
+
+/// Log files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogConfig {
+    /// `logdir`.
+    pub dir: Option<PathBuf>,
+    /// `logbanner`: entries between two headings.
+    pub banner: u32,
+    /// `log measurements`.
+    pub measurements: bool,
+    /// `log rawmeasurements`.
+    pub raw_measurements: bool,
+    /// `log statistics`.
+    pub statistics: bool,
+    /// `log selection`.
+    pub selection: bool,
+    /// `log tracking`.
+    pub tracking: bool,
+}
+
+/// Files, user, process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessConfig {
+    /// `user`.
+    pub user: Option<String>,
+    /// `pidfile`: `Some(None)` disables it.
+    pub pid_file: Option<Option<PathBuf>>,
+    /// `dumpdir`.
+    pub dump_dir: Option<PathBuf>,
+    /// `sched_priority`, 0: none.
+    pub sched_priority: i32,
+    /// `lock_all`.
+    pub lock_all: bool,
+}
+
+/// Client sockets and names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientConfig {
+    /// `acquisitionport`; `None`: a new random port per request.
+    pub acquisition_port: Option<u16>,
+    /// `bindacqaddress`, at most one of each family.
+    pub bind: Vec<SocketAddr>,
+    /// `bindacqdevice`.
+    pub device: Option<String>,
+    /// `refresh`, s; 0: never.
+    pub refresh: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            source_dirs: Vec::new(),
+            clock: ClockConfig::default(),
+            selection: SelectionConfig::default(),
+            server: ServerConfig::default(),
+            control: ControlConfig::default(),
+            log: LogConfig { banner: 32, ..LogConfig::default() },
+            process: ProcessConfig::default(),
+            client: ClientConfig {
+                acquisition_port: None,
+                bind: Vec::new(),
+                device: None,
+                refresh: 1_209_600.0,
+            },
+        }
+    }
+}
+
+impl Default for ClockConfig {
+    fn default() -> Self {
+        Self {
+            makestep: None,
+            maxchange: None,
+            max_slew_rate: 83_333.333e-6,
+            max_update_skew: 1000e-6,
+            max_drift: 100_000e-6,
+            max_clock_error: 1e-6,
+            corr_time_ratio: 3.0,
+            precision: None,
+            leap_mode: LeapMode::System,
+            rtc_sync: false,
+            log_change: 1.0,
+            drift_file: None,
+            drift_interval: 3600.0,
+        }
+    }
+}
+
+impl Default for SelectionConfig {
+    fn default() -> Self {
+        Self {
+            auth_mode: AuthSelectMode::Mix,
+            combine_limit: 3.0,
+            max_distance: 3.0,
+            max_jitter: 1.0,
+            max_stratum: 15,
+            min_stratum: 0,
+            min_sources: 1,
+            reselect_dist: 1e-4,
+            stratum_weight: 1e-3,
+            min_samples: 6,
+            max_samples: 0,
+        }
+    }
+}
+
+impl Default for LocalConfig {
+    fn default() -> Self {
+        Self {
+            stratum: 10,
+            orphan: false,
+            distance: 1.0,
+            activate: 0.0,
+            wait_synced: 0.0,
+            wait_unsynced: 0.0,
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            port: 123,
+            port_set: false,
+            access: Vec::new(),
+            bind: Vec::new(),
+            device: None,
+            local: None,
+            client_log_limit: 524_288,
+            no_client_log: false,
+            dscp: 0,
+        }
+    }
+}
+
+impl Default for ControlConfig {
+    fn default() -> Self {
+        use OpenCommand::{Activity, Manual, Rtcdata, Smoothing, Sourcename, Sources, Sourcestats, Tracking};
+        Self {
+            port: 323,
+            access: Vec::new(),
+            bind: vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1])],
+            socket: None,
+            device: None,
+            open: vec![Activity, Manual, Rtcdata, Smoothing, Sourcename, Sources, Sourcestats, Tracking],
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Command and monitoring protocol, version 6.

@@ -1,0 +1,1 @@
+//! The measurement dumps' text.

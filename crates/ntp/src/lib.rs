@@ -1,0 +1,25 @@
+//! The core of Timeball: a value without clock, socket, randomness, file or thread.
+//!
+//! Read [`engine`] first. Time comes in as an argument ([`time::Now`]), steering goes out through one trait
+//! ([`clock::Clock`]); everything else is bytes in, actions out.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod combine;
+pub mod config;
+pub mod control;
+pub mod drift;
+pub mod dump;
+pub mod engine;
+pub mod estimator;
+pub mod ids;
+pub mod logfile;
+pub mod report;
+pub mod rng;
+pub mod sample;
+pub mod select;
+pub mod server;
+pub mod source;
+pub mod time;
+pub mod timeline;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! Reports: each field named once; wire, text, CSV and JSON are visitors.

@@ -1,0 +1,1 @@
+//! Which sources are telling the truth: a status for every source.

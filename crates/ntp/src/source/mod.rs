@@ -1,0 +1,1 @@
+//! One association with a server.

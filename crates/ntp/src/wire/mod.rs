@@ -1,0 +1,5 @@
+//! NTP on the wire (RFC 5905 §7.3, RFC 7822): start with [`header`].
+
+pub mod header;
+
+pub use header::{Leap, Mode, Packet};
