@@ -182,7 +182,7 @@ fn examine(datagram: &Datagram<'_>) -> Result<(Packet, Mode), Reject> {
     if len > MAX_PACKET_LEN {
         return Err(Reject::TooLong);
     }
-    if len % 4 != 0 {
+    if !len.is_multiple_of(4) {
         return Err(Reject::OddLength);
     }
     if !(1..=4).contains(&request.version) {

@@ -111,7 +111,7 @@ impl<'a> Field<'a> {
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&[k0, k1, l0, l1], _) = bytes.split_first_chunk()?;
         let len = usize::from(u16::from_be_bytes([l0, l1]));
-        if len < MIN_FIELD_LEN || len % 4 != 0 {
+        if len < MIN_FIELD_LEN || !len.is_multiple_of(4) {
             return None;
         }
         let (field, rest) = bytes.split_at_checked(len)?;
