@@ -22,7 +22,7 @@ fn replay(target: &str, check: fn(&[u8])) {
         (0..=input.len()).for_each(|len| check(&input[..len]));
         let mut neighbour = input.clone();
         for at in 0..input.len() {
-            for change in [0x01, 0x04, 0x80, 0xff] {
+            for change in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
                 neighbour[at] = input[at] ^ change;
                 check(&neighbour);
             }

@@ -21,7 +21,13 @@ fn datagram(rng: &mut Rng, buffer: &mut [u8; 1500]) -> usize {
         0 => rng.below(buffer.len() + 1),
         1 => rng.below(52),
         2 => 48,
-        3 => [52, 60, 64, 68, 72, 76, 80, 1140, 1144][rng.below(9)],
+        3 => {
+            // One field to the end, or what may be taken for a MAC.
+            let len = [52, 60, 64, 68, 72, 76, 80, 1140, 1144][rng.below(9)];
+            let told = (len as u16 - 48).wrapping_mul(rng.below(2) as u16);
+            buffer[50..52].copy_from_slice(&told.to_be_bytes());
+            len
+        }
         _ => {
             // A chain of extension fields, some of whose lengths lie.
             let mut at = 48;
