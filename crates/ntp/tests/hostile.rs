@@ -34,7 +34,8 @@ fn datagram(rng: &mut Rng, buffer: &mut [u8; 1500]) -> usize {
             for _ in 0..=rng.below(4) {
                 let len = 4 * (3 + rng.below(12));
                 let told = if rng.below(4) == 0 { rng.bits() as u16 } else { len as u16 };
-                buffer[at..at + 4].copy_from_slice(&[[0x01, 0x04], told.to_be_bytes()].concat());
+                buffer[at..at + 4]
+                    .copy_from_slice(&[[0x01, 0x04 - rng.below(4) as u8], told.to_be_bytes()].concat());
                 at += len;
             }
             at - if rng.below(4) == 0 { rng.below(8) } else { 0 }

@@ -16,7 +16,7 @@ pub use state::{ServerState, SyncedState};
 use crate::engine::io::Stamp;
 use crate::rng::Rng;
 use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
-use crate::wire::extension::{MAX_PACKET_LEN, Mac, Tail};
+use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
 use crate::wire::header::HEADER_LEN;
 use crate::wire::{Mode, Packet};
 use core::net::{IpAddr, SocketAddr};
@@ -143,6 +143,9 @@ impl Responder {
             Mac::Absent => {}
             Mac::CryptoNak => return Err(Reject::CryptoNak),
             Mac::Present { .. } => return Err(Reject::UnknownKey),
+        }
+        if tail.fields().any(|field| NTS_KINDS.contains(&field.kind)) {
+            return Err(Reject::NtsUnavailable);
         }
         let rx = datagram.rx.time;
         if rx < state.earliest {
