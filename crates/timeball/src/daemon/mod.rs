@@ -1,4 +1,4 @@
-//! The daemon.
+//! The daemon: the operating system's side of the engine.
 
 pub mod args;
 pub mod files;
@@ -6,6 +6,8 @@ pub mod folders;
 pub mod logger;
 pub mod resolver;
 pub mod sockets;
+pub mod system_clock;
+pub mod virtual_clock;
 
 /// The name the program was called by, which sets the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
