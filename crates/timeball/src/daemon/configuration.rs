@@ -172,11 +172,16 @@ mod tests {
         let folder = Folder::new("conf");
         let path = folder.file("a.conf");
         fs::write(&path, "# a comment\nport   1123\n").unwrap();
-        let chosen = choose(Name::Timeball, &options(&["-f", path.to_str().unwrap()]), false, |_| None).unwrap();
+        let chosen =
+            choose(Name::Timeball, &options(&["-f", path.to_str().unwrap()]), false, |_| None).unwrap();
         assert_eq!(chosen.parsed.config.server.port, 1123);
         let missing = folder.file("b.conf");
-        let errors = choose(Name::Chronyd, &options(&["-f", missing.to_str().unwrap()]), true, |_| None).unwrap_err();
-        assert_eq!(errors[0].message, format!("Could not open {} : No such file or directory", missing.display()));
+        let errors =
+            choose(Name::Chronyd, &options(&["-f", missing.to_str().unwrap()]), true, |_| None).unwrap_err();
+        assert_eq!(
+            errors[0].message,
+            format!("Could not open {} : No such file or directory", missing.display())
+        );
     }
 
     #[test]

@@ -3,15 +3,14 @@
 //! A turn is: wait; look at the clocks once; tell the engine that time has passed; take at most [`BATCH`]
 //! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
 
-use super::Name;
 use super::clocks::Clocks;
 use super::logger;
 use super::resolver::{Answer, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{LogFiles, SourceFolders, StateFiles};
 use ntp::config::Config;
-use ntp::control::{REPLY_MAX, REQUEST_MAX};
-use ntp::engine::{Action, Actions, Engine, Input, Meta, Severity, StampSource};
+use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle};
+use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
 use ntp::time::{MonoTime, Now};
@@ -80,6 +79,14 @@ impl Default for Workspace {
     }
 }
 
+/// Puts a note about sockets in the log.
+pub fn say(note: Note) {
+    match note {
+        Note::Error(text) => logger::error(&text),
+        Note::Warning(text) => logger::warning(&text),
+    }
+}
+
 /// Whose descriptor an entry of the poll set is.
 #[derive(Clone, Copy, Debug)]
 enum Slot {
@@ -91,22 +98,21 @@ enum Slot {
 }
 
 impl EventLoop {
-    /// Runs until a signal, a command or the engine ends it, then puts everything in order. Returns the exit
-    /// status.
-    pub fn run(&mut self, name: Name) -> i32 {
-        let status = loop {
+    /// Runs until a signal, a command or the engine ends it. Returns the exit status.
+    pub fn run(&mut self) -> i32 {
+        loop {
             self.act();
             if let Some(status) = self.workspace.exit {
-                break status;
+                return status;
             }
             self.gather();
             let timeout = self.timeout();
             if let Err(error) = poll(&mut self.workspace.entries, Some(timeout)) {
                 logger::log(Severity::Fatal, &format!("Could not wait for events : {error}"));
-                break 1;
+                return 1;
             }
             if sys::signal::caught().is_some() {
-                break 0;
+                return 0;
             }
             let now = self.look();
             if self.engine.next_timeout().is_some_and(|due| due <= now.mono) {
@@ -115,27 +121,23 @@ impl EventLoop {
             self.attend();
             if self.deadline.is_some_and(|deadline| deadline <= now.mono) {
                 logger::info("Timeout reached");
-                break i32::from(self.engine.server_state().leap == Leap::Unsynchronised);
+                return i32::from(self.engine.server_state().leap == Leap::Unsynchronised);
             }
-        };
+        }
+    }
+
+    /// Leaves the clock and the files in order.
+    pub fn finish(&mut self) {
         let now = self.clocks.now();
         self.engine.shutdown(now, &mut self.clocks, &mut self.out);
         self.act();
-        logger::info(match name {
-            Name::Chronyd => "chronyd exiting",
-            Name::Timeball => "timeball exiting",
-        });
-        status
     }
 
     /// Opens and closes the serving sockets as the access list wants it.
-    pub fn follow_access(&mut self) {
+    fn follow_access(&mut self) {
         let access = &self.engine.responder().0.config().access;
         let (v4, v6) = (access.any_v4_allowed(), access.any_v6_allowed());
-        self.servers.follow(v4, v6, |note| match note {
-            Note::Error(text) => logger::error(&text),
-            Note::Warning(text) => logger::warning(&text),
-        });
+        self.servers.follow(v4, v6, say);
     }
 
     /// Reads the clocks, and tells the engine if somebody else has moved the one we steer.
@@ -152,7 +154,8 @@ impl EventLoop {
     fn timeout(&self) -> i64 {
         let now = self.clocks.now().mono;
         let longest = now + LONGEST_WAIT;
-        let until = [self.engine.next_timeout(), self.deadline].into_iter().flatten().fold(longest, MonoTime::min);
+        let until =
+            [self.engine.next_timeout(), self.deadline].into_iter().flatten().fold(longest, MonoTime::min);
         until.nanos_since(now)
     }
 
@@ -241,7 +244,7 @@ impl EventLoop {
             let Ok(received) = message::receive(socket, &mut self.workspace.buffer) else { continue };
             let Some(received) = received else { break };
             let Some(from) = received.from else { continue };
-            let Some(len) = self.obey(ntp::control::Origin::Udp(from.ip()), received.len, &mut reply) else {
+            let Some(len) = self.obey(Origin::Udp(from.ip()), received.len, &mut reply) else {
                 continue;
             };
             let Some(socket) = self.commands.udp(index) else { return };
@@ -257,7 +260,7 @@ impl EventLoop {
             let Some(socket) = self.commands.unix() else { return };
             let Ok(received) = message::receive_unix(socket, &mut self.workspace.buffer) else { continue };
             let Some(received) = received else { break };
-            let Some(len) = self.obey(ntp::control::Origin::Unix, received.len, &mut reply) else { continue };
+            let Some(len) = self.obey(Origin::Unix, received.len, &mut reply) else { continue };
             // Who has no name cannot be answered.
             if let Some(socket) = self.commands.unix().filter(|_| !received.from.is_nameless()) {
                 let _ = message::send_unix(socket, &reply[..len], Some(&received.from));
@@ -266,11 +269,12 @@ impl EventLoop {
     }
 
     /// One command, from the buffer; the length of its reply.
-    fn obey(&mut self, from: ntp::control::Origin, len: usize, reply: &mut [u8; REPLY_MAX]) -> Option<usize> {
+    fn obey(&mut self, from: Origin, len: usize, reply: &mut [u8; REPLY_MAX]) -> Option<usize> {
         // One byte more than the longest request is kept, so that a longer one is refused.
         let request = &self.workspace.buffer[..len.min(REQUEST_MAX + 1)];
         let now = self.clocks.now();
-        let len = self.engine.command(now, &mut self.clocks, from, request, reply, &mut self.out);
+        let mut operator = Operator::new(&mut self.engine, now, &mut self.clocks, &mut self.out);
+        let len = handle(&mut operator, from, &self.config.control.open, request, reply);
         self.follow_access();
         len
     }
@@ -371,12 +375,11 @@ impl EventLoop {
     }
 
     /// Sends a request. The clock is read as late as possible.
-    fn send(&mut self, socket: SocketId, token: u64, bytes: ntp::engine::PacketBuf) {
+    fn send(&mut self, socket: SocketId, token: u64, bytes: PacketBuf) {
         let Some(client) = self.workspace.clients.iter_mut().find(|client| client.id() == socket) else {
             return self.tell(Input::SendFailed { socket });
         };
         let at = self.clocks.stamp(None);
-        debug_assert_eq!(at.source, StampSource::Daemon);
         match client.send(token, bytes) {
             Ok(()) => self.tell(Input::Sent { token, at }),
             Err(_) => self.tell(Input::SendFailed { socket }),

@@ -25,10 +25,13 @@ impl Readiness {
     pub fn ready(&mut self) -> Result<(), String> {
         self.tell_systemd("READY=1");
         if let Some(descriptor) = self.descriptor {
-            write_newline(descriptor).map_err(|_| "Could not send notification requested by -N option".to_owned())?;
+            write_newline(descriptor)
+                .map_err(|_| "Could not send notification requested by -N option".to_owned())?;
         }
         match self.parent.take() {
-            Some(parent) => parent.ready().map_err(|error| format!("Could not tell the parent process : {error}")),
+            Some(parent) => {
+                parent.ready().map_err(|error| format!("Could not tell the parent process : {error}"))
+            }
             None => Ok(()),
         }
     }

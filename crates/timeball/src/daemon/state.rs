@@ -7,13 +7,14 @@ use super::configuration::Disk;
 use super::files::{self, Complaints};
 use super::logger;
 use ntp::config::{Config, Loader, LogConfig, SourceConfig};
+use ntp::drift::Drift;
+use ntp::dump::is_dump_name;
 use ntp::engine::Engine;
-use ntp::logfile::Record;
+use ntp::logfile::{BannerState, LogFile, Record};
 use ntp::time::Now;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Longest drift file and dump that are read, bytes: a dump has at most 64 lines of some 120.
@@ -49,9 +50,9 @@ impl StateFiles {
         }
     }
 
-    /// Nothing is read or written.
-    pub fn none() -> Self {
-        Self { drift: None, dumps: None, found: None, complaints: Complaints::default() }
+    /// A run that measures once leaves the dumps as they are.
+    pub fn leave_dumps(&mut self) {
+        self.found = None;
     }
 
     /// Frequency (s/s, positive: the clock is fast) and skew (s/s) of the last run.
@@ -65,8 +66,8 @@ impl StateFiles {
                 return None;
             }
         };
-        match ntp::drift::parse(&text) {
-            Some((frequency, skew)) => {
+        match Drift::parse(&text) {
+            Some(Drift { frequency, skew }) => {
                 logger::info(&format!(
                     "Frequency {:.3} +/- {:.3} ppm read from {}",
                     frequency * 1e6,
@@ -91,7 +92,8 @@ impl StateFiles {
     /// Writes the drift file.
     pub fn save_drift(&mut self, frequency: f64, skew: f64) {
         if let Some(path) = &self.drift {
-            let outcome = files::replace(path, ntp::drift::format(frequency, skew).as_bytes(), 0o644);
+            let text = Drift { frequency, skew }.format();
+            let outcome = files::replace(path, text.as_bytes(), 0o644);
             if let Some(text) = self.complaints.news(path, outcome) {
                 logger::error(&text);
             }
@@ -109,7 +111,8 @@ impl StateFiles {
         for path in dump_files(folder) {
             let source = path.file_stem().unwrap_or_default().to_string_lossy();
             if found.load {
-                let loaded = files::read(&path, LONGEST).ok().flatten().map(|text| engine.load_dump(now, &text));
+                let loaded =
+                    files::read(&path, LONGEST).ok().flatten().map(|text| engine.load_dump(now, &text));
                 match loaded {
                     Some(Ok(())) => logger::info(&format!("Loaded dump file for {source}")),
                     Some(Err(_)) | None => logger::warning(&format!("Could not load dump file for {source}")),
@@ -134,69 +137,53 @@ impl StateFiles {
     }
 }
 
-/// The files in `folder` that have a dump's name: `ADDRESS.dat` or `refid:HEX.dat`.
+/// The files in `folder` that have a dump's name; others are not ours.
 fn dump_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_dump));
+    paths.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_dump_name));
     paths.sort();
     paths
-}
-
-fn is_dump(name: &str) -> bool {
-    let Some(stem) = name.strip_suffix(".dat") else { return false };
-    match stem.strip_prefix("refid:") {
-        Some(refid) => refid.len() == 8 && refid.bytes().all(|digit| digit.is_ascii_hexdigit()),
-        None => stem.parse::<IpAddr>().is_ok(),
-    }
 }
 
 /// measurements.log and its kin in `logdir`.
 #[derive(Debug)]
 pub struct LogFiles {
     folder: Option<PathBuf>,
-    banner: u32,
+    /// Entries from one heading to the next.
+    period: u32,
     /// `None`: given up after the reason was said.
-    open: BTreeMap<&'static str, Option<OpenLog>>,
+    open: BTreeMap<LogFile, Option<OpenLog>>,
 }
 
 #[derive(Debug)]
 struct OpenLog {
     file: File,
-    entries: u32,
+    banner: BannerState,
 }
 
 impl LogFiles {
     /// None open yet: each is created by its first entry.
     pub fn new(config: &LogConfig) -> Self {
-        Self { folder: config.dir.clone(), banner: config.banner, open: BTreeMap::new() }
+        Self { folder: config.dir.clone(), period: config.banner, open: BTreeMap::new() }
     }
 
-    /// Adds an entry, with the heading before the first and then before every `logbanner`-th.
+    /// Adds an entry, with a heading when one is due.
     pub fn write(&mut self, record: &Record) {
-        self.append(record.log_name(), record.heading(), &record.line());
-    }
-
-    fn append(&mut self, name: &'static str, heading: &str, line: &str) {
-        let folder = self.folder.as_deref();
-        let log = self.open.entry(name).or_insert_with(|| match open(folder, name) {
-            Ok(file) => Some(OpenLog { file, entries: 0 }),
+        let (which, folder) = (record.file(), self.folder.as_deref());
+        let log = self.open.entry(which).or_insert_with(|| match open(folder, which) {
+            Ok(file) => Some(OpenLog { file, banner: BannerState::default() }),
             Err(text) => {
                 logger::warning(&text);
                 None
             }
         });
         let Some(log) = log else { return };
-        let mut text = String::with_capacity(4 * heading.len());
-        if self.banner > 0 && log.entries.is_multiple_of(self.banner) {
-            let rule = "=".repeat(heading.len());
-            text.push_str(&format!("{rule}\n{heading}\n{rule}\n"));
-        }
-        text.push_str(line);
+        let mut text = if log.banner.next(self.period) { which.banner() } else { String::new() };
+        text.push_str(&record.line());
         text.push('\n');
         // A full disk loses the entry; the next one may fit.
         let _ = log.file.write_all(text.as_bytes());
-        log.entries = log.entries.wrapping_add(1);
     }
 
     /// Closes them all, so that the next entries begin new files.
@@ -205,10 +192,9 @@ impl LogFiles {
     }
 }
 
-fn open(folder: Option<&Path>, name: &str) -> Result<File, String> {
+fn open(folder: Option<&Path>, which: LogFile) -> Result<File, String> {
     let Some(folder) = folder else { return Err("logdir not specified".to_owned()) };
-    let path = folder.join(format!("{name}.log"));
-    files::append(&path, 0o644).map_err(|failure| failure.to_string())
+    files::append(&folder.join(which.file_name()), 0o644).map_err(|failure| failure.to_string())
 }
 
 /// The folders of `sourcedir`.
@@ -230,7 +216,7 @@ impl SourceFolders {
     /// counts in the first.
     pub fn read(&self) -> Vec<SourceConfig> {
         let folders: Vec<String> = self.0.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        let paths = ntp::config::files_of_folders(&folders, ".sources", &Disk);
+        let paths = ntp::config::parse::files_of_folders(&folders, ".sources", &Disk);
         let texts = paths.iter().filter_map(|path| Disk.read(path).ok());
         texts.flat_map(|text| ntp::config::parse_sources_file(&text)).collect()
     }
@@ -241,14 +227,22 @@ mod tests {
     use super::super::files::tests::Folder;
     use super::*;
 
-    #[test]
-    fn only_dumps_have_a_dump_s_name() {
-        for name in ["10.0.0.1.dat", "2001:db8::1.dat", "refid:50505330.dat"] {
-            assert!(is_dump(name), "{name}");
-        }
-        for name in ["drift", "10.0.0.1", "refid:zz.dat", "host.example.dat", ".dat", "10.0.0.1.dat.tmp"] {
-            assert!(!is_dump(name), "{name}");
-        }
+    fn tracking() -> Record {
+        Record::Tracking(ntp::logfile::Tracking {
+            time: ntp::time::LocalTime::from_nanos(0),
+            source: "192.0.2.1".to_owned(),
+            stratum: 2,
+            frequency: 1e-6,
+            skew: 1e-8,
+            offset: 1e-5,
+            leap: ntp::wire::Leap::None,
+            combined: 1,
+            offset_sd: 1e-6,
+            remaining: 0.0,
+            root_delay: 1e-2,
+            root_dispersion: 1e-3,
+            max_error: 1e-2,
+        })
     }
 
     #[test]
@@ -256,15 +250,16 @@ mod tests {
         let folder = Folder::new("logs");
         let config = LogConfig { dir: Some(folder.0.clone()), banner: 2, ..LogConfig::default() };
         let mut logs = LogFiles::new(&config);
-        for line in ["a", "b", "c"] {
-            logs.append("tracking", "  Head", line);
+        let (record, banner) = (tracking(), LogFile::Tracking.banner());
+        for _ in 0..3 {
+            logs.write(&record);
         }
-        let path = folder.file("tracking.log");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "======\n  Head\n======\na\nb\n======\n  Head\n======\nc\n");
+        let (path, line) = (folder.file("tracking.log"), record.line());
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{banner}{line}\n{line}\n{banner}{line}\n"));
         fs::remove_file(&path).unwrap();
         logs.cycle();
-        logs.append("tracking", "  Head", "d");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "======\n  Head\n======\nd\n");
+        logs.write(&record);
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{banner}{line}\n"));
     }
 
     #[test]

@@ -199,5 +199,9 @@ fn microseconds(seconds: f64) -> sys::abi::Long {
 
 /// To C's `long`, saturating.
 fn narrow(value: i64) -> sys::abi::Long {
-    sys::abi::Long::try_from(value).unwrap_or(if value < 0 { sys::abi::Long::MIN } else { sys::abi::Long::MAX })
+    sys::abi::Long::try_from(value).unwrap_or(if value < 0 {
+        sys::abi::Long::MIN
+    } else {
+        sys::abi::Long::MAX
+    })
 }
