@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod combine;
 pub mod config;
+pub mod discipline;
 pub mod control;
 pub mod drift;
 pub mod dump;
