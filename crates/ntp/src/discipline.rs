@@ -133,7 +133,12 @@ impl Discipline {
     }
 
     /// Sets the base frequency without a measurement (drift file, `dfreq`).
-    pub fn set_frequency(&mut self, now: Now, clock: &mut dyn Clock, frequency: f64) -> Result<(), ClockError> {
+    pub fn set_frequency(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        frequency: f64,
+    ) -> Result<(), ClockError> {
         let v = self.timeline.to_osc(now.raw);
         let limit = self.limits.max_frequency;
         self.belief = Belief { v, theta: self.belief.theta_at(v), frequency: frequency.clamp(-limit, limit) };
@@ -169,7 +174,8 @@ impl Discipline {
             spacing / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
-            let duration = (lag / self.mean_square.max(1e-24)).clamp(0.3 * spacing, 4.0 * correction.interval);
+            let duration =
+                (lag / self.mean_square.max(1e-24)).clamp(0.3 * spacing, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

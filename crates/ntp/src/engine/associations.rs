@@ -4,7 +4,6 @@ use super::{Action, Actions, Engine, Meta, PacketBuf, Severity, SocketSpec, Stam
 use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{RefId, SocketId, SourceId};
-use crate::logfile::Record;
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured, Request};
 use crate::source::poll::Line;
@@ -28,6 +27,7 @@ impl Engine {
     pub(super) fn bring_online(&mut self, now: Now, id: SourceId) {
         let Some(index) = self.index_of(id) else { return };
         let source = &mut self.sources[index];
+        source.config.online = true;
         let config = source.config.clone();
         source.poll.go_online(&config);
         if source.remote.is_some() && source.due.is_none() {
@@ -85,7 +85,8 @@ impl Engine {
         }
         source.seen.tx = source.seen.tx.wrapping_add(1);
         let deadline = now.mono + source.config.max_delay + SOCKET_GRACE;
-        source.request = Some(Request { socket, token, nonce, sent: None, presend, deadline, answered: false });
+        source.request =
+            Some(Request { socket, token, nonce, sent: None, presend, deadline, answered: false });
         let interval = if presend {
             PRESEND_INTERVAL
         } else {
@@ -127,7 +128,8 @@ impl Engine {
 
     /// A request left, or the kernel tells more exactly when it did.
     pub(super) fn on_sent(&mut self, token: u64, at: Stamp) {
-        let Some(source) = self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.token == token))
+        let Some(source) =
+            self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.token == token))
         else {
             return;
         };
@@ -139,7 +141,8 @@ impl Engine {
 
     /// A request could not be sent.
     pub(super) fn on_send_failed(&mut self, socket: SocketId, out: &mut Actions) {
-        let Some(source) = self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.socket == socket))
+        let Some(source) =
+            self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.socket == socket))
         else {
             return;
         };
@@ -162,8 +165,10 @@ impl Engine {
         bytes: &[u8],
         out: &mut Actions,
     ) {
-        let position =
-            self.sources.iter().position(|s| s.request.as_ref().is_some_and(|r| r.socket == socket && !r.answered));
+        let position = self
+            .sources
+            .iter()
+            .position(|s| s.request.as_ref().is_some_and(|r| r.socket == socket && !r.answered));
         let Some(index) = position else { return };
         let source = &mut self.sources[index];
         source.seen.rx = source.seen.rx.wrapping_add(1);
@@ -199,14 +204,13 @@ impl Engine {
             self.clock_error_bound(),
             correction,
         );
-        self.judge(now, index, &mut passed, &packet, &measured, presend, meta);
+        self.judge(index, &mut passed, &packet, &measured, presend, meta);
         self.accept(now, clock, index, passed, &packet, &measured, (sent, *rx), meta, out);
     }
 
     /// Tests A–D.
     fn judge(
         &mut self,
-        now: Now,
         index: usize,
         passed: &mut Checks,
         packet: &Packet,
@@ -214,7 +218,7 @@ impl Engine {
         presend: bool,
         meta: &Meta,
     ) {
-        let ours = self.our_reference(now, meta);
+        let ours = self.our_reference(meta);
         let max_error = self.clock_error_bound();
         let source = &self.sources[index];
         let history = source.stats.min_delay().map(|min_delay| {
@@ -243,7 +247,7 @@ impl Engine {
         checks::no_loop(passed, packet, ours);
     }
 
-    fn our_reference(&self, _now: Now, meta: &Meta) -> Option<OurReference> {
+    fn our_reference(&self, meta: &Meta) -> Option<OurReference> {
         if !self.serves() {
             return None;
         }
@@ -273,7 +277,6 @@ impl Engine {
         let (tx, rx) = stamps;
         let id = self.sources[index].id;
         self.record_measurement(now, index, passed, packet, measured, stamps, out);
-        let v_now = self.discipline.timeline().to_osc(now.raw);
         let source = &mut self.sources[index];
         if !passed.valid() {
             return;
@@ -283,6 +286,8 @@ impl Engine {
             request.answered = true;
             out.push(Action::CloseSocket(request.socket));
         }
+        let own_address = meta.to.or(self.local_address(id));
+        let source = &mut self.sources[index];
         let sample = &measured.sample;
         let local_offset = sample.offset_nanos().saturating_add(
             sample.v.nanos().saturating_sub(self.discipline.timeline().to_raw(sample.v).nanos()),
@@ -290,7 +295,7 @@ impl Engine {
             * 1e-9;
         source.seen.last = Some(LastResponse {
             packet: *packet,
-            local: meta.to.or(self.local_address(id)),
+            local: own_address,
             at: now.mono,
             offset: local_offset,
             delay: sample.delay(),
@@ -300,13 +305,14 @@ impl Engine {
             tx_stamp: tx.source,
             rx_stamp: rx.source,
         });
+        let near_leap = self.near_leap(now);
         let source = &mut self.sources[index];
         source.stats.note_delay(sample.delay());
         if passed.synchronised() {
             source.reach.hit();
             source.unreach_count = 0;
         }
-        if passed.good() {
+        if passed.good() && !near_leap {
             source.seen.good = source.seen.good.wrapping_add(1);
             let error_ratio = prediction_error(source, measured);
             source.stats.push(sample);
@@ -320,7 +326,6 @@ impl Engine {
         } else if source.request.as_ref().is_none_or(|r| !r.presend) {
             source.poll.on_refused(passed.synchronised());
         }
-        let _ = v_now;
         self.on_confirmed(now, id, out);
         self.update_selection(now, clock, passed.good().then_some(id), out);
     }
@@ -352,6 +357,31 @@ impl Engine {
         }
     }
 
+    /// The loop found out whether there is a route to a source (`onoffline`).
+    pub(super) fn on_route(&mut self, now: Now, id: SourceId, exists: bool, out: &mut Actions) {
+        let Some(index) = self.index_of(id) else { return };
+        let active = self.sources[index].poll.active();
+        if exists && !active {
+            self.bring_online(now, id);
+        } else if !exists && active {
+            self.take_offline(index);
+        } else {
+            return;
+        }
+        let line = if exists { "online" } else { "offline" };
+        out.log(Severity::Info, format!("Source {} {line}", self.sources[index].label()));
+    }
+
+    /// The source is not asked any more; a burst goes on to its end.
+    pub(super) fn take_offline(&mut self, index: usize) {
+        let source = &mut self.sources[index];
+        source.config.online = false;
+        source.poll.go_offline();
+        if !source.poll.active() {
+            source.due = None;
+        }
+    }
+
     /// The next instant at which one of the sources wants attention.
     pub(super) fn next_source_event(&self) -> Option<MonoTime> {
         let due = self.sources.iter().filter_map(|s| s.due);
@@ -366,7 +396,9 @@ impl Engine {
 
     /// The socket of a request was opened: our address on that path is known.
     pub(super) fn on_opened(&mut self, socket: SocketId, local: core::net::IpAddr) {
-        let Some(source) = self.sources.iter().find(|s| s.request.as_ref().is_some_and(|r| r.socket == socket)) else {
+        let Some(source) =
+            self.sources.iter().find(|s| s.request.as_ref().is_some_and(|r| r.socket == socket))
+        else {
             return;
         };
         let id = source.id;
@@ -399,7 +431,6 @@ impl Engine {
         if self.log.statistics
             && let Some(record) = self.statistics_record(now, index)
         {
-            let record: Record = record;
             out.push(Action::Record(record));
         }
     }

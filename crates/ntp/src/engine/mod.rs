@@ -8,19 +8,17 @@
 //! control protocol.
 
 mod associations;
-mod commands;
 mod dumps;
-mod io;
+pub mod io;
 mod leap;
 mod names;
-mod reports;
+mod records;
 mod serving;
 mod steering;
 
-pub use commands::Operator;
 pub use io::{
-    Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp, StampSource,
-    TxToken,
+    Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp,
+    StampSource, TxToken,
 };
 pub use names::InUse;
 
@@ -31,13 +29,14 @@ use crate::estimator::StatsOptions;
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection};
-use crate::server::{Responder, ServerState};
+use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
 use crate::source::Source;
-use crate::time::{MonoTime, Now};
+use crate::time::{MonoTime, Now, RawTime};
 use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
 use names::Group;
+use std::sync::Arc;
 use steering::{Reference, StepRule};
 
 /// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
@@ -103,6 +102,9 @@ pub struct Engine {
     pub(crate) selection: Selection,
     discipline: Discipline,
     pub(crate) reference: Reference,
+    /// The source last said to be selected, and whether a failure to select was reported since.
+    announced: Option<SourceId>,
+    complained: bool,
     step_rule: StepRule,
     leap: LeapWatch,
     precision: f64,
@@ -111,8 +113,10 @@ pub struct Engine {
     // What is served.
     responder: Responder,
     server_state: ServerState,
-    command_access: crate::server::access::AccessTable,
-    command_counts: commands::CommandCounts,
+    serve_config: Arc<ServeConfig>,
+
+    /// Receive stamps before this reading were taken before the clock was stepped.
+    stamps_from: RawTime,
 
     rng: Rng,
     started: MonoTime,
@@ -136,7 +140,11 @@ impl Engine {
             max_frequency: config.clock.max_drift.abs().min(state.max_frequency),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
-        let responder = Responder::new(&config.server, rng.bits());
+        let serve_config = Arc::new(ServeConfig {
+            access: AccessTable::new(&config.server.access),
+            ..ServeConfig::default()
+        });
+        let responder = Responder::new(Arc::clone(&serve_config), Rng::from_number(rng.bits()));
         let mut engine = Self {
             clock_config: config.clock.clone(),
             selection_config: config.selection.clone(),
@@ -167,9 +175,11 @@ impl Engine {
             precision,
             drift_saved: None,
             responder,
-            server_state: ServerState::unsynchronised(crate::server::precision_log2(precision)),
-            command_access: crate::server::access::AccessTable::new(&config.control.access),
-            command_counts: commands::CommandCounts::default(),
+            server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
+            serve_config,
+            announced: None,
+            complained: false,
+            stamps_from: RawTime::from_nanos(i64::MIN),
             started: now.mono,
             last: now,
             rng,

@@ -41,7 +41,12 @@ pub(super) struct Group {
 impl Engine {
     /// Adds a configured source: by address at once, by name as members that wait for the resolver.
     /// Errors: the address is in use.
-    pub(super) fn add_configured(&mut self, now: Now, config: SourceConfig, out: &mut Actions) -> Result<(), InUse> {
+    pub(super) fn add_configured(
+        &mut self,
+        now: Now,
+        config: SourceConfig,
+        out: &mut Actions,
+    ) -> Result<(), InUse> {
         if let Ok(address) = config.name.parse::<IpAddr>() {
             if !config.family.accepts(address) || !self.family.accepts(address) {
                 return Err(InUse::WrongFamily);
@@ -114,7 +119,8 @@ impl Engine {
     /// Begins all look-ups whose time has come.
     pub(super) fn retry_names(&mut self, now: Now, out: &mut Actions) {
         for index in 0..self.groups.len() {
-            if self.groups[index].query.is_none() && self.groups[index].retry.is_some_and(|at| at <= now.mono) {
+            if self.groups[index].query.is_none() && self.groups[index].retry.is_some_and(|at| at <= now.mono)
+            {
                 self.resolve_group(index, out);
             }
         }
@@ -177,7 +183,8 @@ impl Engine {
             if self.find_address(address).is_some() {
                 continue;
             }
-            let Some(member) = self.sources.iter().find(|s| s.group == Some(group) && s.remote.is_none()) else {
+            let Some(member) = self.sources.iter().find(|s| s.group == Some(group) && s.remote.is_none())
+            else {
                 return;
             };
             let (id, remote) = (member.id, SocketAddr::new(address, member.config.port));

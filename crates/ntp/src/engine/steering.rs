@@ -2,11 +2,11 @@
 
 use super::{Action, Actions, Engine, Once, Severity};
 use crate::clock::{Clock, SyncStatus};
-use crate::combine::{self, Combined, Member};
+use crate::combine::{self, Combined, Weight};
 use crate::config::{ClockConfig, SourceKind};
 use crate::discipline::Correction;
+use crate::estimator::Estimate;
 use crate::ids::{RefId, SourceId};
-use crate::logfile::Record;
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
 use crate::time::{LocalTime, MonoTime, Now, OscTime, RawTime};
@@ -250,7 +250,9 @@ impl Engine {
                 Status::BadDistance => {
                     format!("Root distance of {label} exceeds maxdistance of {} seconds", limits.max_distance)
                 }
-                Status::Jittery => format!("Jitter of {label} exceeds maxjitter of {} seconds", limits.max_jitter),
+                Status::Jittery => {
+                    format!("Jitter of {label} exceeds maxjitter of {} seconds", limits.max_jitter)
+                }
                 _ if i32::from(self.candidates[index].stratum) > limits.max_stratum => {
                     format!("Stratum of {label} above maxstratum of {}", limits.max_stratum)
                 }
@@ -279,7 +281,8 @@ impl Engine {
                 let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || s.remote.is_none());
                 let lost = self.announced.take().is_some();
                 let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
-                let first = !self.complained && (everyone_asked || !matches!(outcome, Outcome::NoSelectable { .. }));
+                let first =
+                    !self.complained && (everyone_asked || !matches!(outcome, Outcome::NoSelectable { .. }));
                 if lost || first && !self.sources.is_empty() || worse && self.complained {
                     self.complained = true;
                     out.log(Severity::Warning, format!("Can't synchronise: {outcome}"));
@@ -317,13 +320,13 @@ impl Engine {
     }
 
     fn combined(&self, v: OscTime) -> Option<Combined> {
-        let members: Vec<Member> = self
+        let members: Vec<(&Estimate, Weight)> = self
             .selection
             .members
             .iter()
             .filter_map(|&i| {
                 let estimate = self.sources.get(i)?.stats.estimate()?;
-                Some(Member { estimate, root_distance: self.candidates.get(i)?.root_distance })
+                Some((estimate, Weight { root_distance: self.candidates.get(i)?.root_distance }))
             })
             .collect();
         combine::combine(&members, v)
@@ -408,7 +411,7 @@ impl Engine {
         out: &mut Actions,
     ) -> Result<(), crate::clock::ClockError> {
         let offset = self.discipline.step(now, clock)?;
-        self.responder.forget_before(now.raw);
+        self.stamps_from = now.raw;
         out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
         Ok(())
     }
@@ -447,7 +450,7 @@ impl Engine {
             update_interval: self.reference.mono.map_or(0.0, |at| now.mono - at),
             updates,
             combined: self.selection.members.len(),
-            served_time: crate::server::blur_reference(time, &mut self.rng),
+            served_time: crate::server::state::blur_reference(time, &mut self.rng),
             activated: self.reference.activated,
         };
     }
@@ -551,7 +554,7 @@ impl Engine {
             return;
         }
         self.discipline.external_step(now.raw, offset);
-        self.responder.forget_before(now.raw);
+        self.stamps_from = now.raw;
         // Samples live in oscillator time and stay true; how far the clock is off now is known.
         let direction = if offset > 0.0 { "Forward" } else { "Backward" };
         out.log(Severity::Warning, format!("{direction} time jump detected!"));
@@ -571,15 +574,15 @@ impl Engine {
     fn record_selection(&mut self, now: Now, out: &mut Actions) {
         for index in 0..self.sources.len() {
             if let Some(record) = self.selection_record(now, index) {
-                let record: Record = record;
                 out.push(Action::Record(record));
             }
         }
     }
 
     fn record_tracking(&mut self, now: Now, out: &mut Actions) {
-        let record = self.tracking_record(now);
-        out.push(Action::Record(record));
+        if let Some(record) = self.tracking_record(now) {
+            out.push(Action::Record(record));
+        }
     }
 }
 

@@ -84,7 +84,12 @@ const MAX_OFFSET: f64 = 4_294_967_296.0;
 ///
 /// `expected` is the random transmit stamp of the request still waiting; `last` are receive and transmit stamps of
 /// the last valid response.
-pub fn answers(checks: &mut Checks, packet: &Packet, expected: Option<NtpTime>, last: Option<(NtpTime, NtpTime)>) {
+pub fn answers(
+    checks: &mut Checks,
+    packet: &Packet,
+    expected: Option<NtpTime>,
+    last: Option<(NtpTime, NtpTime)>,
+) {
     checks.set(Check::NotDuplicate, last != Some((packet.receive, packet.transmit)));
     checks.set(Check::Origin, expected == Some(packet.origin));
     checks.set(Check::Stamps, ![packet.origin, packet.receive, packet.transmit].iter().any(|t| t.is_zero()));

@@ -144,7 +144,11 @@ impl Source {
         match self.remote {
             Some(remote) => {
                 let address = remote.ip().to_string();
-                if self.config.name == address { address } else { format!("{address} ({})", self.config.name) }
+                if self.config.name == address {
+                    address
+                } else {
+                    format!("{address} ({})", self.config.name)
+                }
             }
             None => format!("ID#{:010} ({})", self.id.0, self.config.name),
         }

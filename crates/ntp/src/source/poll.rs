@@ -308,7 +308,10 @@ mod tests {
         let (config, mut poll) = source(|c| c.iburst = true);
         poll.go_online(&config);
         poll.on_rate();
-        assert_eq!((poll.in_burst(), poll.interval(true, None), poll.interval(true, None)), (false, 320.0, 64.0));
+        assert_eq!(
+            (poll.in_burst(), poll.interval(true, None), poll.interval(true, None)),
+            (false, 320.0, 64.0)
+        );
     }
 
     #[test]

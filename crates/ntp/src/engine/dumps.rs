@@ -1,0 +1,1 @@
+//! Measurement dumps: samples to text and back.
