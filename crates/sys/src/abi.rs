@@ -91,7 +91,8 @@ pub struct Timeval {
 pub struct Timex {
     /// What to set: `ADJ_*`; 0 only reads.
     pub modes: c_uint,
-    pad1: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad1: [c_int; PAD],
     pub offset: Long,
     /// Frequency, 2⁻¹⁶ ppm; positive: faster.
     pub freq: Long,
@@ -101,7 +102,8 @@ pub struct Timex {
     pub esterror: Long,
     /// `STA_*`.
     pub status: c_int,
-    pad2: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad2: [c_int; PAD],
     /// PLL time constant; with `ADJ_TAI` the TAI offset, s.
     pub constant: Long,
     pub precision: Long,
@@ -113,7 +115,8 @@ pub struct Timex {
     pub ppsfreq: Long,
     pub jitter: Long,
     pub shift: c_int,
-    pad3: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad3: [c_int; PAD],
     pub stabil: Long,
     pub jitcnt: Long,
     pub calcnt: Long,
@@ -121,7 +124,8 @@ pub struct Timex {
     pub stbcnt: Long,
     /// TAI − UTC, s.
     pub tai: c_int,
-    pad4: [c_int; 11],
+    #[doc(hidden)]
+    pub pad4: [c_int; 11],
 }
 
 /// The time calls with 64-bit structures: plain names where `long` has 64 bits.
