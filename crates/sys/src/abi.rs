@@ -37,6 +37,18 @@ pub type Long = i32;
 #[cfg(not(all(target_pointer_width = "32", target_env = "musl")))]
 pub type Long = i64;
 
+/// C's `long`, widened.
+#[allow(clippy::useless_conversion, reason = "i32 on 32-bit musl")]
+pub fn wide(value: Long) -> i64 {
+    value.into()
+}
+
+/// To C's `long`; what is too large becomes the largest.
+#[allow(clippy::useless_conversion, reason = "i32 on 32-bit musl")]
+pub fn long(value: i64) -> Long {
+    value.try_into().unwrap_or(if value < 0 { Long::MIN } else { Long::MAX })
+}
+
 /// Explicit padding words where the kernel's `struct __kernel_timex` has them.
 const PAD: usize = if size_of::<Long>() == 8 { 1 } else { 0 };
 
@@ -79,7 +91,8 @@ pub struct Timeval {
 pub struct Timex {
     /// What to set: `ADJ_*`; 0 only reads.
     pub modes: c_uint,
-    pad1: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad1: [c_int; PAD],
     pub offset: Long,
     /// Frequency, 2⁻¹⁶ ppm; positive: faster.
     pub freq: Long,
@@ -89,7 +102,8 @@ pub struct Timex {
     pub esterror: Long,
     /// `STA_*`.
     pub status: c_int,
-    pad2: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad2: [c_int; PAD],
     /// PLL time constant; with `ADJ_TAI` the TAI offset, s.
     pub constant: Long,
     pub precision: Long,
@@ -101,7 +115,8 @@ pub struct Timex {
     pub ppsfreq: Long,
     pub jitter: Long,
     pub shift: c_int,
-    pad3: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad3: [c_int; PAD],
     pub stabil: Long,
     pub jitcnt: Long,
     pub calcnt: Long,
@@ -109,7 +124,8 @@ pub struct Timex {
     pub stbcnt: Long,
     /// TAI − UTC, s.
     pub tai: c_int,
-    pad4: [c_int; 11],
+    #[doc(hidden)]
+    pub pad4: [c_int; 11],
 }
 
 /// The time calls with 64-bit structures: plain names where `long` has 64 bits.
@@ -123,8 +139,14 @@ pub(crate) mod call {
         pub fn clock_gettime(clock: libc::clockid_t, time: *mut Timespec) -> c_int;
         #[cfg_attr(target_pointer_width = "32", link_name = "__clock_settime64")]
         pub fn clock_settime(clock: libc::clockid_t, time: *const Timespec) -> c_int;
-        #[cfg_attr(all(target_pointer_width = "32", target_env = "musl"), link_name = "__clock_getres_time64")]
-        #[cfg_attr(all(target_pointer_width = "32", not(target_env = "musl")), link_name = "__clock_getres64")]
+        #[cfg_attr(
+            all(target_pointer_width = "32", target_env = "musl"),
+            link_name = "__clock_getres_time64"
+        )]
+        #[cfg_attr(
+            all(target_pointer_width = "32", not(target_env = "musl")),
+            link_name = "__clock_getres64"
+        )]
         pub fn clock_getres(clock: libc::clockid_t, resolution: *mut Timespec) -> c_int;
         #[cfg_attr(target_pointer_width = "32", link_name = "__clock_adjtime64")]
         pub fn clock_adjtime(clock: libc::clockid_t, timex: *mut Timex) -> c_int;
@@ -146,7 +168,9 @@ const _: () = {
     use core::mem::{align_of, offset_of};
     assert!(size_of::<Timespec>() == size_of::<libc::timespec>());
     assert!(size_of::<Timeval>() == size_of::<libc::timeval>());
-    assert!(size_of::<Timex>() == size_of::<libc::timex>() && align_of::<Timex>() == align_of::<libc::timex>());
+    assert!(
+        size_of::<Timex>() == size_of::<libc::timex>() && align_of::<Timex>() == align_of::<libc::timex>()
+    );
     assert!(offset_of!(Timex, freq) == offset_of!(libc::timex, freq));
     assert!(offset_of!(Timex, status) == offset_of!(libc::timex, status));
     assert!(offset_of!(Timex, constant) == offset_of!(libc::timex, constant));

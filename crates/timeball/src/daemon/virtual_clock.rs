@@ -17,7 +17,7 @@ const SEGMENTS: usize = 64;
 /// Largest frequency, s/s: the same as a kernel's, so that both kinds of run behave alike.
 const MAX_FREQUENCY: f64 = 0.1;
 
-/// One affine piece of the map: plain numbers, for those who answer from a snapshot.
+/// One affine piece of the map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Segment {
     /// System time from which it holds, nanoseconds since the Unix epoch.
@@ -78,7 +78,7 @@ impl VirtualClock {
         holds.unwrap_or(&self.segments[0]).read(system)
     }
 
-    /// The system time at which the clock reads `raw`, by the newest segment: for timers and stamps handed out.
+    /// The newest piece of the map, a plain value: for those who answer from a snapshot.
     pub fn current(&self) -> Segment {
         *self.segments.back().expect("never empty")
     }
