@@ -3,6 +3,7 @@
 use super::{Action, Actions, Engine, Meta, PacketBuf, Severity, SocketSpec, Stamp, TxToken};
 use crate::clock::Clock;
 use crate::config::SourceKind;
+use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId, SourceId};
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured, Request};
@@ -185,8 +186,8 @@ impl Engine {
         let request = source.request.as_ref();
         checks::answers(&mut passed, &packet, request.map(|r| r.nonce), source.last_stamps());
         checks::fit(&mut passed, &packet);
-        // Keys and NTS are refused by the configuration for now, so nothing here claims to be authentic.
-        passed.set(Check::Authentic, true);
+        // Keys and NTS cannot be verified yet: a source that asks for them is not used without.
+        passed.set(Check::Authentic, source.config.key == 0 && !source.config.nts);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
         if kiss && passed.passed(Check::Origin) {
             self.on_kiss_rate(now, index, out);
@@ -289,10 +290,8 @@ impl Engine {
         let own_address = meta.to.or(self.local_address(id));
         let source = &mut self.sources[index];
         let sample = &measured.sample;
-        let local_offset = sample.offset_nanos().saturating_add(
-            sample.v.nanos().saturating_sub(self.discipline.timeline().to_raw(sample.v).nanos()),
-        ) as f64
-            * 1e-9;
+        let local_offset =
+            Theta::from_nanos(sample.offset_nanos()) - self.discipline.belief().theta_at(sample.v);
         source.seen.last = Some(LastResponse {
             packet: *packet,
             local: own_address,
@@ -441,7 +440,7 @@ fn prediction_error(source: &Source, measured: &Measured) -> f64 {
     let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return 0.0 };
     let sample = &measured.sample;
     let predicted = estimate.predict(sample.v);
-    let error = crate::estimator::Theta::from_nanos(sample.offset_nanos()) - predicted;
+    let error = Theta::from_nanos(sample.offset_nanos()) - predicted;
     let allowed = sample.dispersion + sample.delay().abs() / 2.0 + estimate.std_dev;
     error.abs() / allowed.max(1e-9)
 }

@@ -8,11 +8,13 @@
 //! control protocol.
 
 mod associations;
+mod commands;
 mod dumps;
 pub mod io;
 mod leap;
 mod names;
 mod records;
+mod reports;
 mod serving;
 mod steering;
 
@@ -20,6 +22,7 @@ pub use io::{
     Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp,
     StampSource, TxToken,
 };
+pub use commands::Operator;
 pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};
@@ -114,6 +117,8 @@ pub struct Engine {
     responder: Responder,
     server_state: ServerState,
     serve_config: Arc<ServeConfig>,
+    command_access: AccessTable,
+    command_hits: u64,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
@@ -177,6 +182,8 @@ impl Engine {
             responder,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             serve_config,
+            command_access: AccessTable::new(&config.control.access),
+            command_hits: 0,
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
