@@ -314,6 +314,7 @@ impl Engine {
         if passed.good() && !near_leap {
             source.seen.good = source.seen.good.wrapping_add(1);
             let error_ratio = prediction_error(source, measured);
+            let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
             source.stats.push(sample);
             let (samples, target) = (source.stats.samples(), source.config.poll_target);
             let was_burst = source.poll.in_burst();
@@ -321,7 +322,7 @@ impl Engine {
             if was_burst && !source.poll.in_burst() {
                 self.after_burst(now, index);
             }
-            self.record_statistics(now, index, out);
+            self.record_statistics(index, before, out);
         } else if source.request.as_ref().is_none_or(|r| !r.presend) {
             source.poll.on_refused(passed.synchronised());
         }
@@ -426,9 +427,9 @@ impl Engine {
         }
     }
 
-    fn record_statistics(&mut self, now: Now, index: usize, out: &mut Actions) {
+    fn record_statistics(&mut self, index: usize, before: Option<(f64, f64)>, out: &mut Actions) {
         if self.log.statistics
-            && let Some(record) = self.statistics_record(now, index)
+            && let Some(record) = self.statistics_record(index, before)
         {
             out.push(Action::Record(record));
         }

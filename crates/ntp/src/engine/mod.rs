@@ -112,6 +112,8 @@ pub struct Engine {
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
+    /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
+    error_before_update: f64,
 
     // What is served.
     responder: Responder,
@@ -179,6 +181,7 @@ impl Engine {
             leap: LeapWatch::default(),
             precision,
             drift_saved: None,
+            error_before_update: 1.5,
             responder,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             serve_config,

@@ -204,6 +204,11 @@ impl Poll {
         self.limit();
     }
 
+    /// Progress towards the next exponent, −1…1.
+    pub fn score(&self) -> f64 {
+        self.score
+    }
+
     /// Keeps the exponent inside its limits; called after they changed too.
     pub fn limit(&mut self) {
         if self.exponent < self.min {
