@@ -123,8 +123,14 @@ pub(crate) mod call {
         pub fn clock_gettime(clock: libc::clockid_t, time: *mut Timespec) -> c_int;
         #[cfg_attr(target_pointer_width = "32", link_name = "__clock_settime64")]
         pub fn clock_settime(clock: libc::clockid_t, time: *const Timespec) -> c_int;
-        #[cfg_attr(all(target_pointer_width = "32", target_env = "musl"), link_name = "__clock_getres_time64")]
-        #[cfg_attr(all(target_pointer_width = "32", not(target_env = "musl")), link_name = "__clock_getres64")]
+        #[cfg_attr(
+            all(target_pointer_width = "32", target_env = "musl"),
+            link_name = "__clock_getres_time64"
+        )]
+        #[cfg_attr(
+            all(target_pointer_width = "32", not(target_env = "musl")),
+            link_name = "__clock_getres64"
+        )]
         pub fn clock_getres(clock: libc::clockid_t, resolution: *mut Timespec) -> c_int;
         #[cfg_attr(target_pointer_width = "32", link_name = "__clock_adjtime64")]
         pub fn clock_adjtime(clock: libc::clockid_t, timex: *mut Timex) -> c_int;
@@ -146,7 +152,9 @@ const _: () = {
     use core::mem::{align_of, offset_of};
     assert!(size_of::<Timespec>() == size_of::<libc::timespec>());
     assert!(size_of::<Timeval>() == size_of::<libc::timeval>());
-    assert!(size_of::<Timex>() == size_of::<libc::timex>() && align_of::<Timex>() == align_of::<libc::timex>());
+    assert!(
+        size_of::<Timex>() == size_of::<libc::timex>() && align_of::<Timex>() == align_of::<libc::timex>()
+    );
     assert!(offset_of!(Timex, freq) == offset_of!(libc::timex, freq));
     assert!(offset_of!(Timex, status) == offset_of!(libc::timex, status));
     assert!(offset_of!(Timex, constant) == offset_of!(libc::timex, constant));

@@ -69,7 +69,9 @@ impl Storage {
             let v6: libc::sockaddr_in6 = unsafe { (&raw const self.raw).cast::<libc::sockaddr_in6>().read() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
             let port = u16::from_be(v6.sin6_port);
-            return Some(SocketAddrV6::new(ip, port, u32::from_be(v6.sin6_flowinfo), v6.sin6_scope_id).into());
+            return Some(
+                SocketAddrV6::new(ip, port, u32::from_be(v6.sin6_flowinfo), v6.sin6_scope_id).into(),
+            );
         }
         None
     }
@@ -83,9 +85,8 @@ impl Storage {
         }
         // SAFETY: `start..len` lies within the storage (set_len, and `len` is never set larger), which is
         // initialised throughout.
-        let bytes = unsafe {
-            std::slice::from_raw_parts((&raw const self.raw).cast::<u8>().add(start), len - start)
-        };
+        let bytes =
+            unsafe { std::slice::from_raw_parts((&raw const self.raw).cast::<u8>().add(start), len - start) };
         let path = if bytes.first() == Some(&0) {
             bytes.to_vec() // an abstract name: zero bytes count
         } else {
@@ -123,7 +124,8 @@ impl From<SocketAddr> for Storage {
 
 impl From<&UnixAddress> for Storage {
     fn from(address: &UnixAddress) -> Self {
-        let mut raw = libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
+        let mut raw =
+            libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
         for (to, from) in raw.sun_path.iter_mut().zip(&address.path) {
             *to = from.cast_signed() as libc::c_char;
         }

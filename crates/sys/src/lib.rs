@@ -55,8 +55,8 @@ use std::io;
 /// The errno numbers that callers match on (`io::Error::raw_os_error`).
 pub mod errno {
     pub use libc::{
-        EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, ECONNREFUSED, EINTR, EINVAL, ENETUNREACH, ENODEV, ENOSYS,
-        EOPNOTSUPP, EPERM, EAGAIN, EACCES, ENOENT,
+        EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, ECONNREFUSED, EINTR, EINVAL, ENETUNREACH,
+        ENODEV, ENOENT, ENOSYS, EOPNOTSUPP, EPERM,
     };
 }
 

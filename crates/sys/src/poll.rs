@@ -75,9 +75,7 @@ fn milliseconds(timeout: Option<i64>) -> i32 {
     match timeout {
         None => -1,
         // Rounded up: waking before the deadline would make the caller spin for the rest of the millisecond.
-        Some(nanos) => {
-            i32::try_from(nanos.max(0).saturating_add(999_999) / 1_000_000).unwrap_or(i32::MAX)
-        }
+        Some(nanos) => i32::try_from(nanos.max(0).saturating_add(999_999) / 1_000_000).unwrap_or(i32::MAX),
     }
 }
 

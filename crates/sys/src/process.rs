@@ -144,7 +144,9 @@ const READY: u8 = 0;
 unsafe fn fork_single_threaded() -> io::Result<libc::pid_t> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
-        return Err(io::Error::other(format!("cannot go into the background with {threads} threads running")));
+        return Err(io::Error::other(format!(
+            "cannot go into the background with {threads} threads running"
+        )));
     }
     // SAFETY: there is one thread, so no lock is held by another that the child would wait for.
     Ok(unsafe { libc::fork() })

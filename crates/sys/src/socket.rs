@@ -141,7 +141,11 @@ impl Socket {
 
     /// May take an address that no interface has yet (IP_FREEBIND).
     pub fn set_free_bind(&self) -> io::Result<()> {
-        self.set_by_family((libc::IPPROTO_IP, libc::IP_FREEBIND), (libc::IPPROTO_IPV6, libc::IPV6_FREEBIND), 1)
+        self.set_by_family(
+            (libc::IPPROTO_IP, libc::IP_FREEBIND),
+            (libc::IPPROTO_IPV6, libc::IPV6_FREEBIND),
+            1,
+        )
     }
 
     /// Takes no IPv4 on an IPv6 socket; before [`Self::bind`]. Nothing to do for IPv4.
@@ -307,7 +311,8 @@ mod tests {
     fn sockets_do_not_block_and_are_not_inherited() {
         let socket = Socket::udp(Family::Inet).expect("a socket");
         // SAFETY: the descriptor is open; these commands take no argument.
-        let (fd, fl) = unsafe { (libc::fcntl(socket.fd, libc::F_GETFD), libc::fcntl(socket.fd, libc::F_GETFL)) };
+        let (fd, fl) =
+            unsafe { (libc::fcntl(socket.fd, libc::F_GETFD), libc::fcntl(socket.fd, libc::F_GETFL)) };
         assert!(fd & libc::FD_CLOEXEC != 0 && fl & libc::O_NONBLOCK != 0);
     }
 
