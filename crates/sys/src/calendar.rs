@@ -14,12 +14,12 @@ pub fn utc_offset(at: i64) -> Option<i64> {
 
 /// The Unix time of a local date (month 1–12, day 1–31) and second of the day; where a change of the zone makes it
 /// ambiguous, the C library chooses.
-pub fn local_to_unix(year: i32, month: u8, day: u8, second_of_day: i32) -> Option<i64> {
+pub fn local_to_unix(year: i32, month: u32, day: u32, second_of_day: i32) -> Option<i64> {
     // SAFETY: as above.
     let mut local: libc::tm = unsafe { zeroed() };
     local.tm_year = year.checked_sub(1900)?;
-    local.tm_mon = i32::from(month) - 1;
-    local.tm_mday = i32::from(day);
+    local.tm_mon = i32::try_from(month).ok()? - 1;
+    local.tm_mday = i32::try_from(day).ok()?;
     local.tm_hour = second_of_day / 3600;
     local.tm_min = second_of_day / 60 % 60;
     local.tm_sec = second_of_day % 60;

@@ -37,7 +37,9 @@ mod tests {
         let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
         let first = hosts
             .lines()
-            .filter_map(|line| line.split('#').next()?.split_whitespace().collect::<Vec<_>>().get(..2).map(<[_]>::to_vec))
+            .filter_map(|line| {
+                line.split('#').next()?.split_whitespace().collect::<Vec<_>>().get(..2).map(<[_]>::to_vec)
+            })
             .find(|words| words[0] == "127.0.0.1");
         match first {
             Some(words) => assert_eq!(host_of(IpAddr::from([127, 0, 0, 1])), Some(words[1].to_owned())),

@@ -40,7 +40,7 @@ fn source_id(word: &str) -> Option<u32> {
 
 /// A source given by address, `ID#…` or name; names are looked up here, the first address counts.
 pub fn source_address(word: &str, family: Family) -> Result<Address, NoAddress> {
-    if let Ok(address) = word.parse() {
+    if let Ok(address) = word.parse::<IpAddr>() {
         return Ok(Address::from(address));
     }
     if let Some(id) = source_id(word) {
@@ -76,8 +76,12 @@ pub fn selected(word: &str, family: Family) -> Result<SourceFilter, NoAddress> {
 fn prefix_mask(address: IpAddr, bits: i32) -> IpAddr {
     let bits = u32::try_from(bits).unwrap_or(u32::MAX);
     match address {
-        IpAddr::V4(_) => Ipv4Addr::from_bits(u32::MAX.checked_shr(bits).map_or(u32::MAX, |rest| !rest)).into(),
-        IpAddr::V6(_) => Ipv6Addr::from_bits(u128::MAX.checked_shr(bits).map_or(u128::MAX, |rest| !rest)).into(),
+        IpAddr::V4(_) => {
+            Ipv4Addr::from_bits(u32::MAX.checked_shr(bits).map_or(u32::MAX, |rest| !rest)).into()
+        }
+        IpAddr::V6(_) => {
+            Ipv6Addr::from_bits(u128::MAX.checked_shr(bits).map_or(u128::MAX, |rest| !rest)).into()
+        }
     }
 }
 
@@ -118,9 +122,14 @@ mod tests {
 
     #[test]
     fn floats_are_read_from_the_front() {
-        for (word, value) in
-            [("0.5s", Some(0.5)), ("1e", Some(1.0)), ("-1e-3", Some(-1e-3)), (".5", Some(0.5)), ("x", None), ("", None)]
-        {
+        for (word, value) in [
+            ("0.5s", Some(0.5)),
+            ("1e", Some(1.0)),
+            ("-1e-3", Some(-1e-3)),
+            (".5", Some(0.5)),
+            ("x", None),
+            ("", None),
+        ] {
             assert_eq!(scan_float(word), value, "{word}");
         }
         assert_eq!(scan_float("inf"), Some(f64::INFINITY));

@@ -23,7 +23,7 @@ const LONGEST_REPLY: usize = 1024;
 const ADDRESSES_PER_NAME: usize = 16;
 
 /// What is asked; the datagram is made anew for each sending.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum Request {
     /// A report.
     Report(&'static CommandDef, Argument),
@@ -112,13 +112,7 @@ enum Waited<T> {
 impl Client {
     /// A client of the first of `endpoints` that answers; nothing is opened yet.
     pub fn new(endpoints: Vec<Endpoint>) -> Self {
-        Self {
-            endpoints,
-            link: None,
-            timeout: Duration::from_secs(1),
-            retries: 2,
-            debug: false,
-        }
+        Self { endpoints, link: None, timeout: Duration::from_secs(1), retries: 2, debug: false }
     }
 
     /// Opens the first endpoint that can be opened; that nobody listens there shows later.
@@ -202,7 +196,9 @@ impl Client {
                 Err(error) if is_timeout(&error) => continue,
                 Err(_) => return Waited::Broken,
             };
-            let Some(reply) = buffer.get(..length).and_then(|bytes| Reply::parse(request, bytes)) else { continue };
+            let Some(reply) = buffer.get(..length).and_then(|bytes| Reply::parse(request, bytes)) else {
+                continue;
+            };
             if self.debug {
                 eprintln!("received {length} bytes, reply {}: {}", reply.code, reply.status);
             }
@@ -260,7 +256,8 @@ pub fn endpoints(list: &str, port: u16, family: Family) -> Vec<Endpoint> {
         if host.starts_with('/') {
             found.push(Endpoint::Unix(Path::new(host).to_owned()));
         } else {
-            found.extend(resolve(host, family).into_iter().map(|ip| Endpoint::Udp(SocketAddr::new(ip, port))));
+            found
+                .extend(resolve(host, family).into_iter().map(|ip| Endpoint::Udp(SocketAddr::new(ip, port))));
         }
     }
     found

@@ -69,10 +69,17 @@ mod tests {
             (&[], false, None),
             (&["all"], true, None),
         ] {
-            let subnet = subnet.map(|(text, prefix)| Subnet { address: text.parse().expect("an address"), prefix });
-            assert_eq!(access_rule(words, true, Family::Any), Some(AccessRule { allow: true, all, subnet }), "{words:?}");
+            let subnet =
+                subnet.map(|(text, prefix)| Subnet { address: text.parse().expect("an address"), prefix });
+            assert_eq!(
+                access_rule(words, true, Family::Any),
+                Some(AccessRule { allow: true, all, subnet }),
+                "{words:?}"
+            );
         }
-        for bad in ["1.2.3.4/x", "1.2.3.4/24x", "1.2.3.4/-1", "1.2.3.4 5", "1.2.3.4/", "localhost/24", "1.2.", "ALL"] {
+        for bad in
+            ["1.2.3.4/x", "1.2.3.4/24x", "1.2.3.4/-1", "1.2.3.4 5", "1.2.3.4/", "localhost/24", "1.2.", "ALL"]
+        {
             assert_eq!(access_rule(&[bad], true, Family::Any), None, "{bad}");
         }
     }
@@ -80,8 +87,18 @@ mod tests {
     #[test]
     fn local_options_are_those_of_the_directive() {
         assert_eq!(local(&[]), Some(LocalConfig::default()));
-        assert_eq!(local(&["Stratum", "5", "orphan"]).map(|local| (local.stratum, local.orphan)), Some((5, true)));
-        for bad in [&["on"][..], &["stratum"], &["stratum", "x"], &["stratum", "0"], &["stratum", "77"], &["off", "x"]] {
+        assert_eq!(
+            local(&["Stratum", "5", "orphan"]).map(|local| (local.stratum, local.orphan)),
+            Some((5, true))
+        );
+        for bad in [
+            &["on"][..],
+            &["stratum"],
+            &["stratum", "x"],
+            &["stratum", "0"],
+            &["stratum", "77"],
+            &["off", "x"],
+        ] {
             assert_eq!(local(bad), None, "{bad:?}");
         }
     }

@@ -7,16 +7,16 @@
 /// The calendar of the place: the system's, or a fixed one in tests.
 pub trait Calendar {
     /// Year, month and day of now, `offset` seconds east of Greenwich (`None`: local time).
-    fn today(&self, offset: Option<i64>) -> Option<(i64, u8, u8)>;
+    fn today(&self, offset: Option<i64>) -> Option<(i64, u32, u32)>;
     /// Unix time of a local date and time.
-    fn local(&self, year: i64, month: u8, day: u8, second_of_day: i64) -> Option<i64>;
+    fn local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> Option<i64>;
 }
 
 /// The system's time and zone.
 pub struct System;
 
 impl Calendar for System {
-    fn today(&self, offset: Option<i64>) -> Option<(i64, u8, u8)> {
+    fn today(&self, offset: Option<i64>) -> Option<(i64, u32, u32)> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
         let now = i64::try_from(now).ok()?;
         let offset = match offset {
@@ -27,16 +27,21 @@ impl Calendar for System {
         Some((year, month, day))
     }
 
-    fn local(&self, year: i64, month: u8, day: u8, second_of_day: i64) -> Option<i64> {
-        sys::calendar::local_to_unix(i32::try_from(year).ok()?, month, day, i32::try_from(second_of_day).ok()?)
+    fn local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> Option<i64> {
+        sys::calendar::local_to_unix(
+            i32::try_from(year).ok()?,
+            month,
+            day,
+            i32::try_from(second_of_day).ok()?,
+        )
     }
 }
 
 /// What was read so far; each part may be said once.
 #[derive(Default)]
 struct Parts {
-    day: Option<u8>,
-    month: Option<u8>,
+    day: Option<u32>,
+    month: Option<u32>,
     year: Option<i64>,
     second_of_day: Option<i64>,
     /// Seconds east of Greenwich.
@@ -105,8 +110,13 @@ impl Parts {
                 }
             },
             _ if word.starts_with(|first: char| first.is_ascii_digit()) => {
-                let number: i64 = word.trim_end_matches(|end: char| end.is_ascii_alphabetic()).parse().ok()?;
-                if word.len() == 4 { set(&mut self.year, number) } else { set(&mut self.day, u8::try_from(number).ok()?) }
+                let number: i64 =
+                    word.trim_end_matches(|end: char| end.is_ascii_alphabetic()).parse().ok()?;
+                if word.len() == 4 {
+                    set(&mut self.year, number)
+                } else {
+                    set(&mut self.day, u32::try_from(number).ok()?)
+                }
             }
             _ => match name(word, &MONTHS) {
                 Some(month) => set(&mut self.month, month),
@@ -117,8 +127,8 @@ impl Parts {
 
     fn date(&mut self, year: i64, month: i64, day: i64) -> Option<()> {
         set(&mut self.year, year)?;
-        set(&mut self.month, u8::try_from(month).ok()?)?;
-        set(&mut self.day, u8::try_from(day).ok()?)
+        set(&mut self.month, u32::try_from(month).ok()?)?;
+        set(&mut self.day, u32::try_from(day).ok()?)
     }
 
     /// `16:30`, `16:30:05`, `4:30` with `pm`.
@@ -157,16 +167,26 @@ impl Parts {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// The number, from 1, of the name that `word` is or abbreviates by three letters or more.
-fn name(word: &str, names: &[&str]) -> Option<u8> {
+fn name(word: &str, names: &[&str]) -> Option<u32> {
     let word = word.trim_end_matches('.');
     let at = names.iter().position(|name| word.len() >= 3 && name.starts_with(word))?;
-    u8::try_from(at + 1).ok()
+    u32::try_from(at + 1).ok()
 }
 
 /// Three numbers with two separators.
@@ -186,7 +206,7 @@ fn zone(word: &str) -> Option<i64> {
 }
 
 /// Days from 1970-01-01; `None` when there is no such day.
-fn days_since_1970(year: i64, month: u8, day: u8) -> Option<i64> {
+fn days_since_1970(year: i64, month: u32, day: u32) -> Option<i64> {
     // The inverse of the calendar of reports, by its own answer: within a day of a good guess, found in three steps.
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
         return None;
@@ -206,10 +226,10 @@ mod tests {
     struct Fixed;
 
     impl Calendar for Fixed {
-        fn today(&self, _: Option<i64>) -> Option<(i64, u8, u8)> {
+        fn today(&self, _: Option<i64>) -> Option<(i64, u32, u32)> {
             Some((2026, 7, 25))
         }
-        fn local(&self, year: i64, month: u8, day: u8, second_of_day: i64) -> Option<i64> {
+        fn local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> Option<i64> {
             Some(days_since_1970(year, month, day)? * 86400 + second_of_day - 7200)
         }
     }
@@ -246,8 +266,26 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         for text in [
-            "", "foo", "now", "25", "2026", "jul", "2026-02-30", "2025-02-29", "24:00", "12:60", "1:2:3:4", "13:00 pm",
-            "16:30 16:31", "2026-07-25 2026-07-26", "@x", "16:30 nowhere", "+99:00 12:00", "1969-12-31 UTC", "x:y", "12:",
+            "",
+            "foo",
+            "now",
+            "25",
+            "2026",
+            "jul",
+            "2026-02-30",
+            "2025-02-29",
+            "24:00",
+            "12:60",
+            "1:2:3:4",
+            "13:00 pm",
+            "16:30 16:31",
+            "2026-07-25 2026-07-26",
+            "@x",
+            "16:30 nowhere",
+            "+99:00 12:00",
+            "1969-12-31 UTC",
+            "x:y",
+            "12:",
         ] {
             assert_eq!(read(text, &Fixed), None, "{text}");
         }

@@ -62,7 +62,8 @@ pub fn timeball_usage(style: Style) -> String {
          \x20      timeball [OPTION]... COMMAND   ask or order the daemon; without one, chronyd will do\n"
     );
     for group in Group::ALL {
-        let names: Vec<&str> = commands::all().filter(|command| command.group == group).map(|c| c.name).collect();
+        let names: Vec<&str> =
+            commands::all().filter(|command| command.group == group).map(|c| c.name).collect();
         let _ = write!(out, "\n{strong}{}{plain}\n", group.title()); // writing to a string cannot fail
         wrapped(&mut out, &names.join("  "), 2);
     }
@@ -76,8 +77,8 @@ pub fn timeball_usage(style: Style) -> String {
     out
 }
 
-/// `help`: every command with its forms. chronyc's does not mention what only we have.
-pub fn commands(_as_chronyc: bool) -> String {
+/// `help`: every command with its forms.
+pub fn commands() -> String {
     let mut out = String::new();
     for group in Group::ALL {
         let _ = writeln!(out, "{}:", group.title());
@@ -117,7 +118,12 @@ pub fn manual_section() -> String {
                 let tag = if index == 0 { ".TP" } else { ".TQ" };
                 let _ = write!(out, "{tag}\n.B {}\n", escape(&usage(command, form)));
             }
-            let _ = write!(out, "{}\n.br\nExample:\n.B timeball {}\n", escape(command.doc), escape(command.example));
+            let _ = write!(
+                out,
+                "{}\n.br\nExample:\n.B timeball {}\n",
+                escape(command.doc),
+                escape(command.example)
+            );
         }
     }
     out

@@ -23,11 +23,8 @@ use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 
 use client::{Client, Endpoint};
 use help::Style;
-use options::{Format, Options, Request};
+use options::{Options, Request};
 use session::{Failure, Session};
-
-/// The section on commands of the manual page (roff).
-pub use help::manual_section;
 
 /// The name the program was run under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +65,8 @@ pub fn main(args: Vec<OsString>, name: Name) -> i32 {
 }
 
 fn run(args: &[OsString], name: Name, out: &mut dyn Write, err: &mut dyn Write) -> i32 {
-    let style = if name == Name::Timeball && io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+    let style =
+        if name == Name::Timeball && io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
     let (text, status) = match options::parse(args, name) {
         Request::Run(options) => return execute(options, name, style, out, err),
         Request::Version => (version(name), 0),
@@ -111,7 +109,9 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
     }
     let good = match (name, words.as_slice()) {
         (Name::Timeball, []) => status::show(&mut session, style),
-        (Name::Timeball, [word, ..]) if word == "status" && !session.options.multi => status::show(&mut session, style),
+        (Name::Timeball, [word, ..]) if word == "status" && !session.options.multi => {
+            status::show(&mut session, style)
+        }
         (Name::Chronyc, []) => read_commands(&mut session),
         (_, commands) if session.options.multi => commands.iter().all(|command| line(&mut session, command)),
         (_, words) => line(&mut session, &words.join(" ")),
@@ -124,7 +124,9 @@ fn endpoints(options: &Options, name: Name) -> Vec<Endpoint> {
     let list = options.hosts.clone().unwrap_or_else(|| match name {
         Name::Chronyc => [CHRONYD_SOCKET, LOOPBACK].join(","),
         Name::Timeball => {
-            let own = std::env::var("XDG_RUNTIME_DIR").ok().filter(|dir| dir.starts_with('/') && !dir.contains(','));
+            let own = std::env::var("XDG_RUNTIME_DIR")
+                .ok()
+                .filter(|dir| dir.starts_with('/') && !dir.contains(','));
             let own = own.map(|dir| format!("{dir}/timeball/timeball.sock")).unwrap_or_default();
             [TIMEBALL_SOCKET, &own, CHRONYD_SOCKET, LOOPBACK].join(",")
         }

@@ -45,7 +45,7 @@ pub enum Failure {
     /// chronyc says nothing here, so neither do we.
     Silent,
     /// Output could not be written.
-    Output(io::Error),
+    Output,
 }
 
 impl Failure {
@@ -62,14 +62,18 @@ impl From<NoAnswer> for Failure {
 }
 
 impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
+    fn from(_: io::Error) -> Self {
+        Self::Output
     }
 }
 
 impl Session<'_> {
     /// Asks the daemon for a report.
-    pub fn fetch<R: Answer>(&mut self, command: &'static CommandDef, argument: Argument) -> Result<R, Failure> {
+    pub fn fetch<R: Answer>(
+        &mut self,
+        command: &'static CommandDef,
+        argument: Argument,
+    ) -> Result<R, Failure> {
         let read = |reply: &Reply<'_>| match reply.status {
             Status::Success => match reply.report::<R>() {
                 Err(BadReply::Short) => None,
@@ -135,7 +139,7 @@ impl Session<'_> {
             Failure::BadReply => self.say_reply("508 Bad reply from daemon"),
             Failure::Reply(text) => self.say_reply(text),
             Failure::Silent => Ok(()),
-            Failure::Output(_) => writeln!(self.err, "Could not write to stdout").map_err(Failure::from),
+            Failure::Output => writeln!(self.err, "Could not write to stdout").map_err(Failure::from),
         };
     }
 }

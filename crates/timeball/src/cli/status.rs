@@ -70,7 +70,7 @@ pub fn show(session: &mut Session<'_>, style: Style) -> bool {
     match write!(session.out, "{text}").and_then(|()| session.out.flush()) {
         Ok(()) => picture.trouble().is_none(),
         Err(error) => {
-            session.report_failure(Failure::Output(error));
+            session.report_failure(error.into());
             false
         }
     }
@@ -117,17 +117,27 @@ impl Picture {
         if !unsynchronised {
             return None;
         }
-        let all = |state: SourceState| !self.sources.is_empty() && self.sources.iter().all(|source| source.state == state);
+        let all = |state: SourceState| {
+            !self.sources.is_empty() && self.sources.iter().all(|source| source.state == state)
+        };
         let active = self.activity.online + self.activity.burst_online + self.activity.burst_offline;
         Some(if self.activity == Activity::default() && self.sources.is_empty() {
             ("no time source is configured", "add one:  timeball add pool pool.ntp.org iburst")
         } else if active == 0 && self.activity.offline > 0 {
             ("all sources are offline", "if the network is there:  timeball online")
         } else if active == 0 && self.activity.unresolved > 0 {
-            ("the names of the sources are not resolved yet", "look at the DNS settings, then:  timeball refresh")
+            (
+                "the names of the sources are not resolved yet",
+                "look at the DNS settings, then:  timeball refresh",
+            )
         } else if self.sources.iter().all(|source| source.reach.0 == 0) {
-            ("no source has answered yet", "if this lasts, a firewall may block UDP port 123:  timeball ntpdata")
-        } else if all(SourceState::Falseticker) || self.sources.iter().any(|s| s.state == SourceState::Falseticker) {
+            (
+                "no source has answered yet",
+                "if this lasts, a firewall may block UDP port 123:  timeball ntpdata",
+            )
+        } else if all(SourceState::Falseticker)
+            || self.sources.iter().any(|s| s.state == SourceState::Falseticker)
+        {
             ("the sources disagree", "see which:  timeball sources -v")
         } else {
             ("measuring has only begun, or no source is good enough", "see why:  timeball selectdata -v")
@@ -221,7 +231,11 @@ fn frequency_words(tracking: &Tracking) -> String {
     let ppm = tracking.frequency.ppm();
     let word = if ppm > 0.0 { "gains" } else { "loses" };
     let day = seconds(ppm.abs() * 1e-6 * 86400.0);
-    format!("uncorrected it {word} {:.3} ppm ({day} a day), known to {:.3} ppm", ppm.abs(), tracking.skew.ppm())
+    format!(
+        "uncorrected it {word} {:.3} ppm ({day} a day), known to {:.3} ppm",
+        ppm.abs(),
+        tracking.skew.ppm()
+    )
 }
 
 fn age_words(age: i64) -> String {
@@ -257,15 +271,22 @@ fn source_words(picture: &Picture) -> String {
         (state(SourceState::Unselectable) - silent_count, "not selectable"),
         (silent_count, "without answer"),
     ];
-    let mut words: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let mut words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if activity.offline > 0 {
         words.push(format!("{} of them offline", activity.offline));
     }
     if activity.unresolved > 0 {
         words.push(format!("{} of them without an address yet", activity.unresolved));
     }
-    if words.is_empty() { "none".to_owned() } else { format!("{}: {}", picture.sources.len(), words.join(", ")) }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}: {}", picture.sources.len(), words.join(", "))
+    }
 }
 
 /// `120 requests answered, 3 dropped`
@@ -308,7 +329,8 @@ mod tests {
     fn synchronised() -> Picture {
         let address = Address::V4([192, 0, 2, 1].into());
         let source = |state, reach| {
-            let mut source = SourceData { address, state, last_rx: Interval(Some(3)), ..SourceData::default() };
+            let mut source =
+                SourceData { address, state, last_rx: Interval(Some(3)), ..SourceData::default() };
             source.reach.0 = reach;
             source
         };
@@ -346,14 +368,20 @@ mod tests {
     #[test]
     fn a_clock_without_sources_gets_advice() {
         let unsynchronised = Tracking { leap: LeapStatus(3), ..Tracking::default() };
-        let nothing = Picture { tracking: unsynchronised, endpoint: "127.0.0.1:323".to_owned(), ..Picture::default() };
+        let nothing =
+            Picture { tracking: unsynchronised, endpoint: "127.0.0.1:323".to_owned(), ..Picture::default() };
         insta::assert_snapshot!(describe(&nothing, 0, Style::Terminal), @"");
 
-        let mut offline = Picture { activity: Activity { offline: 2, ..Activity::default() }, ..nothing.clone() };
+        let mut offline =
+            Picture { activity: Activity { offline: 2, ..Activity::default() }, ..nothing.clone() };
         offline.sources = synchronised().sources;
         assert_eq!(offline.trouble().map(|(why, _)| why), Some("all sources are offline"));
-        let unresolved = Picture { activity: Activity { unresolved: 2, ..Activity::default() }, ..nothing.clone() };
-        assert_eq!(unresolved.trouble().map(|(why, _)| why), Some("the names of the sources are not resolved yet"));
+        let unresolved =
+            Picture { activity: Activity { unresolved: 2, ..Activity::default() }, ..nothing.clone() };
+        assert_eq!(
+            unresolved.trouble().map(|(why, _)| why),
+            Some("the names of the sources are not resolved yet")
+        );
         let mut silent = Picture { activity: Activity { online: 1, ..Activity::default() }, ..nothing };
         silent.sources = vec![synchronised().sources[3]];
         assert_eq!(silent.trouble().map(|(why, _)| why), Some("no source has answered yet"));
@@ -365,7 +393,10 @@ mod tests {
     #[test]
     fn the_status_is_one_json_document() {
         let text = synchronised().json();
-        assert!(text.starts_with("{\"synchronised\":true,\"reason\":null,\"error_bound_s\":0.011212,"), "{text}");
+        assert!(
+            text.starts_with("{\"synchronised\":true,\"reason\":null,\"error_bound_s\":0.011212,"),
+            "{text}"
+        );
         let depth = text.chars().fold(0, |depth, c| depth + i32::from(c == '{') - i32::from(c == '}'));
         assert_eq!(depth, 0, "{text}");
     }

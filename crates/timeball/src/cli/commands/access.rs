@@ -6,8 +6,8 @@ use ntp::control::{AccessList, Change, CommandDef};
 use ntp::report::Address;
 
 use super::super::arguments;
-use super::super::config;
 use super::super::client::Request;
+use super::super::config;
 use super::super::session::{Failure, Outcome, Session};
 use super::{Command, Group, form};
 
@@ -56,7 +56,10 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "smoothtime",
-        forms: &[form("reset", "forget the smoothing offset"), form("activate", "begin to smooth the served time")],
+        forms: &[
+            form("reset", "forget the smoothing offset"),
+            form("activate", "begin to smooth the served time"),
+        ],
         doc: "Controls the smoothing of the served time, when the smoothtime directive is used.",
         example: "smoothtime activate",
         group: Group::Server,

@@ -9,6 +9,8 @@ mod program;
 mod reports;
 mod sources;
 
+use ntp::config::suggest::nearest;
+
 use super::session::{Outcome, Session};
 
 pub use reports::tracking_name;
@@ -77,9 +79,16 @@ const fn form(arguments: &'static str, what: &'static str) -> Form {
 
 /// Every command of every group.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    [reports::COMMANDS, clock::COMMANDS, sources::COMMANDS, access::COMMANDS, orders::COMMANDS, program::COMMANDS]
-        .into_iter()
-        .flatten()
+    [
+        reports::COMMANDS,
+        clock::COMMANDS,
+        sources::COMMANDS,
+        access::COMMANDS,
+        orders::COMMANDS,
+        program::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The command with exactly this name; no abbreviations.
@@ -87,39 +96,12 @@ pub fn find(name: &str) -> Option<&'static Command> {
     all().find(|command| command.name == name)
 }
 
-/// The name most like `word`, if one is like it at all.
+/// The name that was probably meant.
 pub fn suggestion(word: &str) -> Option<&'static str> {
+    let names = || all().filter(|command| command.group != Group::Hidden).map(|command| command.name);
     let word = word.to_lowercase();
-    all()
-        .filter(|command| command.group != Group::Hidden)
-        .map(|command| {
-            let near = if word.len() >= 3 && command.name.starts_with(&word) { 1 } else { distance(&word, command.name) };
-            (near, command.name)
-        })
-        .min()
-        .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
-        .map(|(_, name)| name)
-}
-
-/// How many letters must be inserted, removed, replaced or swapped with a neighbour to turn `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    best = best.min(rows[i - 2][j - 2] + 1);
-                }
-                best
-            };
-        }
-    }
-    rows[a.len()][b.len()]
+    let longer = names().find(|name| word.len() >= 3 && name.starts_with(&word));
+    longer.or_else(|| nearest(&word, names()))
 }
 
 #[cfg(test)]
@@ -137,7 +119,10 @@ mod tests {
             let name = command.name;
             assert!(command.doc.ends_with('.'), "{name}: the description is sentences");
             assert!(!command.forms.is_empty(), "{name}: no form");
-            assert!(command.forms.iter().all(|form| !form.what.ends_with('.')), "{name}: a form is no sentence");
+            assert!(
+                command.forms.iter().all(|form| !form.what.ends_with('.')),
+                "{name}: a form is no sentence"
+            );
             let first = command.example.split_whitespace().next();
             assert_eq!(first, Some(name), "{name}: the example must use the command");
         }

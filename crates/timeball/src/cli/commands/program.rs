@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ntp::config::Family;
 
-use super::super::Name;
 use super::super::arguments::scan_integer;
 use super::super::help;
 use super::super::keygen::{self, NoKey};
@@ -86,14 +85,17 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "help",
         forms: &[form("[COMMAND]", "list the commands, or explain one")],
-        doc: "Lists the commands, or explains one of them with an example.",
+        doc: "Lists the commands, or explains one of them with an example. With --man, prints the section on commands of \
+              the manual page.",
         example: "help sources",
         group: Group::Program,
         run: |session, words| {
-            let command = words.first().and_then(|word| super::find(word));
-            let text = match command {
-                Some(command) => help::command(command, session.name),
-                None => help::commands(session.name == Name::Chronyc),
+            let text = match words.first() {
+                Some(&"--man") => help::manual_section(),
+                word => match word.and_then(|word| super::find(word)) {
+                    Some(command) => help::command(command, session.name),
+                    None => help::commands(),
+                },
             };
             write!(session.out, "{text}")?;
             Ok(())
@@ -147,6 +149,8 @@ fn keygen(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     match keygen::line(words) {
         Ok(line) => Ok(writeln!(session.out, "{line}")?),
         Err(NoKey::BadSyntax) => Err(Failure::usage("Invalid syntax for keygen command")),
-        Err(NoKey::UnknownType(kind)) => Err(Failure::usage(format!("Unknown hash function or cipher {kind}"))),
+        Err(NoKey::UnknownType(kind)) => {
+            Err(Failure::usage(format!("Unknown hash function or cipher {kind}")))
+        }
     }
 }

@@ -32,7 +32,8 @@ const SHORTEST_WAIT: f64 = 0.1;
 /// Pause between two tries of `waitsync` when none is given, s.
 const USUAL_WAIT: f64 = 10.0;
 
-const TABLE: &str = "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns.";
+const TABLE: &str =
+    "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns.";
 
 /// What this file adds to the table.
 pub const COMMANDS: &[Command] = &[
@@ -79,7 +80,9 @@ pub const COMMANDS: &[Command] = &[
         doc: TABLE,
         example: "selectdata -v",
         group: Group::Sources,
-        run: |session, words| table(session, words, &SELECTDATA, |data: &SelectData| (data.address, data.label())),
+        run: |session, words| {
+            table(session, words, &SELECTDATA, |data: &SelectData| (data.address, data.label()))
+        },
     },
     Command {
         name: "authdata",
@@ -124,9 +127,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Counts requests received and dropped, and time stamps by who took them.",
         example: "serverstats",
         group: Group::Server,
-        run: |session, _| {
-            single::<ServerStats>(session, &SERVERSTATS)
-        },
+        run: |session, _| single::<ServerStats>(session, &SERVERSTATS),
     },
     Command {
         name: "clients",
@@ -218,7 +219,8 @@ fn authdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `ntpdata` of one source, or of each that has an address.
 fn ntpdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let ask = |session: &mut Session<'_>, address| session.fetch::<NtpData>(&NTPDATA, Argument::Address(address));
+    let ask =
+        |session: &mut Session<'_>, address| session.fetch::<NtpData>(&NTPDATA, Argument::Address(address));
     if !words.is_empty() {
         let address = super::sources::address(session, &words.join(" "))?;
         let report = ask(session, address)?;
@@ -257,12 +259,14 @@ fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         }
     }
     let wide = session.options.wide;
-    let heading = if key_establishment { ClientRecord::ke_heading(wide) } else { ClientRecord::heading(wide) };
+    let heading =
+        if key_establishment { ClientRecord::ke_heading(wide) } else { ClientRecord::heading(wide) };
     let mut list = List::begin(session, &heading)?;
     let mut first = 0u32;
     loop {
         let query = ClientsQuery { first, count: RECORDS_MAX as u32, min_hits, reset };
-        let page: Clients = list.attempt(session, |session| session.fetch(&CLIENTS, Argument::Clients(query)))?;
+        let page: Clients =
+            list.attempt(session, |session| session.fetch(&CLIENTS, Argument::Clients(query)))?;
         for client in page.records.iter().filter(|client| client.address != Address::Unspecified) {
             let name = column_name_by_resolver(session, client.address, client.address.to_string());
             if key_establishment {
@@ -302,7 +306,8 @@ pub fn settime(session: &mut Session<'_>, time: Time) -> Outcome {
 
 /// `waitsync [tries [correction [skew [interval]]]]`
 pub fn waitsync(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let number = |at: usize, default: f64| words.get(at).map_or(default, |word| scan_float(word).unwrap_or(0.0));
+    let number =
+        |at: usize, default: f64| words.get(at).map_or(default, |word| scan_float(word).unwrap_or(0.0));
     let tries = words.first().and_then(|word| scan_integer(word)).unwrap_or(0);
     let (correction, skew) = (number(1, 0.0), number(2, 0.0));
     let pause = Duration::from_secs_f64(number(3, USUAL_WAIT).clamp(SHORTEST_WAIT, 1e6));
@@ -314,11 +319,12 @@ pub fn waitsync(session: &mut Session<'_>, words: &[&str]) -> Outcome {
                 let synchronised = tracking.address != Address::Unspecified
                     || !matches!(tracking.ref_id, RefId::NONE | RefId::LOCAL);
                 let good = |value: f64, limit: f64| limit == 0.0 || value.abs() <= limit;
-                if synchronised && good(tracking.correction.0, correction) && good(tracking.skew.ppm(), skew) {
+                if synchronised && good(tracking.correction.0, correction) && good(tracking.skew.ppm(), skew)
+                {
                     return Ok(());
                 }
             }
-            Err(failure @ Failure::Output(_)) => return Err(failure),
+            Err(failure @ Failure::Output) => return Err(failure),
             Err(failure) => session.report_failure(failure),
         }
         if tries != 0 && attempt >= tries.cast_unsigned() {
@@ -335,7 +341,10 @@ fn print_try(session: &mut Session<'_>, attempt: u32, tracking: &Tracking) -> Ou
     let (id, correction, skew) = (tracking.ref_id, tracking.correction.0.abs(), tracking.skew.ppm());
     match session.options.format {
         Format::Text => {
-            writeln!(session.out, "try: {attempt}, refid: {id}, correction: {correction:.9}, skew: {skew:.3}")?;
+            writeln!(
+                session.out,
+                "try: {attempt}, refid: {id}, correction: {correction:.9}, skew: {skew:.3}"
+            )?;
         }
         Format::Csv => writeln!(session.out, "{attempt},{id},{correction:.9},{skew:.3}")?,
         Format::Json => writeln!(
@@ -383,7 +392,7 @@ fn resolved(session: &Session<'_>, address: Address) -> Option<String> {
 fn configured_name(session: &mut Session<'_>, address: Address) -> Result<String, Failure> {
     match session.fetch::<NameReport>(&SOURCENAME, Argument::Address(address)) {
         Ok(report) => Ok(report.configured_name.0),
-        Err(failure @ Failure::Output(_)) => Err(failure),
+        Err(failure @ Failure::Output) => Err(failure),
         Err(failure) => {
             if session.options.format != Format::Json {
                 session.report_failure(failure);

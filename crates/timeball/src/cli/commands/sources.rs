@@ -84,7 +84,10 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "burst",
-        forms: &[form("GOOD/MAX [ADDRESS | ADDRESS/BITS | MASK/ADDRESS]", "measure several times in quick succession")],
+        forms: &[form(
+            "GOOD/MAX [ADDRESS | ADDRESS/BITS | MASK/ADDRESS]",
+            "measure several times in quick succession",
+        )],
         doc: "Asks until GOOD measurements are good, at most MAX times, every two seconds; all sources if none is given.",
         example: "burst 4/8",
         group: Group::Sources,
@@ -141,11 +144,39 @@ pub const COMMANDS: &[Command] = &[
             session.order(Change::Offset { source, offset })
         },
     },
-    tuning!("minpoll", "POLL", "shortest interval between polls, log2 of seconds", "6", scan_integer, Minpoll),
-    tuning!("maxpoll", "POLL", "longest interval between polls, log2 of seconds", "10", scan_integer, Maxpoll),
+    tuning!(
+        "minpoll",
+        "POLL",
+        "shortest interval between polls, log2 of seconds",
+        "6",
+        scan_integer,
+        Minpoll
+    ),
+    tuning!(
+        "maxpoll",
+        "POLL",
+        "longest interval between polls, log2 of seconds",
+        "10",
+        scan_integer,
+        Maxpoll
+    ),
     tuning!("maxdelay", "SECONDS", "longest round trip accepted", "0.3", scan_float, MaxDelay),
-    tuning!("maxdelayratio", "RATIO", "longest round trip, relative to the shortest", "2", scan_float, MaxDelayRatio),
-    tuning!("maxdelaydevratio", "RATIO", "increase of the round trip, in its deviations", "10", scan_float, MaxDelayDevRatio),
+    tuning!(
+        "maxdelayratio",
+        "RATIO",
+        "longest round trip, relative to the shortest",
+        "2",
+        scan_float,
+        MaxDelayRatio
+    ),
+    tuning!(
+        "maxdelaydevratio",
+        "RATIO",
+        "increase of the round trip, in its deviations",
+        "10",
+        scan_float,
+        MaxDelayDevRatio
+    ),
     tuning!("minstratum", "STRATUM", "lowest stratum it counts as", "3", scan_integer, MinStratum),
     tuning!("polltarget", "SAMPLES", "samples the polling interval aims at", "8", scan_integer, PollTarget),
 ];
@@ -201,7 +232,8 @@ fn burst(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `add server|pool|peer NAME options`.
 fn add(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let (Some(kind), Some(name)) = (words.first().and_then(|word| config::source_kind(word)), words.get(1)) else {
+    let (Some(kind), Some(name)) = (words.first().and_then(|word| config::source_kind(word)), words.get(1))
+    else {
         return Err(Failure::usage("Invalid syntax for add command"));
     };
     let source = config::source(kind, &words[1..]).map_err(|wrong| {
