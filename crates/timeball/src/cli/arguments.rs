@@ -6,32 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ntp::config::Family;
+use ntp::control::actions::SourceFilter;
 use ntp::report::Address;
 
 use super::client::resolve;
-
-/// Addresses that a command is about: those that equal `address` where `mask` has ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selected {
-    /// Every source.
-    All,
-    /// One source, or those in a network.
-    Masked {
-        /// An address of the network.
-        address: Address,
-        /// Which bits count; none for an unresolved source.
-        mask: Option<IpAddr>,
-    },
-}
-
-/// A network in the access list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subnet {
-    /// `None`: both families, whole.
-    pub address: Option<IpAddr>,
-    /// Length of the prefix as said; the daemon judges it (507).
-    pub prefix: i32,
-}
 
 /// The decimal integer at the front of `word`, wrapped to 32 bits; `None` when there is none.
 pub fn scan_integer(word: &str) -> Option<i32> {
@@ -72,14 +50,12 @@ pub fn source_address(word: &str, family: Family) -> Result<Address, NoAddress> 
 }
 
 /// The forms that `online`, `offline` and `burst` accept.
-pub fn selected(word: &str, family: Family) -> Result<Selected, NoAddress> {
+pub fn selected(word: &str, family: Family) -> Result<SourceFilter, NoAddress> {
     if word.is_empty() {
-        return Ok(Selected::All);
+        return Ok(SourceFilter::ALL);
     }
     let Some((left, right)) = word.split_once('/') else {
-        let address = source_address(word, family)?;
-        let mask = address.ip().map(|ip| prefix_mask(ip, i32::MAX));
-        return Ok(Selected::Masked { address, mask });
+        return source_address(word, family).map(SourceFilter::one);
     };
     let left: IpAddr = left.parse().map_err(|_| NoAddress::BadMask)?;
     // Either mask/address or address/bits.
@@ -93,7 +69,7 @@ pub fn selected(word: &str, family: Family) -> Result<Selected, NoAddress> {
     if address.is_ipv4() != mask.is_ipv4() {
         return Err(NoAddress::BadMask);
     }
-    Ok(Selected::Masked { address: Address::from(address), mask: Some(mask) })
+    Ok(SourceFilter { address: address.into(), mask: mask.into() })
 }
 
 /// The mask with `bits` leading ones in the family of `address`; a number out of range means all ones.
@@ -112,46 +88,6 @@ pub enum NoAddress {
     Unresolved,
     /// Neither mask/address nor address/bits.
     BadMask,
-}
-
-/// The network in the access list that `word` means; a name counts as its first address.
-pub fn subnet(word: &str, family: Family) -> Option<Subnet> {
-    if word.is_empty() {
-        return Some(Subnet { address: None, prefix: 0 });
-    }
-    let (host, length) = match word.split_once('/') {
-        Some((host, length)) => (host, Some(length)),
-        None => (word, None),
-    };
-    // The whole rest must be a number here, and not negative: unlike elsewhere, junk is an error.
-    let length = match length {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(scan_integer(digits)?),
-        Some(_) => return None,
-        None => None,
-    };
-    if let Ok(address) = host.parse::<IpAddr>() {
-        let full = if address.is_ipv4() { 32 } else { 128 };
-        return Some(Subnet { address: Some(address), prefix: length.unwrap_or(full) });
-    }
-    if let Some((address, prefix)) = short_ipv4(host) {
-        return Some(Subnet { address: Some(address.into()), prefix: length.unwrap_or(prefix) });
-    }
-    if length.is_some() {
-        return None;
-    }
-    let address = *resolve(host, family).first()?;
-    Some(Subnet { address: Some(address), prefix: if address.is_ipv4() { 32 } else { 128 } })
-}
-
-/// `10`, `10.1`, `10.1.2`: the network and the length of its prefix.
-fn short_ipv4(word: &str) -> Option<(Ipv4Addr, i32)> {
-    let mut octets = [0; 4];
-    let mut count = 0;
-    for part in word.split('.') {
-        *octets.get_mut(count)? = part.parse().ok()?;
-        count += 1;
-    }
-    (count < 4).then(|| (Ipv4Addr::from(octets), count as i32 * 8))
 }
 
 #[cfg(test)]
@@ -201,11 +137,11 @@ mod tests {
         assert_eq!(one("no such name"), Err(NoAddress::Unresolved));
 
         let masked = |word: &str| match selected(word, Family::Any) {
-            Ok(Selected::Masked { address, mask: Some(mask) }) => Some((address.ip()?, mask)),
+            Ok(SourceFilter { address, mask }) => Some((address.ip()?, mask.ip()?)),
             _ => None,
         };
         let all = Some((ip("1.2.3.4"), ip("255.255.255.255")));
-        assert_eq!(selected("", Family::Any), Ok(Selected::All));
+        assert_eq!(selected("", Family::Any), Ok(SourceFilter::ALL));
         assert_eq!(masked("1.2.3.4"), all);
         assert_eq!(masked("1.2.3.4/33"), all);
         assert_eq!(masked("1.2.3.4/-1"), all);
@@ -218,32 +154,7 @@ mod tests {
         }
         assert_eq!(
             selected("ID#5", Family::Any),
-            Ok(Selected::Masked { address: Address::Id(5), mask: None })
+            Ok(SourceFilter { address: Address::Id(5), mask: Address::Unspecified })
         );
-    }
-
-    #[test]
-    fn subnets_may_be_shortened() {
-        for (word, address, prefix) in [
-            ("1.2.3.4", "1.2.3.4", 32),
-            ("10", "10.0.0.0", 8),
-            ("1/8", "1.0.0.0", 8),
-            ("1.2", "1.2.0.0", 16),
-            ("1.2/99", "1.2.0.0", 99),
-            ("1.2.3/24", "1.2.3.0", 24),
-            ("0/0", "0.0.0.0", 0),
-            ("::/0", "::", 0),
-            ("fe80::", "fe80::", 128),
-        ] {
-            assert_eq!(
-                subnet(word, Family::Any),
-                Some(Subnet { address: Some(ip(address)), prefix }),
-                "{word}"
-            );
-        }
-        assert_eq!(subnet("", Family::Any), Some(Subnet { address: None, prefix: 0 }));
-        for bad in ["1.2.3.4/x", "1.2.3.4/24x", "1.2.3.4/-1", "1.2.3.4 5", "1.2.3.4/", "localhost/24", "1.2."] {
-            assert_eq!(subnet(bad, Family::Any), None, "{bad}");
-        }
     }
 }

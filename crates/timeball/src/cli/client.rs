@@ -11,47 +11,53 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ntp::config::Family;
-use ntp::control::{REPLY_HEADER, REQUEST_HEADER, Status, VERSION};
+use ntp::control::client::{self, Argument, Reply};
+use ntp::control::{Change, CommandDef};
 
 use super::random;
 use super::unix::UnixLink;
 
-/// Oldest version whose "wrong version" reply is understood.
-const OLDEST_ANSWER: u8 = 4;
-/// The version before replies were limited to the length of requests; short requests, no padding.
-const UNPADDED_VERSION: u8 = 5;
 /// Longest reply there is (clients, 520 bytes), with room for what later daemons may append.
 const LONGEST_REPLY: usize = 1024;
 /// Names in `-h` resolve to at most this many addresses each.
 const ADDRESSES_PER_NAME: usize = 16;
 
-/// One request: the number, the body, and how long it must be on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Command number.
-    pub command: u16,
-    /// Bytes after the header.
-    pub body: Vec<u8>,
-    /// Length on the wire, header and padding included; never less than header and body.
-    pub length: usize,
+/// What is asked; the datagram is made anew for each sending.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// A report.
+    Report(&'static CommandDef, Argument),
+    /// A change.
+    Change(Change),
+    /// A change in the words of an older release: that number, and so many of the first bytes.
+    OlderChange(Change, u16, usize),
 }
 
-/// One reply that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Reply code: the layout of the body.
-    pub code: u16,
-    /// How it went.
-    pub status: Status,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    /// What follows the header.
-    pub fn body(&self) -> &[u8] {
-        &self.body
+impl Request {
+    fn datagram(&self, sequence: u32, attempt: u16) -> Vec<u8> {
+        match self {
+            Self::Report(command, argument) => client::request(command, *argument, sequence, attempt),
+            Self::Change(change) => client::change_request(change, sequence, attempt),
+            Self::OlderChange(change, number, length) => {
+                let mut datagram = client::change_request(change, sequence, attempt);
+                datagram.truncate(*length);
+                if let Some(place) = datagram.get_mut(4..6) {
+                    place.copy_from_slice(&number.to_be_bytes());
+                }
+                datagram
+            }
+        }
     }
 }
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}
+
+/// Makes something of a reply; `None` when the reply is too short for what it says it is.
+pub type Read<'a, T> = &'a dyn Fn(&Reply<'_>) -> Option<T>;
 
 /// Nobody answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +90,6 @@ enum Link {
 pub struct Client {
     endpoints: Vec<Endpoint>,
     link: Option<(usize, Link)>,
-    version: u8,
     /// First timeout; doubles with each resend.
     pub timeout: Duration,
     /// Resends after the first sending.
@@ -94,10 +99,11 @@ pub struct Client {
 }
 
 /// What waiting for one reply ended with.
-enum Waited {
-    Accepted(Reply),
-    /// The daemon wants the version without padding.
-    SpeaksUnpadded,
+enum Waited<T> {
+    /// The reply, and what it means.
+    Accepted(T),
+    /// The right reply, but shorter than its layout.
+    TooShort,
     TimedOut,
     /// The socket is of no use (connection refused).
     Broken,
@@ -109,7 +115,6 @@ impl Client {
         Self {
             endpoints,
             link: None,
-            version: VERSION,
             timeout: Duration::from_secs(1),
             retries: 2,
             debug: false,
@@ -131,15 +136,15 @@ impl Client {
         &self.endpoints
     }
 
-    /// Sends `request` and returns the reply to it.
+    /// Sends `request` and returns what `read` makes of the reply to it; a reply that `read` calls too short counts
+    /// as lost.
     ///
     /// At most `1 + retries` sendings for each endpoint. After the last endpoint the next call starts with the first.
-    /// A reply that is not `complete` counts as lost.
-    pub fn exchange(&mut self, request: &Request, complete: &dyn Fn(&Reply) -> bool) -> Result<Reply, NoAnswer> {
+    pub fn exchange<T>(&mut self, request: &Request, read: Read<'_, T>) -> Result<T, NoAnswer> {
         self.open()?;
         loop {
-            match self.exchange_here(request, complete) {
-                Some(reply) => return Ok(reply),
+            match self.exchange_here(request, read) {
+                Some(answer) => return Ok(answer),
                 None => {
                     let next = self.link.take().map_or(0, |(index, _)| index + 1);
                     self.open_from(next)?;
@@ -163,38 +168,28 @@ impl Client {
     }
 
     /// All sendings to the open endpoint; `None` when it is of no use.
-    fn exchange_here(&mut self, request: &Request, complete: &dyn Fn(&Reply) -> bool) -> Option<Reply> {
-        let mut attempt = 0;
+    fn exchange_here<T>(&self, request: &Request, read: Read<'_, T>) -> Option<T> {
+        let (_, link) = self.link.as_ref()?;
         let mut timeout = self.timeout;
-        loop {
-            let sequence = random::bytes::<4>();
-            let packet = encode(request, self.version, attempt as u16, sequence);
-            let (_, link) = self.link.as_ref()?;
+        for attempt in 0..=self.retries {
+            let sequence = u32::from_be_bytes(random::bytes());
+            let datagram = request.datagram(sequence, attempt as u16);
             if self.debug {
-                eprintln!("sent command {} length {} attempt {attempt}", request.command, packet.len());
+                eprintln!("sent {} bytes, attempt {attempt}: {:02x?}", datagram.len(), datagram.get(..20));
             }
-            link.send(&packet).ok()?;
-            match self.wait(request.command, sequence, timeout) {
-                Waited::Accepted(reply) if complete(&reply) => return Some(reply),
+            link.send(&datagram).ok()?;
+            match self.wait(link, &datagram, timeout, read) {
+                Waited::Accepted(answer) => return Some(answer),
                 Waited::Broken => return None,
-                Waited::SpeaksUnpadded => {
-                    self.version = UNPADDED_VERSION;
-                    attempt = 0;
-                    continue; // not the fault of this attempt
-                }
-                Waited::Accepted(_) | Waited::TimedOut => {}
+                Waited::TooShort | Waited::TimedOut => {}
             }
-            if attempt >= self.retries {
-                return None;
-            }
-            attempt += 1;
             timeout = timeout.saturating_mul(2);
         }
+        None
     }
 
-    /// Waits for the reply to `command` with `sequence`, ignoring everything else.
-    fn wait(&self, command: u16, sequence: [u8; 4], timeout: Duration) -> Waited {
-        let Some((_, link)) = self.link.as_ref() else { return Waited::Broken };
+    /// Waits for the reply to `request`, ignoring everything else.
+    fn wait<T>(&self, link: &Link, request: &[u8], timeout: Duration, read: Read<'_, T>) -> Waited<T> {
         let deadline = Instant::now() + timeout;
         let mut buffer = [0; LONGEST_REPLY];
         loop {
@@ -207,49 +202,13 @@ impl Client {
                 Err(error) if is_timeout(&error) => continue,
                 Err(_) => return Waited::Broken,
             };
-            let Some(bytes) = buffer.get(..length) else { continue };
-            let Some(reply) = self.accept(bytes, command, sequence) else { continue };
+            let Some(reply) = buffer.get(..length).and_then(|bytes| Reply::parse(request, bytes)) else { continue };
             if self.debug {
-                eprintln!("received reply {} \"{}\" length {length}", reply.code, reply.status);
+                eprintln!("received {length} bytes, reply {}: {}", reply.code, reply.status);
             }
-            let foreign = bytes.first() != Some(&self.version);
-            if foreign && self.version == VERSION && bytes.first() == Some(&UNPADDED_VERSION) {
-                return Waited::SpeaksUnpadded;
-            }
-            return Waited::Accepted(reply);
+            return read(&reply).map_or(Waited::TooShort, Waited::Accepted);
         }
     }
-
-    /// The reply in `bytes`, if it is one, and the one to `command` with `sequence`.
-    fn accept(&self, bytes: &[u8], command: u16, sequence: [u8; 4]) -> Option<Reply> {
-        if bytes.len() < REPLY_HEADER {
-            return None;
-        }
-        let word = |at: usize| bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair));
-        let (code, status) = (word(6)?, Status::from_code(word(8)?));
-        let version = *bytes.first()?;
-        if version != self.version && (version < OLDEST_ANSWER || status != Status::BadVersion) {
-            return None;
-        }
-        let is_reply = bytes.get(1..4) == Some(&[2, 0, 0]);
-        let is_ours = word(4) == Some(command) && bytes.get(16..20) == Some(&sequence);
-        (is_reply && is_ours).then(|| Reply { code, status, body: bytes.get(REPLY_HEADER..).unwrap_or_default().to_vec() })
-    }
-}
-
-/// The datagram of `request`.
-fn encode(request: &Request, version: u8, attempt: u16, sequence: [u8; 4]) -> Vec<u8> {
-    let mut packet = Vec::with_capacity(request.length);
-    packet.extend_from_slice(&[version, 1, 0, 0]);
-    packet.extend_from_slice(&request.command.to_be_bytes());
-    packet.extend_from_slice(&attempt.to_be_bytes());
-    packet.extend_from_slice(&sequence);
-    packet.resize(REQUEST_HEADER, 0);
-    packet.extend_from_slice(&request.body);
-    if version != UNPADDED_VERSION && packet.len() < request.length {
-        packet.resize(request.length, 0);
-    }
-    packet
 }
 
 impl Link {

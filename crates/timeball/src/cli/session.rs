@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use ntp::control::{Answer, BadReply, Status};
+use ntp::control::client::{Argument, Reply};
+use ntp::control::{Answer, BadReply, Change, CommandDef, REPLY_NULL, Status};
 use ntp::report::json;
 
 use super::Name;
-use super::client::{Client, NoAnswer, Reply, Request};
+use super::client::{Client, NoAnswer, Request};
 use super::options::{Format, Options};
 
 /// A conversation: the daemon, the options, and where to print.
@@ -68,27 +69,40 @@ impl From<io::Error> for Failure {
 
 impl Session<'_> {
     /// Asks the daemon for a report.
-    pub fn fetch<R: Answer>(&mut self, request: &Request) -> Result<R, Failure> {
-        let complete = |reply: &Reply| {
-            reply.status != Status::Success || R::decode(reply.code, reply.body()) != Err(BadReply::Short)
+    pub fn fetch<R: Answer>(&mut self, command: &'static CommandDef, argument: Argument) -> Result<R, Failure> {
+        let read = |reply: &Reply<'_>| match reply.status {
+            Status::Success => match reply.report::<R>() {
+                Err(BadReply::Short) => None,
+                report => Some(report.map_err(|_| Failure::BadReply)),
+            },
+            status => Some(Err(Failure::Status(status))),
         };
-        let reply = self.client.exchange(request, &complete)?;
-        match reply.status {
-            Status::Success => R::decode(reply.code, reply.body()).map_err(|_| Failure::BadReply),
-            status => Err(Failure::Status(status)),
-        }
+        self.client.exchange(&Request::Report(command, argument), &read)?
     }
 
     /// Asks the daemon and returns the status of its reply, which has no body.
     pub fn ask(&mut self, request: &Request) -> Result<Status, Failure> {
-        let reply = self.client.exchange(request, &|_| true)?;
-        if reply.code == ntp::control::REPLY_NULL { Ok(reply.status) } else { Err(Failure::BadReply) }
+        let read = |reply: &Reply<'_>| Some((reply.code, reply.status));
+        match self.client.exchange(request, &read)? {
+            (REPLY_NULL, status) => Ok(status),
+            _ => Err(Failure::BadReply),
+        }
     }
 
     /// Gives an order: prints `200 OK` when it was carried out.
-    pub fn order(&mut self, request: &Request) -> Outcome {
-        match self.ask(request)? {
-            Status::Success => self.say_status(Status::Success),
+    pub fn order(&mut self, change: Change) -> Outcome {
+        self.order_or_older(change, None)
+    }
+
+    /// Gives an order and, to a daemon that does not know it yet, the older form of it: a number, and so many of its
+    /// first bytes.
+    pub fn order_or_older(&mut self, change: Change, older: Option<(u16, usize)>) -> Outcome {
+        let mut status = self.ask(&change.clone().into())?;
+        if let (Status::Invalid, Some((number, length))) = (status, older) {
+            status = self.ask(&Request::OlderChange(change, number, length))?;
+        }
+        match status {
+            Status::Success => self.say_status(status),
             status => Err(Failure::Status(status)),
         }
     }

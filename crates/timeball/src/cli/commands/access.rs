@@ -1,11 +1,13 @@
 //! Whom time is served to.
 
-use ntp::config::Family;
-use ntp::control::Status;
+use ntp::control::actions::ACCHECK;
+use ntp::control::client::Argument;
+use ntp::control::{AccessList, Change, CommandDef};
+use ntp::report::Address;
 
 use super::super::arguments;
 use super::super::config;
-use super::super::requests::Body;
+use super::super::client::Request;
 use super::super::session::{Failure, Outcome, Session};
 use super::{Command, Group, form};
 
@@ -19,7 +21,7 @@ pub const COMMANDS: &[Command] = &[
               said about them, unless all is given.",
         example: "allow 192.168.1.0/24",
         group: Group::Server,
-        run: |session, words| change(session, words, 17, 18),
+        run: |session, words| change(session, words, AccessList::Ntp, true),
     },
     Command {
         name: "deny",
@@ -27,7 +29,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "The contrary of allow.",
         example: "deny 192.168.1.7",
         group: Group::Server,
-        run: |session, words| change(session, words, 19, 20),
+        run: |session, words| change(session, words, AccessList::Ntp, false),
     },
     Command {
         name: "accheck",
@@ -35,7 +37,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Says whether time is served to an address: 208 for yes, 209 for no. Both are successes.",
         example: "accheck 192.168.1.7",
         group: Group::Server,
-        run: |session, words| check(session, words, 25),
+        run: |session, words| check(session, words, &ACCHECK),
     },
     Command {
         name: "local",
@@ -59,62 +61,43 @@ pub const COMMANDS: &[Command] = &[
         example: "smoothtime activate",
         group: Group::Server,
         run: |session, words| {
-            let option = match words {
-                ["reset"] => 0,
-                ["activate"] => 1,
+            let activate = match words {
+                ["reset"] => false,
+                ["activate"] => true,
                 _ => return Err(Failure::usage("Invalid syntax for smoothtime command")),
             };
-            session.order(&Body::new().integer(option).order(52))
+            session.order(Change::SmoothTime(activate))
         },
     },
 ];
 
-/// `[all] [subnet]` for the allow and deny families; `plain` and `all` are the command numbers.
-pub fn change(session: &mut Session<'_>, words: &[&str], plain: u16, all: u16) -> Outcome {
-    let (command, words) = match words {
-        ["all", rest @ ..] => (all, rest),
-        _ => (plain, words),
-    };
-    let subnet = match words {
-        [] => arguments::subnet("", Family::Any),
-        [word] => arguments::subnet(word, session.options.family),
-        _ => None,
-    };
-    let subnet = subnet.ok_or_else(|| Failure::usage("Could not read address"))?;
-    session.order(&Body::new().subnet(subnet).order(command))
+/// `[all] [subnet]` for the allow and deny families.
+pub fn change(session: &mut Session<'_>, words: &[&str], list: AccessList, allow: bool) -> Outcome {
+    let rule = config::access_rule(words, allow, session.options.family);
+    let rule = rule.ok_or_else(|| Failure::usage("Could not read address"))?;
+    session.order(Change::Allow(list, rule))
 }
 
 /// `accheck` and `cmdaccheck`: being denied is an answer, not a failure.
-pub fn check(session: &mut Session<'_>, words: &[&str], command: u16) -> Outcome {
+pub fn check(session: &mut Session<'_>, words: &[&str], command: &'static CommandDef) -> Outcome {
     let address = match words {
-        [word] if !word.starts_with("ID#") => arguments::source_address(word, session.options.family).ok(),
+        [word] => arguments::source_address(word, session.options.family).ok().and_then(Address::ip),
         _ => None,
     };
     let address = address.ok_or_else(|| Failure::usage("Could not read address"))?;
-    match session.ask(&Body::new().address(address).order(command))? {
+    match session.ask(&Request::Report(command, Argument::from(address)))? {
         status if status.is_success() => session.say_status(status),
         status => Err(Failure::Status(status)),
     }
 }
 
-/// `local`, in the form of this year and, for daemons before 4.6, the old one.
+/// `local`; the request of releases up to 4.5 is the beginning of today's, with another number.
 fn local(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+    const OLDER: (u16, usize) = (56, 36);
     let options = match words {
         ["off"] => None,
         _ => Some(config::local(words).ok_or_else(|| Failure::usage("Invalid syntax for local command"))?),
     };
-    let on = i32::from(options.is_some());
-    let local = options.unwrap_or_default();
-    let common = |body: Body| {
-        let stratum = if on == 1 { i32::from(local.stratum) } else { 0 };
-        let distance = if on == 1 { local.distance } else { 0.0 };
-        body.integer(on).integer(stratum).float(distance).integer(i32::from(local.orphan))
-    };
-    let request = common(Body::new())
-        .float(local.activate)
-        .float(local.wait_synced)
-        .float(local.wait_unsynced)
-        .order(74);
-    let new_options = local.activate != 0.0 || local.wait_synced != 0.0;
-    super::order_or_older(session, &request, (!new_options).then(|| common(Body::new()).order(56)))
+    let newer = options.is_some_and(|local| local.activate != 0.0 || local.wait_synced != 0.0);
+    session.order_or_older(Change::Local(options), (!newer).then_some(OLDER))
 }

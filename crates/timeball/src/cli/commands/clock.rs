@@ -1,10 +1,18 @@
 //! The clock: steps, limits, waiting, time set by hand.
 
+use ntp::control::Change;
+use ntp::control::actions::Manual;
+use ntp::report::Time;
+
 use super::super::arguments::{scan_float, scan_integer};
 use super::super::date;
-use super::super::requests::{Body, order};
 use super::super::session::{Failure, Outcome, Session};
 use super::{Command, Group, form};
+
+/// Commands speak parts per million, requests are made of seconds per second.
+const PPM: f64 = 1e-6;
+/// Number and length of `doffset` in releases up to 4.0.
+const OLDER_DOFFSET: (u16, usize) = (32, 28);
 
 /// What this file adds to the table.
 pub const COMMANDS: &[Command] = &[
@@ -19,12 +27,12 @@ pub const COMMANDS: &[Command] = &[
         example: "makestep 0.1 -1",
         group: Group::Clock,
         run: |session, words| match words {
-            [] => session.order(&order(43)),
+            [] => session.order(Change::MakeStep),
             [threshold, limit, ..] => {
                 let whole = scan_float(threshold).filter(|_| threshold.parse::<f64>().is_ok());
                 match (whole, scan_integer(limit)) {
                     (Some(threshold), Some(limit)) => {
-                        session.order(&Body::new().integer(limit).float(threshold).order(50))
+                        session.order(Change::ConfigureMakeStep { limit, threshold })
                     }
                     _ => Err(Failure::usage("Bad syntax for makestep command")),
                 }
@@ -39,7 +47,10 @@ pub const COMMANDS: &[Command] = &[
               per million.",
         example: "maxupdateskew 100",
         group: Group::Clock,
-        run: |session, words| super::orders::number(session, words, 9, Failure::Silent),
+        run: |session, words| {
+            let skew = first_number(words).ok_or(Failure::Silent)?;
+            session.order(Change::MaxUpdateSkew(skew * PPM))
+        },
     },
     Command {
         name: "waitsync",
@@ -78,7 +89,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Corrects the real-time clock, when the rtcfile directive is used.",
         example: "trimrtc",
         group: Group::Clock,
-        run: |session, _| session.order(&order(36)),
+        run: |session, _| session.order(Change::TrimRtc),
     },
     Command {
         name: "writertc",
@@ -86,7 +97,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Writes the parameters of the real-time clock to the file of the rtcfile directive.",
         example: "writertc",
         group: Group::Clock,
-        run: |session, _| session.order(&order(30)),
+        run: |session, _| session.order(Change::WriteRtc),
     },
     Command {
         name: "dfreq",
@@ -94,7 +105,10 @@ pub const COMMANDS: &[Command] = &[
         doc: "Changes the frequency of the clock by so many parts per million. For experiments.",
         example: "dfreq 0.1",
         group: Group::Hidden,
-        run: |session, words| super::orders::number(session, words, 31, Failure::usage("Invalid value")),
+        run: |session, words| {
+            let frequency = first_number(words).ok_or_else(|| Failure::usage("Invalid value"))?;
+            session.order(Change::AdjustFrequency(frequency * PPM))
+        },
     },
     Command {
         name: "doffset",
@@ -103,30 +117,27 @@ pub const COMMANDS: &[Command] = &[
         example: "doffset 0.001",
         group: Group::Hidden,
         run: |session, words| {
-            let offset = words.first().and_then(|word| scan_float(word));
-            let offset = offset.ok_or_else(|| Failure::usage("Invalid value"))?;
-            let body = || Body::new().float(offset);
-            // 32 is its number in releases up to 4.0.
-            super::order_or_older(session, &body().order(71), Some(body().order(32)))
+            let offset = first_number(words).ok_or_else(|| Failure::usage("Invalid value"))?;
+            session.order_or_older(Change::AdjustOffset(offset), Some(OLDER_DOFFSET))
         },
     },
 ];
 
 /// `manual` and its subcommands.
 fn manual(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let option = match words {
-        ["off"] => 0,
-        ["on"] => 1,
-        ["reset"] => 2,
+    let mode = match words {
+        ["off"] => Manual::Off,
+        ["on"] => Manual::On,
+        ["reset"] => Manual::Reset,
         ["list", ..] => return super::reports::manual_list(session),
         ["delete", rest @ ..] => {
             let index = rest.first().and_then(|word| scan_integer(word));
             let index = index.ok_or_else(|| Failure::usage("Bad syntax for manual delete command"))?;
-            return session.order(&Body::new().integer(index).order(42));
+            return session.order(Change::ManualDelete(index));
         }
         _ => return Err(Failure::usage("Invalid syntax for manual command")),
     };
-    session.order(&Body::new().integer(option).order(13))
+    session.order(Change::Manual(mode))
 }
 
 /// `settime`: the date is read here, the daemon gets seconds since 1970.
@@ -134,6 +145,10 @@ fn settime(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let Some(seconds) = date::read(&words.join(" "), &date::System) else {
         return Err(Failure::Reply("510 - Could not parse date string"));
     };
-    let body = Body::new().bytes(&(seconds >> 32).to_be_bytes()[4..]).bytes(&(seconds as u32).to_be_bytes());
-    super::reports::settime(session, &body.integer(0).report(11))
+    super::reports::settime(session, Time { seconds, nanos: 0 })
+}
+
+/// The number that the first word begins with.
+pub fn first_number(words: &[&str]) -> Option<f64> {
+    words.first().and_then(|word| scan_float(word))
 }

@@ -9,10 +9,9 @@ mod program;
 mod reports;
 mod sources;
 
-use ntp::control::Status;
+use super::session::{Outcome, Session};
 
-use super::client::Request;
-use super::session::{Failure, Outcome, Session};
+pub use reports::tracking_name;
 
 /// One command.
 pub struct Command {
@@ -121,15 +120,6 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     rows[a.len()][b.len()]
-}
-
-/// Gives an order and, to a daemon that does not know it yet, the `older` form of it if there is one.
-fn order_or_older(session: &mut Session<'_>, request: &Request, older: Option<Request>) -> Outcome {
-    match (session.ask(request)?, older) {
-        (Status::Success, _) => session.say_status(Status::Success),
-        (Status::Invalid, Some(older)) => session.order(&older),
-        (status, _) => Err(Failure::Status(status)),
-    }
 }
 
 #[cfg(test)]

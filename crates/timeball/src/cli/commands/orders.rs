@@ -1,7 +1,9 @@
 //! Orders to the daemon as a whole.
 
-use super::super::requests::{Body, order};
-use super::super::session::{Failure, Outcome, Session};
+use ntp::control::actions::CMDACCHECK;
+use ntp::control::{AccessList, Change};
+
+use super::super::session::Failure;
 use super::{Command, Group, form};
 
 /// What this file adds to the table.
@@ -14,7 +16,7 @@ pub const COMMANDS: &[Command] = &[
         example: "reload sources",
         group: Group::Daemon,
         run: |session, words| match words {
-            ["sources"] => session.order(&order(70)),
+            ["sources"] => session.order(Change::ReloadSources),
             _ => Err(Failure::usage("Invalid syntax for reload command")),
         },
     },
@@ -26,7 +28,7 @@ pub const COMMANDS: &[Command] = &[
         example: "reset sources",
         group: Group::Daemon,
         run: |session, words| match words {
-            ["sources"] => session.order(&order(66)),
+            ["sources"] => session.order(Change::ResetSources),
             _ => Err(Failure::usage("Invalid syntax for reset command")),
         },
     },
@@ -36,7 +38,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Closes the log files and opens them again, after they were renamed by logrotate.",
         example: "cyclelogs",
         group: Group::Daemon,
-        run: |session, _| session.order(&order(37)),
+        run: |session, _| session.order(Change::CycleLogs),
     },
     Command {
         name: "dump",
@@ -45,7 +47,7 @@ pub const COMMANDS: &[Command] = &[
               does so when it ends.",
         example: "dump",
         group: Group::Daemon,
-        run: |session, _| session.order(&Body::new().integer(0).order(6)),
+        run: |session, _| session.order(Change::Dump),
     },
     Command {
         name: "rekey",
@@ -53,7 +55,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Reads the keys of the keyfile directive again.",
         example: "rekey",
         group: Group::Daemon,
-        run: |session, _| session.order(&order(16)),
+        run: |session, _| session.order(Change::Rekey),
     },
     Command {
         name: "shutdown",
@@ -61,7 +63,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Ends the daemon as a SIGTERM would.",
         example: "shutdown",
         group: Group::Daemon,
-        run: |session, _| session.order(&order(62)),
+        run: |session, _| session.order(Change::Shutdown),
     },
     Command {
         name: "cmdallow",
@@ -70,7 +72,7 @@ pub const COMMANDS: &[Command] = &[
               whatever was said about smaller networks in it is forgotten.",
         example: "cmdallow 192.168.1.0/24",
         group: Group::Daemon,
-        run: |session, words| super::access::change(session, words, 21, 22),
+        run: |session, words| super::access::change(session, words, AccessList::Command, true),
     },
     Command {
         name: "cmddeny",
@@ -78,7 +80,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "The contrary of cmdallow.",
         example: "cmddeny all",
         group: Group::Daemon,
-        run: |session, words| super::access::change(session, words, 23, 24),
+        run: |session, words| super::access::change(session, words, AccessList::Command, false),
     },
     Command {
         name: "cmdaccheck",
@@ -86,14 +88,6 @@ pub const COMMANDS: &[Command] = &[
         doc: "Says whether monitoring commands from an address are answered: 208 for yes, 209 for no. Both are successes.",
         example: "cmdaccheck 192.168.1.7",
         group: Group::Daemon,
-        run: |session, words| super::access::check(session, words, 26),
+        run: |session, words| super::access::check(session, words, &CMDACCHECK),
     },
 ];
-
-/// Runs an order whose only argument is a number; what is said when it is missing differs.
-pub fn number(session: &mut Session<'_>, words: &[&str], command: u16, missing: Failure) -> Outcome {
-    match words.first().and_then(|word| super::super::arguments::scan_float(word)) {
-        Some(value) => session.order(&Body::new().float(value).order(command)),
-        None => Err(missing),
-    }
-}

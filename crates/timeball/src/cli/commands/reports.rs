@@ -3,28 +3,27 @@
 
 use std::time::Duration;
 
-use ntp::control::activity::Activity;
-use ntp::control::authdata::AuthData;
-use ntp::control::clients::{ClientRecord, Clients, RECORDS_MAX};
-use ntp::control::manual::{ManualList, ManualSample, SetTime};
-use ntp::control::ntpdata::NtpData;
-use ntp::control::rtcdata::RtcData;
-use ntp::control::selectdata::SelectData;
-use ntp::control::serverstats::ServerStats;
-use ntp::control::smoothing::Smoothing;
-use ntp::control::sourcename::NameReport;
-use ntp::control::sources::{SourceCount, SourceData, SourceMode};
-use ntp::control::sourcestats::SourceStats;
-use ntp::control::tracking::Tracking;
-use ntp::control::{Answer, Status};
+use ntp::control::activity::{ACTIVITY, Activity};
+use ntp::control::authdata::{AUTHDATA, AuthData};
+use ntp::control::client::Argument;
+use ntp::control::clients::{CLIENTS, ClientRecord, Clients, ClientsQuery, RECORDS_MAX};
+use ntp::control::manual::{MANUAL_LIST, ManualList, ManualSample, SET_TIME, SetTime};
+use ntp::control::ntpdata::{NTPDATA, NtpData};
+use ntp::control::rtcdata::{RTCDATA, RtcData};
+use ntp::control::selectdata::{SELECTDATA, SelectData};
+use ntp::control::serverstats::{SERVERSTATS, ServerStats};
+use ntp::control::smoothing::{SMOOTHING, Smoothing};
+use ntp::control::sourcename::{NameReport, SOURCENAME};
+use ntp::control::sources::{SOURCE_COUNT, SOURCE_DATA, SourceCount, SourceData, SourceMode};
+use ntp::control::sourcestats::{SOURCESTATS, SourceStats};
+use ntp::control::tracking::{TRACKING, Tracking};
+use ntp::control::{Answer, CommandDef, Status};
 use ntp::ids::RefId;
-use ntp::report::{Address, Page, text};
+use ntp::report::{Address, Page, Time, text};
 
 use super::super::arguments::{scan_float, scan_integer, source_address};
-use super::super::client::Request;
 use super::super::options::Format;
 use super::super::page::{List, record};
-use super::super::requests::Body;
 use super::super::session::{Failure, Outcome, Session};
 use super::{Command, Group, form};
 
@@ -45,7 +44,7 @@ pub const COMMANDS: &[Command] = &[
         example: "tracking",
         group: Group::Clock,
         run: |session, _| {
-            let tracking: Tracking = session.fetch(&Body::new().report(33))?;
+            let tracking: Tracking = session.fetch(&TRACKING, Argument::None)?;
             let name = tracking_name(session, &tracking)?;
             record(session, &tracking, &name)
         },
@@ -57,7 +56,7 @@ pub const COMMANDS: &[Command] = &[
         example: "sources -v",
         group: Group::Sources,
         run: |session, words| {
-            table(session, words, 15, |data: &SourceData| {
+            table(session, words, &SOURCE_DATA, |data: &SourceData| {
                 let refclock = data.mode == SourceMode::Refclock;
                 let address = if refclock { Address::Unspecified } else { data.address };
                 (address, data.label())
@@ -71,7 +70,7 @@ pub const COMMANDS: &[Command] = &[
         example: "sourcestats",
         group: Group::Sources,
         run: |session, words| {
-            table(session, words, 34, |data: &SourceStats| (data.address, data.label()))
+            table(session, words, &SOURCESTATS, |data: &SourceStats| (data.address, data.label()))
         },
     },
     Command {
@@ -80,7 +79,7 @@ pub const COMMANDS: &[Command] = &[
         doc: TABLE,
         example: "selectdata -v",
         group: Group::Sources,
-        run: |session, words| table(session, words, 69, |data: &SelectData| (data.address, data.label())),
+        run: |session, words| table(session, words, &SELECTDATA, |data: &SelectData| (data.address, data.label())),
     },
     Command {
         name: "authdata",
@@ -107,7 +106,7 @@ pub const COMMANDS: &[Command] = &[
         run: |session, words| {
             let address = source_address(&words.join(" "), session.options.family);
             let address = address.map_err(|_| Failure::usage("Could not read address"))?;
-            let name: NameReport = session.fetch(&Body::new().address(address).report(65))?;
+            let name: NameReport = session.fetch(&SOURCENAME, Argument::Address(address))?;
             record(session, &name, "")
         },
     },
@@ -117,7 +116,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Counts the sources that are online, offline, being measured in a burst, and not resolved yet.",
         example: "activity",
         group: Group::Sources,
-        run: |session, _| single::<Activity>(session, 44),
+        run: |session, _| single::<Activity>(session, &ACTIVITY),
     },
     Command {
         name: "serverstats",
@@ -126,7 +125,7 @@ pub const COMMANDS: &[Command] = &[
         example: "serverstats",
         group: Group::Server,
         run: |session, _| {
-            single::<ServerStats>(session, 54)
+            single::<ServerStats>(session, &SERVERSTATS)
         },
     },
     Command {
@@ -144,7 +143,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Shows the state of the smoothing of the served time, when the smoothtime directive is used.",
         example: "smoothing",
         group: Group::Server,
-        run: |session, _| single::<Smoothing>(session, 51),
+        run: |session, _| single::<Smoothing>(session, &SMOOTHING),
     },
     Command {
         name: "rtcdata",
@@ -152,42 +151,37 @@ pub const COMMANDS: &[Command] = &[
         doc: "Shows what is known about the real-time clock, when the rtcfile directive is used.",
         example: "rtcdata",
         group: Group::Clock,
-        run: |session, _| single::<RtcData>(session, 35),
+        run: |session, _| single::<RtcData>(session, &RTCDATA),
     },
 ];
 
 /// A report of one record about no source.
-fn single<R: Page + Answer>(session: &mut Session<'_>, command: u16) -> Outcome {
-    let report: R = session.fetch(&Body::new().report(command))?;
+fn single<R: Page + Answer>(session: &mut Session<'_>, command: &'static CommandDef) -> Outcome {
+    let report: R = session.fetch(command, Argument::None)?;
     record(session, &report, "")
 }
 
 /// How many sources there are, unresolved ones included.
 pub fn source_count(session: &mut Session<'_>) -> Result<u32, Failure> {
-    Ok(session.fetch::<SourceCount>(&Body::new().report(14))?.count)
-}
-
-/// The request for number `index` of a table.
-fn indexed(command: u16, index: u32) -> Request {
-    Body::new().integer(index.cast_signed()).report(command)
+    Ok(session.fetch::<SourceCount>(&SOURCE_COUNT, Argument::None)?.count)
 }
 
 /// Number `index` of the sources.
 pub fn source(session: &mut Session<'_>, index: u32) -> Result<SourceData, Failure> {
-    session.fetch(&indexed(15, index))
+    session.fetch(&SOURCE_DATA, Argument::Index(index))
 }
 
 /// A table with a line for each source; `who` gives a record's address and what it is called without a resolver.
 fn table<R: Page + Answer>(
     session: &mut Session<'_>,
     words: &[&str],
-    command: u16,
+    command: &'static CommandDef,
     who: fn(&R) -> (Address, String),
 ) -> Outcome {
     let count = source_count(session)?;
     let mut list = List::begin(session, &heading::<R>(session, words))?;
     for index in 0..count {
-        let report: R = list.attempt(session, |session| session.fetch(&indexed(command, index)))?;
+        let report: R = list.attempt(session, |session| session.fetch(command, Argument::Index(index)))?;
         let (address, label) = who(&report);
         if matches!(address, Address::Id(_)) && !words.contains(&"-a") {
             continue;
@@ -214,8 +208,8 @@ fn authdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         if source.mode == SourceMode::Refclock || hidden {
             continue;
         }
-        let request = Body::new().address(source.address).report(67);
-        let report: AuthData = list.attempt(session, |session| session.fetch(&request))?;
+        let whom = Argument::Address(source.address);
+        let report: AuthData = list.attempt(session, |session| session.fetch(&AUTHDATA, whom))?;
         let name = column_name(session, source.address, source.label())?;
         list.record(session, &report, &name)?;
     }
@@ -224,7 +218,7 @@ fn authdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `ntpdata` of one source, or of each that has an address.
 fn ntpdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let ask = |session: &mut Session<'_>, address| session.fetch::<NtpData>(&Body::new().address(address).report(57));
+    let ask = |session: &mut Session<'_>, address| session.fetch::<NtpData>(&NTPDATA, Argument::Address(address));
     if !words.is_empty() {
         let address = super::sources::address(session, &words.join(" "))?;
         let report = ask(session, address)?;
@@ -248,7 +242,7 @@ fn ntpdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `clients`: page by page, until a page is not full.
 fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let (mut minimum, mut key_establishment, mut reset) = (0, false, false);
+    let (mut min_hits, mut key_establishment, mut reset) = (0, false, false);
     let mut options = words.iter();
     while let Some(option) = options.next() {
         match *option {
@@ -256,7 +250,8 @@ fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
             "-r" => reset = true,
             "-p" => {
                 let number = options.next().and_then(|word| scan_integer(word));
-                minimum = number.ok_or_else(|| Failure::usage("Invalid syntax for clients command"))?;
+                let number = number.ok_or_else(|| Failure::usage("Invalid syntax for clients command"))?;
+                min_hits = number.cast_unsigned();
             }
             _ => {} // chronyc does not mind
         }
@@ -266,9 +261,8 @@ fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let mut list = List::begin(session, &heading)?;
     let mut first = 0u32;
     loop {
-        let body = Body::new().integer(first.cast_signed()).integer(RECORDS_MAX as i32).integer(minimum);
-        let request = body.integer(i32::from(reset)).report(68);
-        let page: Clients = list.attempt(session, |session| session.fetch(&request))?;
+        let query = ClientsQuery { first, count: RECORDS_MAX as u32, min_hits, reset };
+        let page: Clients = list.attempt(session, |session| session.fetch(&CLIENTS, Argument::Clients(query)))?;
         for client in page.records.iter().filter(|client| client.address != Address::Unspecified) {
             let name = column_name_by_resolver(session, client.address, client.address.to_string());
             if key_establishment {
@@ -287,7 +281,7 @@ fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `manual list`
 pub fn manual_list(session: &mut Session<'_>) -> Outcome {
-    let report: ManualList = session.fetch(&Body::new().report(41))?;
+    let report: ManualList = session.fetch(&MANUAL_LIST, Argument::None)?;
     let count = format!("210 n_samples = {}\n", report.samples.len());
     let heading = [count, ManualSample::heading(session.options.wide)].concat();
     let mut list = List::begin(session, &heading)?;
@@ -298,8 +292,8 @@ pub fn manual_list(session: &mut Session<'_>) -> Outcome {
 }
 
 /// `settime`, once the date is read.
-pub fn settime(session: &mut Session<'_>, request: &Request) -> Outcome {
-    let report: SetTime = session.fetch(request)?;
+pub fn settime(session: &mut Session<'_>, time: Time) -> Outcome {
+    let report: SetTime = session.fetch(&SET_TIME, Argument::Time(time))?;
     if session.options.format != Format::Json {
         session.say_status(Status::Success)?;
     }
@@ -314,7 +308,7 @@ pub fn waitsync(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let pause = Duration::from_secs_f64(number(3, USUAL_WAIT).clamp(SHORTEST_WAIT, 1e6));
     let mut attempt: u32 = 1;
     loop {
-        match session.fetch::<Tracking>(&Body::new().report(33)) {
+        match session.fetch::<Tracking>(&TRACKING, Argument::None) {
             Ok(tracking) => {
                 print_try(session, attempt, &tracking)?;
                 let synchronised = tracking.address != Address::Unspecified
@@ -387,7 +381,7 @@ fn resolved(session: &Session<'_>, address: Address) -> Option<String> {
 
 /// The name in the configuration; `?`, after the daemon's excuse, when there is none.
 fn configured_name(session: &mut Session<'_>, address: Address) -> Result<String, Failure> {
-    match session.fetch::<NameReport>(&Body::new().address(address).report(65)) {
+    match session.fetch::<NameReport>(&SOURCENAME, Argument::Address(address)) {
         Ok(report) => Ok(report.configured_name.0),
         Err(failure @ Failure::Output(_)) => Err(failure),
         Err(failure) => {
