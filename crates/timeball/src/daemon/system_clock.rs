@@ -142,10 +142,12 @@ impl Clock for SystemClock {
             Leap::Delete => STA_DEL,
             Leap::None | Leap::Unsynchronised => 0,
         };
-        adjust(Timex { modes: ADJ_STATUS, status: self.status(), ..Timex::default() })?;
+        let mut request = Timex { modes: ADJ_STATUS, status: self.status(), ..Timex::default() };
         if tai_offset != 0 {
-            adjust(Timex { modes: ADJ_TAI, constant: long(i64::from(tai_offset)), ..Timex::default() })?;
+            request.modes |= ADJ_TAI;
+            request.constant = long(tai_offset.into());
         }
+        adjust(request)?;
         Ok(())
     }
 
