@@ -273,7 +273,8 @@ impl EventLoop {
         // One byte more than the longest request is kept, so that a longer one is refused.
         let request = &self.workspace.buffer[..len.min(REQUEST_MAX + 1)];
         let now = self.clocks.now();
-        let mut operator = Operator::new(&mut self.engine, now, &mut self.clocks, &mut self.out);
+        let Self { engine, clocks, out, .. } = self;
+        let mut operator = Operator { engine, clock: clocks, now, out };
         let len = handle(&mut operator, from, &self.config.control.open, request, reply);
         self.follow_access();
         len
