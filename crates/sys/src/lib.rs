@@ -37,9 +37,11 @@ pub mod abi;
 mod address;
 #[cfg(feature = "count-alloc")]
 pub mod allocation;
+pub mod calendar;
 pub mod clock;
 pub mod file;
 pub mod message;
+pub mod names;
 pub mod poll;
 pub mod privileges;
 pub mod process;

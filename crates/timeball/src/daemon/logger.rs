@@ -7,12 +7,13 @@
 use super::args::LogTarget;
 use super::files::{self, Failure};
 use ntp::engine::Severity;
+use ntp::logfile::civil_from_days;
+use ntp::time::NANOS;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 use sys::syslog::Priority;
 
 /// Where lines go and which ones.
@@ -21,8 +22,6 @@ pub struct Logger {
     sink: Sink,
     threshold: Severity,
     colour: bool,
-    /// The last fatal line, for the process that waits for our start.
-    last_fatal: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,11 +60,6 @@ pub fn reopen() {
     }
 }
 
-/// The last fatal line written.
-pub fn last_fatal() -> Option<String> {
-    LOGGER.lock().ok().and_then(|mut guard| guard.as_mut().and_then(|logger| logger.last_fatal.take()))
-}
-
 /// Information.
 pub fn info(text: &str) {
     log(Severity::Info, text);
@@ -98,12 +92,12 @@ impl Logger {
             }
             LogTarget::File(path) => Sink::File { path: path.clone(), file: files::append(path, 0o640)? },
         };
-        Ok(Self { sink, threshold, colour: false, last_fatal: None })
+        Ok(Self { sink, threshold, colour: false })
     }
 
     fn new_stderr(threshold: Severity, may_colour: bool) -> Self {
         let colour = may_colour && io::stderr().is_terminal();
-        Self { sink: Sink::Stderr, threshold, colour, last_fatal: None }
+        Self { sink: Sink::Stderr, threshold, colour }
     }
 
     /// Writes one line, if it matters enough. What cannot be written is lost: there is nobody to tell.
@@ -112,11 +106,7 @@ impl Logger {
             return;
         }
         let prefix = if severity == Severity::Fatal { "Fatal error : " } else { "" };
-        if severity == Severity::Fatal {
-            self.last_fatal = Some(text.to_owned());
-        }
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let line = format!("{} {prefix}{text}\n", utc(at));
+        let line = format!("{} {prefix}{text}\n", utc(sys::clock::realtime().div_euclid(NANOS)));
         match &mut self.sink {
             Sink::Syslog => sys::syslog::log(priority(severity), &format!("{prefix}{text}")),
             Sink::Stderr => {
@@ -159,18 +149,10 @@ fn priority(severity: Severity) -> Priority {
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` of a Unix second.
-fn utc(seconds: u64) -> String {
-    let (day, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01 in the proleptic Gregorian calendar: leap days then end each year.
-    let day = day + 719_468;
-    let (era, day_of_era) = (day / 146_097, day % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let date = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+fn utc(seconds: i64) -> String {
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 #[cfg(test)]
@@ -182,6 +164,7 @@ mod tests {
     fn dates_are_gregorian() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
             (951_782_399, "2000-02-28T23:59:59Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),
             (2_085_978_496, "2036-02-07T06:28:16Z"),
@@ -200,7 +183,6 @@ mod tests {
         logger.log(Severity::Info, "too quiet");
         logger.log(Severity::Warning, "a warning");
         logger.log(Severity::Fatal, "the end");
-        assert_eq!(logger.last_fatal.as_deref(), Some("the end"));
         let text = std::fs::read_to_string(&path).unwrap();
         let tails: Vec<&str> = text.lines().map(|line| &line[20..]).collect();
         assert_eq!(tails, [" a warning", " Fatal error : the end"]);
