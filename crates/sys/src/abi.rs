@@ -37,6 +37,18 @@ pub type Long = i32;
 #[cfg(not(all(target_pointer_width = "32", target_env = "musl")))]
 pub type Long = i64;
 
+/// C's `long`, widened.
+#[allow(clippy::useless_conversion, reason = "i32 on 32-bit musl")]
+pub fn wide(value: Long) -> i64 {
+    value.into()
+}
+
+/// To C's `long`; what is too large becomes the largest.
+#[allow(clippy::useless_conversion, reason = "i32 on 32-bit musl")]
+pub fn long(value: i64) -> Long {
+    value.try_into().unwrap_or(if value < 0 { Long::MIN } else { Long::MAX })
+}
+
 /// Explicit padding words where the kernel's `struct __kernel_timex` has them.
 const PAD: usize = if size_of::<Long>() == 8 { 1 } else { 0 };
 
@@ -79,7 +91,8 @@ pub struct Timeval {
 pub struct Timex {
     /// What to set: `ADJ_*`; 0 only reads.
     pub modes: c_uint,
-    pad1: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad1: [c_int; PAD],
     pub offset: Long,
     /// Frequency, 2⁻¹⁶ ppm; positive: faster.
     pub freq: Long,
@@ -89,7 +102,8 @@ pub struct Timex {
     pub esterror: Long,
     /// `STA_*`.
     pub status: c_int,
-    pad2: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad2: [c_int; PAD],
     /// PLL time constant; with `ADJ_TAI` the TAI offset, s.
     pub constant: Long,
     pub precision: Long,
@@ -101,7 +115,8 @@ pub struct Timex {
     pub ppsfreq: Long,
     pub jitter: Long,
     pub shift: c_int,
-    pad3: [c_int; PAD],
+    #[doc(hidden)]
+    pub pad3: [c_int; PAD],
     pub stabil: Long,
     pub jitcnt: Long,
     pub calcnt: Long,
@@ -109,7 +124,8 @@ pub struct Timex {
     pub stbcnt: Long,
     /// TAI − UTC, s.
     pub tai: c_int,
-    pad4: [c_int; 11],
+    #[doc(hidden)]
+    pub pad4: [c_int; 11],
 }
 
 /// The time calls with 64-bit structures: plain names where `long` has 64 bits.

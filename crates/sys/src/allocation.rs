@@ -1,8 +1,14 @@
 //! A global allocator that counts, for the tests that the paths of packets allocate nothing.
 //!
-//! ```ignore
+//! ```
 //! #[global_allocator]
 //! static ALLOCATOR: sys::allocation::Counting = sys::allocation::Counting;
+//!
+//! let before = sys::allocation::count();
+//! let boxed = std::hint::black_box(Box::new(1));
+//! assert_eq!(sys::allocation::count(), before + 1);
+//! drop(boxed);
+//! assert_eq!(sys::allocation::count(), before + 1);
 //! ```
 
 use std::alloc::{GlobalAlloc, Layout, System};

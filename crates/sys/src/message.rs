@@ -234,43 +234,51 @@ struct Notes {
 impl Notes {
     fn read(header: &libc::msghdr) -> Self {
         let mut notes = Self::default();
-        // SAFETY: `header` was filled by recvmsg, so msg_control holds msg_controllen bytes of well-formed control
-        // messages, over which the CMSG macros walk; `note` looks at each one while the buffer lives.
-        unsafe {
-            let mut message = libc::CMSG_FIRSTHDR(header);
-            while !message.is_null() {
-                notes.note(&*message);
-                message = libc::CMSG_NXTHDR(header, message);
-            }
+        // SAFETY: CMSG_LEN only computes.
+        let head = unsafe { libc::CMSG_LEN(0) } as usize;
+        // SAFETY: `header` was filled by recvmsg, so msg_control holds msg_controllen bytes of control messages,
+        // over which the CMSG macros walk: each message they give begins, with its header, inside the buffer.
+        let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
+        while !message.is_null() {
+            // SAFETY: as above; the header is aligned because the buffer is.
+            let libc::cmsghdr { cmsg_level, cmsg_type, cmsg_len, .. } = unsafe { message.read() };
+            let room = header.msg_control.addr() + bytes(header.msg_controllen) - message.addr();
+            let len = bytes(cmsg_len).min(room).saturating_sub(head);
+            // SAFETY: `len` bytes from CMSG_DATA on lie inside the buffer, which lives, was initialised, and is not
+            // written to any more.
+            let payload = unsafe { std::slice::from_raw_parts(libc::CMSG_DATA(message), len) };
+            notes.note(cmsg_level, cmsg_type, payload);
+            // SAFETY: as for CMSG_FIRSTHDR.
+            message = unsafe { libc::CMSG_NXTHDR(header, message) };
         }
         notes
     }
 
-    fn note(&mut self, message: &libc::cmsghdr) {
-        match (message.cmsg_level, message.cmsg_type) {
+    fn note(&mut self, level: i32, kind: i32, payload: &[u8]) {
+        match (level, kind) {
             (libc::SOL_SOCKET, number::SO_TIMESTAMPING) => {
                 // Three times: by software, (unused), by the hardware's own clock.
-                if let Some([software, _, _]) = data::<[Timespec; 3]>(message)
+                if let Some([software, _, _]) = value::<[Timespec; 3]>(payload)
                     && software != Timespec::default()
                 {
                     self.stamp = Some(software.nanos());
                 }
             }
-            (libc::SOL_SOCKET, number::SO_RXQ_OVFL) => self.drops = data::<u32>(message),
+            (libc::SOL_SOCKET, number::SO_RXQ_OVFL) => self.drops = value::<u32>(payload),
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                if let Some(info) = data::<libc::in_pktinfo>(message) {
+                if let Some(info) = value::<libc::in_pktinfo>(payload) {
                     self.to = specific(IpAddr::V4(ipv4(info.ipi_addr)));
                     self.interface = info.ipi_ifindex.cast_unsigned();
                 }
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                if let Some(info) = data::<libc::in6_pktinfo>(message) {
+                if let Some(info) = value::<libc::in6_pktinfo>(payload) {
                     self.to = specific(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
                     self.interface = info.ipi6_ifindex;
                 }
             }
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
-                if let Some(error) = data::<libc::sock_extended_err>(message)
+                if let Some(error) = value::<libc::sock_extended_err>(payload)
                     && error.ee_origin == number::SO_EE_ORIGIN_TIMESTAMPING
                 {
                     self.number = Some(error.ee_data);
@@ -281,14 +289,192 @@ impl Notes {
     }
 }
 
-/// The payload of a control message, if it is long enough for a `T`: structures of integers only.
-fn data<T: Copy>(message: &libc::cmsghdr) -> Option<T> {
-    // SAFETY: CMSG_LEN only computes.
-    let needed = unsafe { libc::CMSG_LEN(size_of::<T>() as u32) };
-    if (message.cmsg_len as usize) < needed as usize {
-        return None;
+/// Structures of integers, of which any bytes make a valid value.
+///
+/// # Safety
+/// Implement it for such types only.
+unsafe trait Plain: Copy {}
+// SAFETY: an integer.
+unsafe impl Plain for u32 {}
+// SAFETY: structures of integers.
+unsafe impl Plain for [Timespec; 3] {}
+// SAFETY: a structure of integers.
+unsafe impl Plain for libc::in_pktinfo {}
+// SAFETY: a structure of integers.
+unsafe impl Plain for libc::in6_pktinfo {}
+// SAFETY: a structure of integers.
+unsafe impl Plain for libc::sock_extended_err {}
+
+/// The `T` at the start of `payload`, if that is long enough.
+fn value<T: Plain>(payload: &[u8]) -> Option<T> {
+    let bytes = payload.get(..size_of::<T>())?;
+    // SAFETY: `bytes` has the size of `T`, and any bytes make a valid one.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// C libraries disagree about the type of these lengths.
+#[allow(clippy::unnecessary_cast, reason = "u32 with musl, usize with glibc")]
+fn bytes(len: ControlLength) -> usize {
+    len as usize
+}
+
+#[cfg(target_env = "musl")]
+type ControlLength = libc::socklen_t;
+#[cfg(not(target_env = "musl"))]
+type ControlLength = libc::size_t;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::realtime;
+    use crate::poll::{Entry, poll};
+    use crate::socket::Stamping;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn bound(address: &str) -> Option<Socket> {
+        let address: SocketAddr = address.parse().expect("an address");
+        let socket = Socket::udp(Family::of(&address)).ok()?;
+        socket.set_packet_info().ok()?;
+        socket.bind(address).ok()?;
+        Some(socket)
     }
-    // SAFETY: recvmsg wrote cmsg_len bytes from the header on, and the payload of a `T`'s size lies within; any
-    // bytes make a valid `T`, which the callers choose among integers and structures of integers.
-    Some(unsafe { libc::CMSG_DATA(message).cast::<T>().read_unaligned() })
+
+    fn wait(socket: &Socket) -> Entry {
+        let mut entries = [Entry::new(socket.as_raw_fd())];
+        poll(&mut entries, Some(2 * SECOND)).expect("poll");
+        entries[0]
+    }
+
+    fn wait_and_receive(socket: &Socket, buffer: &mut [u8]) -> Received {
+        assert!(wait(socket).readable(), "nothing came within two seconds");
+        receive(socket, buffer).expect("receive").expect("a datagram")
+    }
+
+    #[test]
+    fn a_datagram_tells_its_addresses_and_its_time() {
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let Some(server) = bound(loopback) else {
+                eprintln!("SKIPPED: no {loopback} here");
+                continue;
+            };
+            server.set_stamping(Stamping::Receive).expect("stamps");
+            server.set_count_drops().expect("drops");
+            let client = bound(loopback).expect("as the server");
+            let (to, from) = (server.local_addr().expect("bound"), client.local_addr().expect("bound"));
+
+            let before = realtime();
+            send(&client, b"question", Some(to), None, 0).expect("room");
+            let mut buffer = [0; 64];
+            let got = wait_and_receive(&server, &mut buffer);
+            let after = realtime();
+            assert_eq!(&buffer[..got.len], b"question");
+            assert_eq!((got.from, got.to, got.truncated), (Some(from), Some(to.ip()), false));
+            assert!(got.interface > 0 && got.drops.is_none(), "{got:?}");
+            match got.stamp {
+                Some(stamp) => assert!((before..=after).contains(&stamp), "{before} {stamp} {after}"),
+                None => panic!("no time stamp on a kernel's loopback"),
+            }
+            assert_eq!(receive(&server, &mut buffer).expect("receive"), None, "nothing more");
+
+            // The answer, from the address asked and by the same interface; into a buffer that is too short.
+            send(&server, b"a long answer", got.from, got.to, got.interface).expect("room");
+            let got = wait_and_receive(&client, &mut buffer[..6]);
+            assert_eq!((got.len, got.truncated, got.from), (6, true, Some(to)));
+            assert_eq!(&buffer[..6], b"a long");
+        }
+    }
+
+    #[test]
+    fn a_sent_packet_comes_back_with_its_time_and_number() {
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let (Some(server), Some(client)) = (bound(loopback), bound(loopback)) else {
+                eprintln!("SKIPPED: no {loopback} here");
+                continue;
+            };
+            client.connect(server.local_addr().expect("bound")).expect("a route");
+            client.set_stamping(Stamping::Both).expect("stamps");
+            let mut buffer = [0; 256];
+            for (expected, packet) in [b"first".as_slice(), b"second"].into_iter().enumerate() {
+                let before = realtime();
+                send(&client, packet, None, None, 0).expect("room");
+                assert!(wait(&client).error_queue(), "no stamp within two seconds");
+                let sent = receive_error_queue(&client, &mut buffer).expect("queue").expect("an entry");
+                let after = realtime();
+                assert!(buffer[..sent.len].ends_with(packet), "{:?}", &buffer[..sent.len]);
+                assert_eq!(sent.number, Some(expected as u32));
+                let stamp = sent.stamp.expect("a time");
+                assert!((before..=after).contains(&stamp), "{before} {stamp} {after}");
+                assert_eq!(receive_error_queue(&client, &mut buffer).expect("queue"), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_address_that_does_not_fit_is_refused() {
+        let client = bound("127.0.0.1:0").expect("loopback");
+        let to = client.local_addr().expect("bound");
+        let error =
+            send(&client, b"x", Some(to), Some(IpAddr::V6(Ipv6Addr::LOCALHOST)), 0).expect_err("IPv6");
+        assert_eq!(error.raw_os_error(), Some(libc::EAFNOSUPPORT));
+        let foreign = Some("192.0.2.1".parse().expect("an address"));
+        assert!(send(&client, b"x", Some(to), foreign, 0).is_err(), "not an address of this machine");
+    }
+
+    #[test]
+    fn nobody_listening_is_an_error_of_the_socket() {
+        let client = bound("127.0.0.1:0").expect("loopback");
+        let gone = bound("127.0.0.1:0").and_then(|s| s.local_addr().ok()).expect("loopback");
+        client.connect(gone).expect("a route");
+        send(&client, b"anybody?", None, None, 0).expect("room");
+        wait(&client);
+        let error = receive(&client, &mut [0; 8]).expect_err("refused");
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+        assert_eq!(receive(&client, &mut [0; 8]).expect("told once"), None);
+    }
+
+    #[test]
+    fn unix_datagrams_can_be_answered_if_their_sender_has_a_path() {
+        let folder = std::env::temp_dir().join(format!("timeball-sys-message-{}", std::process::id()));
+        std::fs::create_dir(&folder).expect("a new folder");
+        let (here, there) = (folder.join("client"), folder.join("server"));
+        let server = Socket::unix().expect("a Unix socket");
+        server.bind_unix(&there).expect("a free path");
+        let client = Socket::unix().expect("a Unix socket");
+        client.connect_unix(&there).expect("somebody there");
+
+        let mut buffer = [0; 16];
+        send_unix(&client, b"anonymous", None).expect("room");
+        let got = receive_unix(&server, &mut buffer).expect("receive").expect("a datagram");
+        assert!(got.from.is_nameless() && got.from.path().is_none() && got.len == 9);
+
+        client.bind_unix(&here).expect("a free path");
+        send_unix(&client, b"named", None).expect("room");
+        let got = receive_unix(&server, &mut buffer).expect("receive").expect("a datagram");
+        assert_eq!((got.from.path(), got.len, got.truncated), (Some(here), 5, false));
+        send_unix(&server, b"an answer longer than sixteen", Some(&got.from)).expect("room");
+        let got = receive_unix(&client, &mut buffer).expect("receive").expect("a datagram");
+        assert_eq!((got.from.path(), got.len, got.truncated), (Some(there), 16, true));
+        std::fs::remove_dir_all(&folder).expect("ours");
+    }
+
+    #[test]
+    fn short_control_messages_say_nothing() {
+        let mut notes = Notes::default();
+        for level_and_kind in [
+            (libc::SOL_SOCKET, number::SO_TIMESTAMPING),
+            (libc::SOL_SOCKET, number::SO_RXQ_OVFL),
+            (libc::IPPROTO_IP, libc::IP_PKTINFO),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
+            (libc::IPPROTO_IP, libc::IP_RECVERR),
+        ] {
+            notes.note(level_and_kind.0, level_and_kind.1, &[1, 2, 3]);
+        }
+        assert!(
+            notes.to.is_none() && notes.stamp.is_none() && notes.drops.is_none() && notes.number.is_none()
+        );
+        // A stamp of zero (only the hardware's is there) is none.
+        notes.note(libc::SOL_SOCKET, number::SO_TIMESTAMPING, &[0; 48]);
+        assert_eq!(notes.stamp, None);
+    }
 }

@@ -9,7 +9,7 @@ use ntp::time::{NANOS, RawTime, seconds_to_nanos};
 use ntp::wire::Leap;
 use std::cell::Cell;
 use std::io;
-use sys::abi::Timex;
+use sys::abi::{Long, Timeval, Timex, long, wide};
 use sys::clock::timex::*;
 use sys::{clock, errno};
 
@@ -33,7 +33,7 @@ struct Rate {
 
 impl Rate {
     fn of(state: &Timex) -> Self {
-        Self { tick: state.tick.into(), freq: state.freq.into() }
+        Self { tick: wide(state.tick), freq: wide(state.freq) }
     }
 
     /// The two numbers for `frequency` (s/s): the nearest tick, and the rest.
@@ -104,8 +104,8 @@ impl Clock for SystemClock {
         let at = Self::read();
         let state = adjust(Timex {
             modes: ADJ_FREQUENCY | ADJ_TICK,
-            tick: narrow(wanted.tick),
-            freq: narrow(wanted.freq),
+            tick: long(wanted.tick),
+            freq: long(wanted.freq),
             ..Timex::default()
         })?;
         let accepted = Rate::of(&state);
@@ -121,7 +121,7 @@ impl Clock for SystemClock {
         let request = Timex {
             modes: ADJ_SETOFFSET | ADJ_NANO,
             // The seconds carry the sign: the part below a second is never negative.
-            time: sys::abi::Timeval { sec: nanos.div_euclid(NANOS), usec: nanos.rem_euclid(NANOS) },
+            time: Timeval { sec: nanos.div_euclid(NANOS), usec: nanos.rem_euclid(NANOS) },
             ..Timex::default()
         };
         let at = Self::read();
@@ -142,10 +142,12 @@ impl Clock for SystemClock {
             Leap::Delete => STA_DEL,
             Leap::None | Leap::Unsynchronised => 0,
         };
-        adjust(Timex { modes: ADJ_STATUS, status: self.status(), ..Timex::default() })?;
+        let mut request = Timex { modes: ADJ_STATUS, status: self.status(), ..Timex::default() };
         if tai_offset != 0 {
-            adjust(Timex { modes: ADJ_TAI, constant: narrow(i64::from(tai_offset)), ..Timex::default() })?;
+            request.modes |= ADJ_TAI;
+            request.constant = long(tai_offset.into());
         }
+        adjust(request)?;
         Ok(())
     }
 
@@ -190,14 +192,9 @@ fn refusal(error: &io::Error) -> ClockError {
 
 /// Seconds to the kernel's microseconds, rounded up because they are bounds; what is too large, or unknown, is the
 /// largest.
-fn microseconds(seconds: f64) -> sys::abi::Long {
+fn microseconds(seconds: f64) -> Long {
     if seconds.is_nan() {
-        return sys::abi::Long::MAX;
+        return Long::MAX;
     }
-    (seconds.max(0.0) * 1e6).ceil() as sys::abi::Long
-}
-
-/// To C's `long`, saturating.
-fn narrow(value: i64) -> sys::abi::Long {
-    sys::abi::Long::try_from(value).unwrap_or(if value < 0 { sys::abi::Long::MIN } else { sys::abi::Long::MAX })
+    (seconds.max(0.0) * 1e6).ceil() as Long
 }

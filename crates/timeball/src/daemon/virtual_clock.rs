@@ -17,7 +17,7 @@ const SEGMENTS: usize = 64;
 /// Largest frequency, s/s: the same as a kernel's, so that both kinds of run behave alike.
 const MAX_FREQUENCY: f64 = 0.1;
 
-/// One affine piece of the map: plain numbers, for those who answer from a snapshot.
+/// One affine piece of the map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Segment {
     /// System time from which it holds, nanoseconds since the Unix epoch.
@@ -78,7 +78,7 @@ impl VirtualClock {
         holds.unwrap_or(&self.segments[0]).read(system)
     }
 
-    /// The system time at which the clock reads `raw`, by the newest segment: for timers and stamps handed out.
+    /// The newest piece of the map, a plain value: for those who answer from a snapshot.
     pub fn current(&self) -> Segment {
         *self.segments.back().expect("never empty")
     }
@@ -148,5 +148,95 @@ impl Clock for VirtualClock {
             precision: self.precision,
             ours: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    const SECOND: i64 = 1_000_000_000;
+    const START: i64 = 1_700_000_000 * SECOND;
+
+    /// A clock over a wall clock that the test moves.
+    fn clock() -> (VirtualClock, Rc<Cell<i64>>) {
+        let wall = Rc::new(Cell::new(START));
+        let source = Rc::clone(&wall);
+        (VirtualClock::new(move || source.get(), 1e-7), wall)
+    }
+
+    fn advance(wall: &Cell<i64>, nanos: i64) {
+        wall.set(wall.get() + nanos);
+    }
+
+    #[test]
+    fn it_begins_as_the_wall_clock() {
+        let (clock, _) = clock();
+        for stamp in [START - SECOND, START, START + 1_234_567_890] {
+            assert_eq!(clock.read(stamp).nanos(), stamp);
+        }
+        let state = clock.state();
+        assert_eq!((state.frequency, state.precision, state.ours), (0.0, 1e-7, true));
+    }
+
+    #[test]
+    fn frequencies_add_up_without_a_jump() {
+        let (mut clock, wall) = clock();
+        clock.set_frequency(0.05).expect("in memory");
+        advance(&wall, 100 * SECOND);
+        assert_eq!(clock.read(wall.get()).nanos(), START + 105 * SECOND);
+        let applied = clock.set_frequency(-0.1).expect("in memory");
+        assert_eq!((applied.at.nanos(), applied.frequency), (START + 105 * SECOND, -0.1));
+        advance(&wall, 10 * SECOND);
+        assert_eq!(clock.read(wall.get()).nanos(), START + 114 * SECOND);
+        assert_eq!(clock.set_frequency(0.5).expect("limited").frequency, 0.1);
+        assert_eq!(clock.set_frequency(f64::NAN), Err(ClockError::Refused(errno::EINVAL)));
+    }
+
+    #[test]
+    fn late_stamps_are_read_as_they_were_meant() {
+        let (mut clock, wall) = clock();
+        clock.set_frequency(0.01).expect("in memory");
+        advance(&wall, 10 * SECOND);
+        let stamp = wall.get();
+        let meant = clock.read(stamp);
+        advance(&wall, SECOND);
+        let applied = clock.step(-0.25).expect("allowed");
+        assert_eq!(
+            (applied.at, applied.offset, applied.frequency),
+            (clock.read(wall.get()) + 0.25, -0.25, 0.01)
+        );
+        for change in 0..62 {
+            advance(&wall, SECOND);
+            clock.set_frequency(f64::from(change) * 1e-4).expect("in memory");
+            assert_eq!(clock.read(stamp), meant, "after {change} more");
+        }
+        assert_eq!(clock.current().read(wall.get()), clock.read(wall.get()));
+    }
+
+    #[test]
+    fn it_goes_on_when_somebody_moves_the_wall_clock() {
+        for offset in [-3600.5, -0.001, 0.001, 86_400.0] {
+            let (mut clock, wall) = clock();
+            clock.set_frequency(0.02).expect("in memory");
+            advance(&wall, 50 * SECOND);
+            let before = clock.read(wall.get());
+            advance(&wall, seconds_to_nanos(offset));
+            clock.external_step(offset);
+            assert_eq!(clock.read(wall.get()), before, "{offset}");
+            advance(&wall, 50 * SECOND);
+            assert_eq!(clock.read(wall.get()) - before, 51.0, "{offset}");
+        }
+    }
+
+    #[test]
+    fn what_needs_the_kernel_is_refused() {
+        let (clock, _) = clock();
+        let mut clock = clock.without_steps();
+        assert_eq!(clock.step(1.0), Err(ClockError::Unsupported));
+        assert_eq!(clock.set_leap(Leap::Insert, 37), Err(ClockError::Unsupported));
+        assert_eq!(clock.set_leap(Leap::None, 37), Ok(()));
     }
 }
