@@ -42,7 +42,11 @@ impl ConfigError {
 
     /// `what` followed by the place.
     pub(super) fn at(origin: Origin, what: &str, hint: Option<String>) -> Self {
-        Self { message: format!("{what}{origin}"), origin: Some(origin), hint }
+        Self {
+            message: format!("{}{origin}", printable(what)),
+            origin: Some(origin),
+            hint: hint.map(|h| printable(&h)),
+        }
     }
 
     /// A directive's refusal in chrony's wording; without a hint of its own it shows the usage.
@@ -66,6 +70,16 @@ impl ConfigError {
         };
         Self::at(origin, &what, Some(wrong.hint.unwrap_or(usage)))
     }
+}
+
+/// One line that can be logged and shown: no control characters, no endless words.
+pub(super) fn printable(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push_str("...");
+    }
+    out
 }
 
 impl fmt::Display for ConfigError {

@@ -7,31 +7,33 @@ pub(super) fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?', '['])
 }
 
-/// The paths that match, in byte order. `Err` when a folder that must be searched cannot be.
+/// The paths that match, in byte order. `Err` when a folder that was named without wildcard cannot be searched.
 pub(super) fn expand(pattern: &str, loader: &dyn Loader) -> Result<Vec<String>, String> {
     let mut found = vec![String::new()];
-    let components: Vec<&str> = pattern.split('/').collect();
-    for (index, component) in components.iter().enumerate() {
-        let is_last = index + 1 == components.len();
+    let mut guessed = false;
+    for (index, component) in pattern.split('/').enumerate() {
+        if index > 0 {
+            found.iter_mut().for_each(|path| path.push('/'));
+        }
+        let wild = has_wildcard(component);
+        // What stands before the first wildcard is taken as written; behind it, a path must be there to match.
+        if !wild && (!guessed || matches!(component, "" | "." | "..")) {
+            found.iter_mut().for_each(|path| path.push_str(component));
+            continue;
+        }
         let mut next = Vec::new();
         for parent in &found {
-            if has_wildcard(component) {
-                let folder = if parent.is_empty() { "." } else { parent };
-                // A branch that an earlier wildcard guessed may be a file or empty; only what was written must exist.
-                let entries = match loader.list(folder) {
-                    Ok(entries) => entries,
-                    Err(_) if components.iter().take(index).any(|c| has_wildcard(c)) => continue,
-                    Err(reason) => return Err(reason),
-                };
-                next.extend(entries.iter().filter(|e| matches(component, e)).map(|e| format!("{parent}{e}")));
-            } else {
-                next.push(format!("{parent}{component}"));
-            }
-        }
-        if !is_last {
-            next.iter_mut().for_each(|path| path.push('/'));
+            let entries = match loader.list(if parent.is_empty() { "." } else { parent }) {
+                Ok(entries) => entries,
+                Err(_) if guessed => continue,
+                Err(reason) => return Err(reason),
+            };
+            let fitting =
+                entries.iter().filter(|e| if wild { matches(component, e) } else { *e == component });
+            next.extend(fitting.map(|entry| format!("{parent}{entry}")));
         }
         found = next;
+        guessed |= wild;
     }
     found.sort_unstable();
     Ok(found)

@@ -13,7 +13,7 @@ pub mod doc;
 mod error;
 mod glob;
 pub mod parse;
-mod suggest;
+pub mod suggest;
 pub mod words;
 
 pub use check::check;

@@ -7,7 +7,7 @@
 //! Start at [`parse`]; `Reader` walks the files.
 
 use super::directives::{self, Apply, Arguments, Directive, Status};
-use super::error::{ConfigError, Origin, Warning};
+use super::error::{ConfigError, Origin, Warning, printable};
 use super::suggest::did_you_mean;
 use super::words::{Words, WrongKind, split};
 use super::{Config, SourceConfig, SourceKind, directives::source_from_words, glob};
@@ -26,7 +26,8 @@ const MAX_ERRORS: usize = 50;
 
 /// Reads files on behalf of the parser, which itself touches nothing.
 pub trait Loader {
-    /// The text of a file; `Err` is the reason in words (`No such file or directory`).
+    /// The text of a file; `Err` is the reason in words (`No such file or directory`). A folder is an empty file, as
+    /// it is to chrony.
     fn read(&self, path: &str) -> Result<String, String>;
     /// The names in a folder (without the path, in any order, without `.` and `..`).
     fn list(&self, folder: &str) -> Result<Vec<String>, String>;
@@ -81,14 +82,15 @@ fn parse_source_line(line: &str) -> Option<SourceConfig> {
 }
 
 /// The `*.sources` or `*.conf` files of `folders`: of files of one name only that of the first folder, in the
-/// byte order of the names. Missing folders are ignored.
+/// byte order of the names. Missing folders and hidden files are ignored.
 pub fn files_of_folders<S: AsRef<str>>(folders: &[S], suffix: &str, loader: &dyn Loader) -> Vec<String> {
+    let pattern = format!("*{suffix}");
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for folder in folders {
         let folder = folder.as_ref();
         for name in loader.list(folder).unwrap_or_default() {
-            if name.len() > suffix.len() && name.ends_with(suffix) && seen.insert(name.clone()) {
+            if name.len() > suffix.len() && glob::matches(&pattern, &name) && seen.insert(name.clone()) {
                 let path = format!("{}/{name}", folder.trim_end_matches('/'));
                 files.push((name, path));
             }
@@ -201,7 +203,7 @@ impl<'a> Reader<'a> {
         }
         // One line, one warning.
         if !words.notes.is_empty() {
-            self.parsed.warnings.push(Warning { origin, text: words.notes.join("; ") });
+            self.parsed.warnings.push(Warning { origin, text: printable(&words.notes.join("; ")) });
         }
     }
 
@@ -247,38 +249,29 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
-    /// Files in memory.
-    #[derive(Default)]
-    pub(crate) struct Files(pub BTreeMap<String, String>);
+    /// There are no files.
+    struct NoFiles;
 
-    impl Files {
-        pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-            Self(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+    impl Loader for NoFiles {
+        fn read(&self, _: &str) -> Result<String, String> {
+            Err("No such file or directory".into())
         }
-    }
-
-    impl Loader for Files {
-        fn read(&self, path: &str) -> Result<String, String> {
-            self.0.get(path).cloned().ok_or_else(|| "No such file or directory".to_owned())
-        }
-        fn list(&self, folder: &str) -> Result<Vec<String>, String> {
-            let prefix = format!("{}/", folder.trim_end_matches('/'));
-            let names: BTreeSet<String> = self
-                .0
-                .keys()
-                .filter_map(|path| path.strip_prefix(&prefix)?.split('/').next().map(str::to_owned))
-                .collect();
-            if names.is_empty() {
-                Err("No such file or directory".into())
-            } else {
-                Ok(names.into_iter().collect())
-            }
+        fn list(&self, _: &str) -> Result<Vec<String>, String> {
+            Err("No such file or directory".into())
         }
     }
 
     pub(crate) fn parse_text(text: &str) -> Result<Parsed, Vec<ConfigError>> {
-        parse(text, "test.conf", &Files::default())
+        parse(text, "test.conf", &NoFiles)
+    }
+
+    #[test]
+    fn a_file_of_sources_is_read_as_far_as_it_is_written() {
+        let text = "# from DHCP\nserver 192.0.2.1 iburst\nPOOL pool.example.net maxsources 2\nserver bad option\nmakestep 1 3\n\nserver\npeer a.example";
+        let names: Vec<String> = parse_sources_file(text).into_iter().map(|s| s.name).collect();
+        assert_eq!(names, ["192.0.2.1", "pool.example.net"]);
+        assert_eq!(parse_sources_file(&format!("{text}\r\n")).len(), 3);
+        assert!(parse_sources_file("").is_empty());
     }
 }

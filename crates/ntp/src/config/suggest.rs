@@ -1,7 +1,7 @@
 //! The word that was probably meant.
 
 /// The candidate nearest to `word`, if it is near enough to be worth asking.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer words cannot be near any candidate, and the distance's cost is the product of the lengths.
     const LONGEST: usize = 40;
     if word.len() > LONGEST {

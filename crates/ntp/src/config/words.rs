@@ -1,8 +1,8 @@
 //! The words of one line, and the numbers in them.
 //!
-//! chrony reads numbers in two ways, and existing files depend on both: an argument of its own word may carry
-//! junk behind a number (`0.5s` is 0.5), while inside an option list the text behind the number is the next word
-//! (`minpoll 1.5` is an unknown option `.5`). [`Words`] knows both; what is ignored is noted as a warning.
+//! chrony reads numbers in two ways, and existing files depend on both: the last argument may carry junk behind a
+//! number (`0.5s` is 0.5), while inside an option list the text behind the number is the next word (`minpoll 1.5`
+//! is an unknown option `.5`). [`Words`] knows both; what is ignored is noted as a warning.
 
 /// Why a line was refused. The wording belongs to [`super::parse`], which knows the directive and the place.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,23 +108,16 @@ impl<'a> Words<'a> {
             .ok_or_else(|| WrongKind::Range { value: word.to_owned(), min, max }.into())
     }
 
-    /// A word that begins with an integer; no range, and what follows in the word is ignored (and noted).
+    /// A word that begins with an integer, of any range; if it is the last one, what follows in it is ignored (and
+    /// noted).
     pub fn loose_int(&mut self) -> Result<i32, Wrong> {
-        let word = self.word()?;
-        let (value, used) = scan_int(word).ok_or_else(|| {
-            WrongKind::Unparsable.hint(format!("\"{word}\" is not a whole number in decimal"))
-        })?;
-        self.note_junk(word, used);
+        let value = self.loose(scan_int, "a whole number in decimal")?;
         Ok(value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
     }
 
-    /// A word that begins with a number; what follows in the word is ignored (and noted). Never NaN.
+    /// A word that begins with a number; if it is the last one, what follows in it is ignored (and noted). Never NaN.
     pub fn number(&mut self) -> Result<f64, Wrong> {
-        let word = self.word()?;
-        let (value, used) = scan_number(word)
-            .ok_or_else(|| WrongKind::Unparsable.hint(format!("\"{word}\" is not a number")))?;
-        self.note_junk(word, used);
-        Ok(value)
+        self.loose(scan_number, "a number")
     }
 
     /// Parts per million, as the plain ratio.
@@ -175,11 +168,17 @@ impl<'a> Words<'a> {
         Ok(value)
     }
 
-    fn note_junk(&mut self, word: &str, used: usize) {
+    fn loose<T>(&mut self, scan: impl Fn(&str) -> Option<(T, usize)>, what: &str) -> Result<T, Wrong> {
+        let word = self.word()?;
+        // C goes on reading in the junk, where the next number does not begin.
+        let (value, used) = scan(word)
+            .filter(|(_, used)| *used == word.len() || self.is_empty())
+            .ok_or_else(|| WrongKind::Unparsable.hint(format!("\"{word}\" is not {what}")))?;
         let (number, junk) = word.split_at(used);
         if !junk.is_empty() {
             self.notes.push(format!("\"{word}\" is read as {number}, \"{junk}\" is ignored"));
         }
+        Ok(value)
     }
 }
 
@@ -272,11 +271,10 @@ mod tests {
 
     #[test]
     fn junk_behind_an_argument_is_noted_and_behind_an_option_is_the_next_word() {
-        let mut words = Words::new(" 0.5s\t3.5 x ");
-        assert_eq!(words.number(), Ok(0.5));
-        assert_eq!(words.loose_int(), Ok(3));
-        assert_eq!(words.notes.len(), 2);
-        assert_eq!(words.rest(), "x");
+        let mut words = Words::new(" 0.5\t3.5 ");
+        assert_eq!((words.number(), words.loose_int()), (Ok(0.5), Ok(3)));
+        assert_eq!(words.notes, ["\"3.5\" is read as 3, \".5\" is ignored"]);
+        assert_eq!(Words::new("0.5s 3").number().unwrap_err().kind, WrongKind::Unparsable);
         let mut words = Words::new("6iburst 1.5");
         assert_eq!(words.option_int(0, 10), Ok(6));
         assert_eq!(words.next_word(), Some("iburst"));

@@ -16,6 +16,8 @@ mod backend;
 pub mod client;
 pub mod clients;
 pub mod float;
+#[cfg(test)]
+mod golden;
 mod handle;
 pub mod manual;
 pub mod ntpdata;

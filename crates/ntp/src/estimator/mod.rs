@@ -13,7 +13,7 @@ mod theta;
 pub use theta::Theta;
 
 use crate::sample::Sample;
-use crate::time::{NANOS, OscTime};
+use crate::time::OscTime;
 use quantile::DelayHistory;
 use regress::{Line, Noise, Point};
 
@@ -59,6 +59,24 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// What one or two samples tell: an offset as uncertain as its round trip, and no frequency.
+    fn unknown(sample: &Sample) -> Self {
+        let delay = sample.delay().abs();
+        Self {
+            v: sample.v,
+            theta: Theta::from_nanos(sample.offset_nanos()),
+            offset_sd: delay / 2.0 + sample.dispersion.abs(),
+            frequency: 0.0,
+            frequency_sd: UNKNOWN_SKEW,
+            covariance: 0.0,
+            wander: 0.0,
+            skew: UNKNOWN_SKEW,
+            std_dev: UNKNOWN_STD_DEV,
+            delay,
+            samples: 1,
+        }
+    }
+
     /// True when enough samples were there to know the frequency.
     pub fn has_frequency(&self) -> bool {
         self.samples >= MIN_FIT
@@ -116,7 +134,7 @@ pub struct SourceStats {
     first: usize,
     /// Samples that the last push cut off.
     dropped: usize,
-    noise: Noise,
+    noise: Option<Noise>,
     delays: DelayHistory,
     estimate: Option<Estimate>,
     runs: usize,
@@ -144,7 +162,7 @@ impl SourceStats {
             count: 0,
             first: 0,
             dropped: 0,
-            noise: Noise::default(),
+            noise: None,
             delays: DelayHistory::default(),
             estimate: None,
             runs: 0,
@@ -274,26 +292,51 @@ impl SourceStats {
     /// Fits the line to the window, after cutting off what it no longer describes.
     fn refit(&mut self) {
         let Some(newest) = self.last().copied() else { return };
-        let window = self.options.most();
-        self.first = self.first.max(self.count.saturating_sub(window));
+        self.first = self.first.max(self.count.saturating_sub(self.options.most()));
         let base = newest.offset_nanos();
         let mut points = [Point::default(); MAX_SAMPLES];
         for (point, sample) in points.iter_mut().zip(&self.ring[..self.count]) {
             *point = Point::new(sample, newest.v, base);
         }
-        let line = regress::fit(&points[self.first..self.count], &mut self.noise).unwrap_or_default();
+        let start = self.first;
+        let mut line = regress::fit(&points[self.first..self.count], &mut self.noise);
+        while self.samples() > self.options.least() {
+            let Some(fitted) = &line else { break };
+            if regress::is_straight(&points[self.first..self.count], fitted) {
+                break;
+            }
+            self.first += 1;
+            line = regress::fit(&points[self.first..self.count], &mut self.noise);
+        }
+        self.dropped = self.first - start;
+        self.describe(&newest, base, &points, line);
+    }
+
+    /// Turns the fitted line into an estimate and the figures of the reports.
+    fn describe(&mut self, newest: &Sample, base: i64, points: &[Point; MAX_SAMPLES], line: Option<Line>) {
+        let points = &points[self.first..self.count];
+        let Some((line, noise)) = line.zip(self.noise) else {
+            self.estimate = Some(Estimate::unknown(newest));
+            self.runs = 0;
+            self.asymmetry = 0.0;
+            return;
+        };
+        let spread = regress::Residuals::new(points, &line);
+        self.runs = spread.runs;
+        self.asymmetry = 0.5 * (noise.forward - noise.backward) / (noise.forward + noise.backward);
+        let frequency_sd = libm::sqrt(line.frequency_var);
         self.estimate = Some(Estimate {
             v: newest.v,
             theta: Theta::from_nanos(base) + line.offset,
             offset_sd: libm::sqrt(line.offset_var),
             frequency: line.frequency,
-            frequency_sd: libm::sqrt(line.frequency_var),
+            frequency_sd,
             covariance: line.covariance,
-            wander: 1e-9,
-            skew: 2.0 * libm::sqrt(line.frequency_var),
-            std_dev: self.noise.forward,
+            wander: noise.wander,
+            skew: 2.0 * frequency_sd,
+            std_dev: spread.std_dev,
             delay: line.delay,
-            samples: self.samples(),
+            samples: points.len(),
         });
     }
 }

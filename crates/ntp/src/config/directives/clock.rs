@@ -76,7 +76,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
         "makestep",
         "THRESHOLD LIMIT",
-        "off: the clock is never stepped",
+        "off",
         "Steps the clock when it is wrong by more than THRESHOLD seconds, in the first LIMIT updates only; a negative LIMIT is always.",
         Exactly(2),
         |c, w| {

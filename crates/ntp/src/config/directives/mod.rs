@@ -17,7 +17,7 @@ mod selection;
 mod serving;
 mod sources;
 
-pub use access::parse_access;
+pub use access::{AccessTarget, parse_access};
 pub use options::{OptionDef, option_names};
 pub use refclock::REFCLOCK_OPTIONS;
 pub use sources::{SOURCE_OPTIONS, SourceWrong, source_from_words};
