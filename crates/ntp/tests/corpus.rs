@@ -2,6 +2,8 @@
 //!
 //! The fuzzer itself (`fuzz/run`) needs a C++ compiler; what it once found is checked everywhere.
 
+#[path = "properties/config.rs"]
+mod config;
 #[path = "properties/control_reply.rs"]
 mod control_reply;
 #[path = "properties/control_request.rs"]
@@ -43,6 +45,11 @@ fn packet_corpus() {
 #[test]
 fn respond_corpus() {
     replay("respond", respond::check);
+}
+
+#[test]
+fn config_corpus() {
+    replay("config", config::check);
 }
 
 #[test]

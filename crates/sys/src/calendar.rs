@@ -1,8 +1,10 @@
 //! Local time as people write it: the zone of the place (`TZ`, `/etc/localtime`).
+#![allow(clippy::useless_conversion, reason = "the types of libc have 32 bits on some machines")]
 
 use std::mem::zeroed;
 
 /// Seconds by which local time is ahead of UTC at the Unix time `at`.
+#[allow(clippy::useless_conversion, reason = "C's long has 32 bits on some systems")]
 pub fn utc_offset(at: i64) -> Option<i64> {
     let at = libc::time_t::try_from(at).ok()?;
     // SAFETY: tm is made of integers and a pointer that may be null; zeroes are a valid value.
@@ -14,8 +16,9 @@ pub fn utc_offset(at: i64) -> Option<i64> {
 
 /// The Unix time of a local date (month 1–12, day 1–31) and second of the day; where a change of the zone makes it
 /// ambiguous, the C library chooses.
+#[allow(clippy::useless_conversion, reason = "time_t has 32 bits on some systems")]
 pub fn local_to_unix(year: i32, month: u32, day: u32, second_of_day: i32) -> Option<i64> {
-    // SAFETY: as above.
+    // SAFETY: tm is made of integers and a pointer that may be null; zeroes are a valid value.
     let mut local: libc::tm = unsafe { zeroed() };
     local.tm_year = year.checked_sub(1900)?;
     local.tm_mon = i32::try_from(month).ok()? - 1;

@@ -30,15 +30,15 @@ pub fn have_cap_sys_time() -> bool {
     capabilities("CapEff:").is_some_and(|set| set & Capability::SysTime.bit() != 0)
 }
 
-/// One set of capabilities of this process, from /proc/self/status.
+/// One set of capabilities of this thread, from /proc.
 fn capabilities(line: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
     let set = status.lines().find_map(|text| text.strip_prefix(line))?;
     u64::from_str_radix(set.trim(), 16).ok()
 }
 
 /// Becomes `user` for good, with no group but its main one, keeping of `keep` what the process had.
-/// All threads change together; do it before the first one is started.
+/// Do it before the first thread is started: others would keep their capabilities.
 pub fn drop_to(user: &User, keep: &[Capability]) -> io::Result<()> {
     let permitted = capabilities("CapPrm:").unwrap_or(u64::MAX);
     let kept = keep.iter().fold(0, |set, capability| set | capability.bit()) & permitted;

@@ -90,8 +90,9 @@ pub fn set_realtime_priority(priority: i32) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// Keeps all memory of the process in RAM, now and later (mlockall), and lifts the limit on that so that it still
-/// holds for an unprivileged user. EPERM or ENOMEM without the right.
+/// Keeps all memory of the process in RAM, now and later (mlockall), after lifting the limit on that: otherwise
+/// allocations would fail once the rights of root are gone. EPERM or ENOMEM without the right to either; then nothing
+/// is locked.
 pub fn lock_memory() -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `limit` is live and only read.
@@ -114,8 +115,7 @@ pub struct Detached {
 /// Only before the first thread is started: a child has just the one that called.
 pub fn daemonise() -> io::Result<Detached> {
     let (mut reader, report) = io::pipe()?;
-    // SAFETY: with one thread (the caller's duty, checked here) the child may run anything after fork.
-    match cvt(unsafe { fork_single_threaded()? })? {
+    match fork()? {
         0 => {
             drop(reader);
             // SAFETY: setsid takes nothing; it fails only for the leader of a group, which a new child is not.
@@ -139,17 +139,16 @@ pub fn daemonise() -> io::Result<Detached> {
 /// The byte that says "the daemon runs"; messages never begin with it.
 const READY: u8 = 0;
 
-/// # Safety
-/// Nothing: unsafe only because `fork` is; it refuses to run with more than one thread.
-unsafe fn fork_single_threaded() -> io::Result<libc::pid_t> {
+/// `fork(2)`, refused with more than one thread: the child could then wait for ever for a lock of another's.
+fn fork() -> io::Result<libc::pid_t> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
         return Err(io::Error::other(format!(
             "cannot go into the background with {threads} threads running"
         )));
     }
-    // SAFETY: there is one thread, so no lock is held by another that the child would wait for.
-    Ok(unsafe { libc::fork() })
+    // SAFETY: there is one thread, so the child may run anything its parent might.
+    cvt(unsafe { libc::fork() })
 }
 
 impl Detached {

@@ -207,7 +207,8 @@ impl Socket {
     }
 
     /// The kernel stamps packets with the wall clock (SO_TIMESTAMPING, in software). Outgoing packets are numbered
-    /// from 0 in the order sent, from this call on. An error means: read the clock instead.
+    /// from 0 in the order sent, from this call on. An error means: read the clock instead; so does a packet without
+    /// a stamp, such as the first few after the first socket of the machine asks (the kernel begins a moment later).
     pub fn set_stamping(&self, stamping: Stamping) -> io::Result<()> {
         let receive = number::SOF_RX_SOFTWARE | number::SOF_SOFTWARE;
         if stamping == Stamping::Receive {

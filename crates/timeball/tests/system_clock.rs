@@ -239,7 +239,7 @@ fn in_fake_kernel(test: &str, mode: &str, body: fn()) {
     } else {
         Command::new(program)
     };
-    // On one thread, so that the test's harness does not look at the fake's clock meanwhile.
+    // One test at a time, for which the harness waits without looking at the fake's clock.
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     let output =
         command.env("LD_PRELOAD", fake()).env("FAKE_KERNEL", mode).output().expect("setpriv (util-linux)");

@@ -122,7 +122,7 @@ pub const fn name_width(width: usize, wide: bool) -> usize {
 }
 
 /// Year, month 1–12, day 1–31 and second in the day, UTC.
-pub fn civil(seconds: i64) -> (i64, u32, u32, u32) {
+fn civil(seconds: i64) -> (i64, u32, u32, u32) {
     let (year, month, day) = civil_from_days(seconds.div_euclid(86400));
     (year, month, day, seconds.rem_euclid(86400) as u32)
 }

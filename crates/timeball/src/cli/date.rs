@@ -4,6 +4,8 @@
 //! `7/25/2026`, `16:30:05`, `@1785000000`; a weekday is ignored, `UTC`, `GMT`, `Z` or an offset such as `+02:00` names
 //! the zone. What is not understood is an error, never a guess: a clock is set by it.
 
+use ntp::calendar::civil_from_days;
+
 /// The calendar of the place: the system's, or a fixed one in tests.
 pub trait Calendar {
     /// Year, month and day of now, `offset` seconds east of Greenwich (`None`: local time).
@@ -23,8 +25,7 @@ impl Calendar for System {
             Some(offset) => offset,
             None => sys::calendar::utc_offset(now)?,
         };
-        let (year, month, day, _) = ntp::report::text::civil(now + offset);
-        Some((year, month, day))
+        Some(civil_from_days((now + offset).div_euclid(86400)))
     }
 
     fn local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> Option<i64> {
@@ -207,15 +208,12 @@ fn zone(word: &str) -> Option<i64> {
 
 /// Days from 1970-01-01; `None` when there is no such day.
 fn days_since_1970(year: i64, month: u32, day: u32) -> Option<i64> {
-    // The inverse of the calendar of reports, by its own answer: within a day of a good guess, found in three steps.
+    // The inverse of `civil_from_days`, by its own answer: a little more than a year of candidates.
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
         return None;
     }
     let first = (year - 1970) * 365 + (year - 1969) / 4 - (year - 1901) / 100 + (year - 1601) / 400;
-    (first..first + 367).find(|days| {
-        let (y, m, d, _) = ntp::report::text::civil(days * 86400);
-        (y, m, d) == (year, month, day)
-    })
+    (first..first + 367).find(|days| civil_from_days(*days) == (year, month, day))
 }
 
 #[cfg(test)]

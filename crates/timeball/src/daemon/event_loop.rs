@@ -360,7 +360,7 @@ impl EventLoop {
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
             Action::SaveDumps => {
                 let now = self.clocks.now();
-                self.state.save_dumps(&self.engine.dumps(now));
+                self.state.save_dumps(&self.engine.dumps());
             }
             Action::ReloadSources => {
                 let now = self.clocks.now();

@@ -111,8 +111,9 @@ impl StateFiles {
         for path in dump_files(folder) {
             let source = path.file_stem().unwrap_or_default().to_string_lossy();
             if found.load {
-                let loaded =
-                    files::read(&path, LONGEST).ok().flatten().map(|text| engine.load_dump(now, &text));
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let text = files::read(&path, LONGEST).ok().flatten();
+                let loaded = text.map(|text| engine.load_dump(now, &name, &text));
                 match loaded {
                     Some(Ok(())) => logger::info(&format!("Loaded dump file for {source}")),
                     Some(Err(_)) | None => logger::warning(&format!("Could not load dump file for {source}")),

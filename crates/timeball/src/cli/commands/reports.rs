@@ -298,10 +298,12 @@ pub fn manual_list(session: &mut Session<'_>) -> Outcome {
 /// `settime`, once the date is read.
 pub fn settime(session: &mut Session<'_>, time: Time) -> Outcome {
     let report: SetTime = session.fetch(&SET_TIME, Argument::Time(time))?;
-    if session.options.format != Format::Json {
-        session.say_status(Status::Success)?;
+    if session.options.format == Format::Json {
+        return record(session, &report, "");
     }
-    record(session, &report, "")
+    session.say_status(Status::Success)?;
+    write!(session.out, "{}", report.text("", session.options.wide))?; // in words even with -c, as chronyc
+    Ok(())
 }
 
 /// `waitsync [tries [correction [skew [interval]]]]`
