@@ -2,6 +2,12 @@
 //!
 //! The fuzzer itself (`fuzz/run`) needs a C++ compiler; what it once found is checked everywhere.
 
+#[path = "properties/config.rs"]
+mod config;
+#[path = "properties/control_reply.rs"]
+mod control_reply;
+#[path = "properties/control_request.rs"]
+mod control_request;
 #[path = "properties/packet.rs"]
 mod packet;
 #[path = "properties/respond.rs"]
@@ -39,4 +45,19 @@ fn packet_corpus() {
 #[test]
 fn respond_corpus() {
     replay("respond", respond::check);
+}
+
+#[test]
+fn config_corpus() {
+    replay("config", config::check);
+}
+
+#[test]
+fn control_request_corpus() {
+    replay("control_request", control_request::check);
+}
+
+#[test]
+fn control_reply_corpus() {
+    replay("control_reply", control_reply::check);
 }

@@ -1,4 +1,5 @@
 //! Local time as people write it: the zone of the place (`TZ`, `/etc/localtime`).
+#![allow(clippy::useless_conversion, reason = "the types of libc have 32 bits on some machines")]
 
 use std::mem::zeroed;
 

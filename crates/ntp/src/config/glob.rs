@@ -71,35 +71,32 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 fn matches_one(pattern: &[char], c: char) -> Option<usize> {
     match *pattern.first()? {
         '?' => Some(1),
-        '[' => match bracket(&pattern[1..]) {
-            Some((set, negated, used)) => {
-                let inside = set.iter().any(|(low, high)| (*low..=*high).contains(&c));
-                (inside != negated).then_some(used + 1)
-            }
+        '[' => match bracket_length(&pattern[1..]) {
+            Some(length) => bracket_contains(&pattern[1..length], c).then_some(length + 1),
             None => (c == '[').then_some(1),
         },
         literal => (literal == c).then_some(1),
     }
 }
 
-/// The ranges of a bracket expression (behind its `[`), whether it is negated, and its length with the `]`.
-fn bracket(text: &[char]) -> Option<(Vec<(char, char)>, bool, usize)> {
-    let negated = matches!(text.first(), Some('!' | '^'));
-    let start = usize::from(negated);
-    // A `]` in the first place stands for itself.
-    let end = text.iter().enumerate().position(|(i, c)| *c == ']' && i > start)?;
-    let mut set = Vec::new();
-    let mut at = start;
-    while at < end {
-        if at + 2 < end && text[at + 1] == '-' {
-            set.push((text[at], text[at + 2]));
-            at += 3;
-        } else {
-            set.push((text[at], text[at]));
-            at += 1;
-        }
+/// Length of a bracket expression behind its `[`, with the `]`; in the first place that stands for itself.
+fn bracket_length(text: &[char]) -> Option<usize> {
+    let first = usize::from(matches!(text.first(), Some('!' | '^')));
+    Some(text.iter().enumerate().position(|(i, c)| *c == ']' && i > first)? + 1)
+}
+
+/// Is `c` in the set between the brackets?
+fn bracket_contains(inside: &[char], c: char) -> bool {
+    let negated = matches!(inside.first(), Some('!' | '^'));
+    let mut set = &inside[usize::from(negated)..];
+    let mut found = false;
+    while let [low, rest @ ..] = set {
+        (found, set) = match rest {
+            ['-', high, rest @ ..] => (found || (*low..=*high).contains(&c), rest),
+            _ => (found || *low == c, rest),
+        };
     }
-    Some((set, negated, end + 1))
+    found != negated
 }
 
 #[cfg(test)]

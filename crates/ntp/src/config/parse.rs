@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
         match directive.status {
             Status::NotYet => words.notes.insert(0, format!("{} has no effect yet", directive.name)),
             Status::Removed => {
-                words.notes.push(format!("{} directive is no longer supported", directive.name))
+                words.notes.push(format!("{} directive is no longer supported", directive.name));
             }
             Status::Effective | Status::Silent => {}
         }

@@ -54,6 +54,9 @@ impl From<WrongKind> for Wrong {
     }
 }
 
+/// Largest number read: thirty thousand million years in seconds, and products of two stay finite.
+pub const HUGE: f64 = 1e18;
+
 /// What is still unread of a line, and what was noticed on the way.
 #[derive(Debug)]
 pub struct Words<'a> {
@@ -115,9 +118,10 @@ impl<'a> Words<'a> {
         Ok(value.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
     }
 
-    /// A word that begins with a number; if it is the last one, what follows in it is ignored (and noted). Never NaN.
+    /// A word that begins with a number; if it is the last one, what follows in it is ignored (and noted). Infinity
+    /// is accepted and becomes ±[`HUGE`].
     pub fn number(&mut self) -> Result<f64, Wrong> {
-        self.loose(scan_number, "a number")
+        self.loose(scan_number, "a number").map(|value| value.clamp(-HUGE, HUGE))
     }
 
     /// Parts per million, as the plain ratio.
@@ -144,9 +148,10 @@ impl<'a> Words<'a> {
         Ok(self.prefix(scan_int)? as u32)
     }
 
-    /// An option's number; the next word begins behind it. Never NaN, never infinite.
+    /// An option's number, not infinite; the next word begins behind it.
     pub fn option_number(&mut self) -> Result<f64, Wrong> {
-        self.prefix(|text| scan_number(text).filter(|(value, _)| value.is_finite()))
+        let value = self.prefix(|text| scan_number(text).filter(|(value, _)| value.is_finite()))?;
+        Ok(value.clamp(-HUGE, HUGE))
     }
 
     /// An option's hexadecimal number, without prefix; the next word begins behind it.
@@ -274,6 +279,8 @@ mod tests {
         let mut words = Words::new(" 0.5\t3.5 ");
         assert_eq!((words.number(), words.loose_int()), (Ok(0.5), Ok(3)));
         assert_eq!(words.notes, ["\"3.5\" is read as 3, \".5\" is ignored"]);
+        assert_eq!(Words::new("-inf").number(), Ok(-HUGE));
+        assert_eq!(Words::new("inf").option_number().unwrap_err().kind, WrongKind::Value);
         assert_eq!(Words::new("0.5s 3").number().unwrap_err().kind, WrongKind::Unparsable);
         let mut words = Words::new("6iburst 1.5");
         assert_eq!(words.option_int(0, 10), Ok(6));

@@ -24,8 +24,8 @@ use core::net::IpAddr;
 pub trait Backend {
     /// May `address` (not a loopback address) send requests at all? The `cmdallow` table.
     fn command_access(&self, address: IpAddr) -> bool;
-    /// Counts a well-formed request and, from UDP, its client. False: over the rate limit, so no reply.
-    /// Requests from 127.0.0.1, ::1 and the Unix socket must never be limited.
+    /// Counts a well-formed request and, from UDP, its client. False: over the rate limit, so no reply; ignored
+    /// for 127.0.0.1, ::1 and the Unix socket.
     fn count_command(&mut self, from: Origin) -> bool;
 
     /// The state of the system clock.

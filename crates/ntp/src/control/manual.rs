@@ -2,8 +2,7 @@
 
 use super::{Access, Answer, CommandDef};
 use crate::config::OpenCommand;
-use crate::report::wire::{Reader, Writer};
-use crate::report::{Cell, Column, Frequency, Page, Report, Seconds, Time, Unit, Value, Visitor, col, text};
+use crate::report::{Cell, Column, Frequency, Page, Report, Seconds, Shown, Time, Unit, Visitor, col, text};
 use Unit::{None, Ppm, Seconds as S};
 
 /// Samples in one reply.
@@ -24,31 +23,12 @@ pub struct ManualSample {
     pub residual: Seconds,
 }
 
-/// An instant that CSV shows as date.
-#[derive(Default)]
-struct Date(Time);
-
-impl Value for Date {
-    fn write(&self, out: &mut Writer<'_>) {
-        self.0.write(out);
-    }
-    fn read(&mut self, input: &mut Reader<'_>) {
-        self.0.read(input);
-    }
-    fn cell(&self) -> Cell {
-        self.0.cell()
-    }
-    fn csv(&self, _digits: usize) -> Option<String> {
-        Some(text::date(self.0))
-    }
-}
-
 impl Report for ManualSample {
     fn fields<V: Visitor>(&mut self, v: &mut V) {
         v.derived(&col("index", None, "Its number."), self.index);
-        let mut when = Date(self.when);
-        v.field(&col("when", S, "When it was given, since 1970."), &mut when);
-        self.when = when.0;
+        v.wire(&mut self.when);
+        let date = Shown::new(Cell::Time(self.when), text::date(self.when));
+        v.derived(&col("when", S, "When it was given, since 1970."), date);
         v.field(
             &col("slewed_offset", S, "Minus what was corrected since.").digits(2),
             &mut self.slewed_offset,

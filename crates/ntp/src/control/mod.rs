@@ -15,6 +15,8 @@ pub mod authdata;
 mod backend;
 pub mod client;
 pub mod clients;
+#[cfg(test)]
+mod fake;
 pub mod float;
 #[cfg(test)]
 mod golden;

@@ -5,7 +5,8 @@ use crate::config::OpenCommand;
 use crate::ids::RefId;
 use crate::report::wire::{Reader, Writer, decode};
 use crate::report::{
-    Address, Cell, Char, LeapStatus, Number, Page, Report, Seconds, Time, Unit, Value, Visitor, col, text,
+    Address, Cell, Char, LeapStatus, Number, Page, Report, Seconds, Shown, Time, Unit, Value, Visitor, col,
+    text,
 };
 use Unit::{Log2Seconds, None, Seconds as S};
 
@@ -35,8 +36,8 @@ impl PacketFlags {
     }
     /// The ten tests as digits, grouped 3, 3, 4.
     fn tests(self, separator: &str) -> String {
-        let group = |shift, width: usize| format!("{:0width$b}", self.0 >> shift & ((1u16 << width) - 1));
-        [group(7, 3), group(4, 3), group(0, 4)].join(separator)
+        let [first, second, third] = [self.0 >> 7 & 0b111, self.0 >> 4 & 0b111, self.0 & 0b1111];
+        format!("{first:03b}{separator}{second:03b}{separator}{third:04b}")
     }
 }
 
@@ -221,7 +222,7 @@ impl NtpData {
         v.field(&col("root_delay", S, "Root delay.").digits(6), &mut self.root_delay);
         v.field(&col("root_dispersion", S, "Root dispersion.").digits(6), &mut self.root_dispersion);
         v.field(&col("ref_id", None, "Reference identifier."), &mut self.ref_id);
-        v.derived(&col("ref_id_text", None, "The same in letters."), self.ref_id_text());
+        v.derived(&col("ref_id_text", None, "The same in letters."), Shown::text(self.ref_id_text()));
         v.field(&col("reference_time", S, "When the server's clock was last set."), &mut self.reference_time);
         v.field(&col("offset", S, "Positive: our clock is behind."), &mut self.offset);
         v.field(&col("peer_delay", S, "Round trip."), &mut self.peer_delay);
@@ -229,8 +230,8 @@ impl NtpData {
         v.field(&col("response_time", S, "Between receiving and answering."), &mut self.response_time);
         v.field(&col("jitter_asymmetry", None, "±0.5.").digits(2), &mut self.jitter_asymmetry);
         v.field(&col("tests", None, "Tests 1 2 3, 5 6 7, A B C D; 1: passed."), &mut self.flags);
-        v.derived(&col("interleaved", None, "Interleaved mode."), text::yes_no(self.flags.interleaved()));
-        v.derived(&col("authenticated", None, "Authenticated."), text::yes_no(self.flags.authenticated()));
+        v.derived(&col("interleaved", None, "Interleaved mode."), self.flags.interleaved());
+        v.derived(&col("authenticated", None, "Authenticated."), self.flags.authenticated());
         v.field(&col("tx_stamp", None, "Who took the transmit time stamp."), &mut self.tx_stamp);
         v.field(&col("rx_stamp", None, "Who took the receive time stamp."), &mut self.rx_stamp);
         v.field(&col("total_tx", None, "Packets sent."), &mut self.total_tx);

@@ -4,8 +4,8 @@ use super::{Answer, CommandDef, Status};
 use crate::config::OpenCommand;
 use crate::ids::RefId;
 use crate::report::{
-    Address, Char, Interval, LeapStatus, Number, Page, Report, Seconds, SelectOptions, Unit, Visitor, col,
-    text,
+    Address, Cell, Char, Interval, LeapStatus, Number, Page, Report, Seconds, SelectOptions, Shown, Unit,
+    Visitor, col, text,
 };
 use Unit::{None, Seconds as S};
 
@@ -48,13 +48,9 @@ impl Report for SelectData {
         v.field(&col("ref_id", None, "Reference identifier."), &mut self.ref_id);
         v.field(&col("address", None, "Its address."), &mut self.address);
         v.field(&col("state", None, "The letter of its state."), &mut self.state);
-        let mut authenticated = self.authenticated;
-        v.wire(&mut authenticated);
-        self.authenticated = authenticated;
-        v.derived(
-            &col("authenticated", None, "Are its packets authenticated?"),
-            yes_no_letter(authenticated),
-        );
+        v.wire(&mut self.authenticated);
+        let letter = Shown::new(Cell::Flag(self.authenticated), yes_no_letter(self.authenticated));
+        v.derived(&col("authenticated", None, "Are its packets authenticated?"), letter);
         v.field(&col("leap", None, "Its leap status."), &mut self.leap);
         v.wire(&mut [0u8; 1]);
         v.field(&col("configured_options", None, "Options as configured."), &mut self.configured);

@@ -2,7 +2,7 @@
 
 use super::{Answer, CommandDef, Status};
 use crate::config::OpenCommand;
-use crate::report::{Frequency, Page, Report, Seconds, Unit, Visitor, col, text};
+use crate::report::{Cell, Frequency, Page, Report, Seconds, Shown, Unit, Visitor, col, text};
 use Unit::{None, Ppm, PpmPerSecond, Seconds as S};
 
 /// State of the smoothing process.
@@ -35,8 +35,11 @@ impl Report for Smoothing {
         let mut flags = u32::from(self.active) | u32::from(self.leap_only) << 1;
         v.wire(&mut flags);
         (self.active, self.leap_only) = (flags & 1 != 0, flags & 2 != 0);
-        v.derived(&col("active", None, "Is it under way?"), text::yes_no(self.active));
-        v.derived(&col("leap_only", None, "Leap seconds only?"), self.leap_text());
+        v.derived(&col("active", None, "Is it under way?"), self.active);
+        v.derived(
+            &col("leap_only", None, "Leap seconds only?"),
+            Shown::new(Cell::Flag(self.leap_only), self.leap_text()),
+        );
         v.field(&col("offset", S, "Of the served time."), &mut self.offset);
         v.field(&col("frequency", Ppm, "Of the served time.").digits(6), &mut self.frequency);
         v.field(&col("wander", PpmPerSecond, "Change of the frequency."), &mut self.wander);

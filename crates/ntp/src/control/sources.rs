@@ -164,11 +164,17 @@ impl SourceData {
             (_, address) => address.to_string(),
         }
     }
+
+    /// Unspecified for a reference clock, whose identifier only looks like an address.
+    pub fn real_address(&self) -> Address {
+        if self.mode == SourceMode::Refclock { Address::Unspecified } else { self.address }
+    }
 }
 
 impl Report for SourceData {
     fn fields<V: Visitor>(&mut self, v: &mut V) {
-        v.field(&col("address", None, "Its address."), &mut self.address);
+        v.wire(&mut self.address);
+        v.derived(&col("address", None, "Its address; a reference clock has none."), self.real_address());
         v.field(&col("poll", Log2Seconds, "Time between two requests."), &mut self.poll);
         v.field(&col("stratum", None, "Its stratum."), &mut self.stratum);
         v.field(&col("state", None, "What selection made of it."), &mut self.state);

@@ -107,7 +107,9 @@ impl Engine {
             Change::Offline(filter) => self.set_online(now, *filter, false, out),
             Change::Burst { sources, good, total } => self.burst(now, *sources, *good, *total),
             Change::SetOption(address, option) => self.set_option(address, *option, out),
-            Change::SelectOptions { source, mask, options } => self.select_options(*source, *mask, *options, out),
+            Change::SelectOptions { source, mask, options } => {
+                self.select_options(*source, *mask, *options, out)
+            }
             Change::Offset { source, offset } => self.set_source_offset(*source, *offset, out),
             Change::AddSource(config) => self.add_by_command(now, config, out),
             Change::DeleteSource(address) => self.delete(address, out),
@@ -282,8 +284,7 @@ impl Engine {
         }
         match self.add_configured(now, config.clone(), out) {
             Ok(()) => {
-                let kind =
-                    if config.kind == crate::config::SourceKind::Pool { "pool" } else { "source" };
+                let kind = if config.kind == crate::config::SourceKind::Pool { "pool" } else { "source" };
                 said(out, format!("Added {kind} {}", config.name))
             }
             Err(InUse::Address) => Status::SourceAlreadyKnown,
@@ -327,7 +328,8 @@ impl Engine {
 
     fn reselect(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) -> Status {
         for source in &mut self.sources {
-            source.select = crate::select::SelectState { distant: source.select.distant, ..Default::default() };
+            source.select =
+                crate::select::SelectState { distant: source.select.distant, ..Default::default() };
         }
         self.update_selection(now, clock, None, out);
         Status::Success
@@ -410,7 +412,9 @@ impl Engine {
                     out.log(Severity::Info, format!("Added source {}", new.name));
                     self.directory_sources.push(new.clone());
                 }
-                Err(_) => out.log(Severity::Error, format!("Could not add source {} : Already in use", new.name)),
+                Err(_) => {
+                    out.log(Severity::Error, format!("Could not add source {} : Already in use", new.name))
+                }
             }
         }
         self.finish(now);

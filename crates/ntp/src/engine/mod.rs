@@ -18,11 +18,11 @@ mod reports;
 mod serving;
 mod steering;
 
+pub use commands::Operator;
 pub use io::{
     Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp,
     StampSource, TxToken,
 };
-pub use commands::Operator;
 pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};

@@ -63,7 +63,8 @@ impl Engine {
         let source = self.sources.get(index)?;
         let (estimate, sample) = (source.stats.estimate()?, source.stats.last()?);
         let belief = self.discipline.belief();
-        let stress = before.map_or(0.0, |(frequency, skew)| (estimate.frequency - frequency).abs() / skew.max(1e-12));
+        let stress =
+            before.map_or(0.0, |(frequency, skew)| (estimate.frequency - frequency).abs() / skew.max(1e-12));
         Some(Record::Statistics(Statistics {
             time: belief.theta_at(sample.v).local(sample.v),
             source: self.address_text(index)?,

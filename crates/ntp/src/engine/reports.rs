@@ -99,7 +99,8 @@ impl Engine {
         }
         if let Some(sample) = source.stats.last() {
             let v = self.discipline.timeline().to_osc(now.raw);
-            let ahead = self.discipline.belief().theta_at(sample.v) - Theta::from_nanos(sample.offset_nanos());
+            let ahead =
+                self.discipline.belief().theta_at(sample.v) - Theta::from_nanos(sample.offset_nanos());
             data.last_rx = Interval::from_seconds((v - sample.v).max(0.0));
             data.stratum = u16::from(sample.stratum).max(source.config.min_stratum as u16);
             data.adjusted_offset = Seconds(ahead);
@@ -283,7 +284,8 @@ fn fill_ntp_data(data: &mut NtpData, source: &Source, last: &LastResponse) {
     data.root_delay = Seconds(packet.root_delay.seconds());
     data.root_dispersion = Seconds(packet.root_dispersion.seconds());
     data.ref_id = packet.refid;
-    data.reference_time = if packet.reference.is_zero() { Time::default() } else { packet.reference.to_local().into() };
+    data.reference_time =
+        if packet.reference.is_zero() { Time::default() } else { packet.reference.to_local().into() };
     data.offset = Seconds(last.offset);
     data.peer_delay = Seconds(last.delay);
     data.peer_dispersion = Seconds(last.dispersion);

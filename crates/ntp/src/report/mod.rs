@@ -16,7 +16,7 @@ pub use csv::csv;
 pub use json::json;
 pub use value::{
     Address, Cell, Char, Frequency, Interval, LeapStatus, Log2Interval, Number, Seconds, SelectOptions,
-    SourceName, Time, Value,
+    Shown, SourceName, Time, Value,
 };
 
 /// What a number counts; names in JSON end with it.

@@ -1,4 +1,5 @@
 //! Meanings of fields: each fixes its form on the wire, its text and whether it is a number.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 use super::text;
 use super::wire::{Reader, Writer};
@@ -122,21 +123,32 @@ impl<const N: usize> Value for [u8; N] {
     }
 }
 
-/// Text that is only rendered, never sent.
-impl Value for &'static str {
-    fn write(&self, _out: &mut Writer<'_>) {}
-    fn read(&mut self, _input: &mut Reader<'_>) {}
-    fn cell(&self) -> Cell {
-        Cell::Text((*self).to_owned())
+/// A value that is only rendered, never sent, and whose CSV differs from its cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    cell: Cell,
+    csv: String,
+}
+
+impl Shown {
+    /// `cell` for structured renderers, `csv` for the record.
+    pub fn new(cell: Cell, csv: impl Into<String>) -> Self {
+        Self { cell, csv: csv.into() }
+    }
+    /// The same text everywhere.
+    pub fn text(text: String) -> Self {
+        Self { cell: Cell::Text(text.clone()), csv: text }
     }
 }
 
-/// Text that is only rendered, never sent.
-impl Value for String {
+impl Value for Shown {
     fn write(&self, _out: &mut Writer<'_>) {}
     fn read(&mut self, _input: &mut Reader<'_>) {}
     fn cell(&self) -> Cell {
-        Cell::Text(self.clone())
+        self.cell.clone()
+    }
+    fn csv(&self, _digits: usize) -> Option<String> {
+        Some(self.csv.clone())
     }
 }
 
@@ -188,7 +200,7 @@ impl Frequency {
     }
     /// s/s.
     pub fn get(self) -> f64 {
-        self.ppm * 1e-6
+        self.ppm / 1e6
     }
     /// Parts per million.
     pub const fn ppm(self) -> f64 {

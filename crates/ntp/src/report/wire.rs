@@ -1,4 +1,5 @@
 //! Bytes: a reader and a writer over slices that never panic, and the two wire visitors.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 use super::{Column, Report, Value, Visitor};
 

@@ -278,3 +278,130 @@ pub fn resolve(name: &str, family: Family) -> Vec<IpAddr> {
     addresses.retain(|address| family.accepts(*address));
     addresses
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ntp::control::Status;
+    use ntp::control::activity::{ACTIVITY, Activity};
+
+    /// A daemon that answers each request with what `answer` makes of it and of how many came before.
+    fn daemon(answer: fn(&[u8], usize) -> Option<Vec<u8>>) -> Endpoint {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            let mut count = 0;
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                if let Some(reply) = answer(&buffer[..length], count) {
+                    let _ = socket.send_to(&reply, from); // the client may be gone
+                }
+                count += 1;
+            }
+        });
+        Endpoint::Udp(address)
+    }
+
+    /// The reply to `request` with this status and a body for `activity`.
+    fn reply(request: &[u8], status: u8, body: &[u8]) -> Vec<u8> {
+        let mut reply = vec![6, 2, 0, 0, request[4], request[5], 0, 12, 0, status, 0, 0, 0, 0, 0, 0];
+        reply.extend_from_slice(&request[8..12]);
+        reply.extend_from_slice(&[0; 8]);
+        reply.extend_from_slice(body);
+        reply
+    }
+
+    fn client(endpoints: Vec<Endpoint>) -> Client {
+        let mut client = Client::new(endpoints);
+        client.timeout = Duration::from_millis(100);
+        client
+    }
+
+    fn ask(client: &mut Client) -> Result<(Status, u32), NoAnswer> {
+        let read =
+            |reply: &Reply<'_>| reply.report::<Activity>().ok().map(|report| (reply.status, report.online));
+        client.exchange(&Request::Report(&ACTIVITY, Argument::None), &read)
+    }
+
+    #[test]
+    fn a_request_is_repeated_with_a_new_sequence_and_attempt() {
+        // The third sending is answered; the number of sources is its attempt.
+        let endpoint = daemon(|request, count| {
+            let body = [[0, 0, request[6], request[7]].as_slice(), &[0; 16]].concat();
+            (count == 2).then(|| reply(request, 0, &body))
+        });
+        let started = Instant::now();
+        assert_eq!(ask(&mut client(vec![endpoint])), Ok((Status::Success, 2)));
+        let waited = started.elapsed();
+        assert!(waited >= Duration::from_millis(300), "100 ms, then 200 ms: {waited:?}");
+    }
+
+    #[test]
+    fn what_answers_something_else_is_ignored() {
+        // First a foreign sequence, a foreign command, a request, rubbish; the right reply to the second sending.
+        let endpoint = daemon(|request, count| {
+            let good = reply(request, 0, &[0; 20]);
+            let mut bad = good.clone();
+            match count {
+                0 => bad[16] ^= 1,
+                1 => bad[5] ^= 1,
+                2 => bad[1] = 1,
+                3 => bad.truncate(27),
+                4 => bad[0] = 7,
+                _ => return Some(good),
+            }
+            Some(bad)
+        });
+        let mut client = client(vec![endpoint]);
+        client.retries = 5;
+        client.timeout = Duration::from_millis(20);
+        assert_eq!(ask(&mut client), Ok((Status::Success, 0)));
+    }
+
+    #[test]
+    fn a_reply_without_its_body_is_asked_for_again_at_once() {
+        let endpoint =
+            daemon(|request, count| Some(reply(request, 0, &[0; 20][..if count == 0 { 10 } else { 20 }])));
+        let mut client = client(vec![endpoint]);
+        client.timeout = Duration::from_secs(60);
+        let started = Instant::now();
+        assert_eq!(ask(&mut client), Ok((Status::Success, 0)));
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_next_endpoint_is_tried_when_one_is_of_no_use() {
+        let closed =
+            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+        let good = daemon(|request, _| Some(reply(request, 0, &[0; 20])));
+        let silent = daemon(|_, _| None);
+        let mut client = client(vec![
+            Endpoint::Unix("/nowhere/at/all.sock".into()),
+            Endpoint::Udp(closed),
+            silent,
+            good.clone(),
+        ]);
+        client.retries = 0;
+        assert_eq!(ask(&mut client), Ok((Status::Success, 0)));
+        assert_eq!(client.endpoint(), Some(&good));
+        assert_eq!(ask(&mut client), Ok((Status::Success, 0)), "and kept for the next command");
+    }
+
+    #[test]
+    fn nobody_there_is_found_out_in_bounded_time() {
+        let silent = daemon(|_, _| None);
+        let mut nobody = client(vec![silent]);
+        nobody.timeout = Duration::from_millis(10);
+        assert_eq!(ask(&mut nobody), Err(NoAnswer));
+        assert_eq!(ask(&mut client(vec![Endpoint::Unix("/nowhere/at/all.sock".into())])), Err(NoAnswer));
+        assert_eq!(client(Vec::new()).open(), Err(NoAnswer));
+    }
+
+    #[test]
+    fn hosts_are_paths_addresses_or_names() {
+        let found = endpoints("/run/x.sock,127.0.0.1,::1,,no-such-name.invalid", 323, Family::Any);
+        let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["/run/x.sock", "127.0.0.1:323", "[::1]:323"]);
+        assert_eq!(endpoints("127.0.0.1,::1", 11, Family::V6).len(), 1);
+    }
+}

@@ -59,7 +59,7 @@ pub fn timeball_usage(style: Style) -> String {
         "Timeball keeps the clock right, serves time, and shows how well.\n\n\
          {strong}Usage{plain}  timeball                       how is the clock? (a status in words)\n\
          \x20      timeball run [OPTION]...       run the daemon; timeball run --help\n\
-         \x20      timeball [OPTION]... COMMAND   ask or order the daemon; without one, chronyd will do\n"
+         \x20      timeball [OPTION]... COMMAND   ask or order the daemon, ours or chronyd\n"
     );
     for group in Group::ALL {
         let names: Vec<&str> =
@@ -73,14 +73,14 @@ pub fn timeball_usage(style: Style) -> String {
         line(&mut out, option.letters, option.what, 20);
     }
     line(&mut out, "--version, --help", "print the version, or this", 20);
-    out.push_str("\ntimeball COMMAND --help explains a command with an example; timeball help lists all.\n");
+    out.push_str("\ntimeball COMMAND --help: a command and an example; timeball help: all of them.\n");
     out
 }
 
 /// `help`: every command with its forms.
-pub fn commands() -> String {
+pub fn commands(name: Name) -> String {
     let mut out = String::new();
-    for group in Group::ALL {
+    for group in Group::ALL.into_iter().filter(|group| name == Name::Timeball || *group != Group::Own) {
         let _ = writeln!(out, "{}:", group.title());
         for command in commands::all().filter(|command| command.group == group) {
             for form in command.forms {
@@ -190,5 +190,34 @@ impl Style {
             Self::Plain => ("", ""),
             Self::Terminal => (begin, "\x1b[0m"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usages() {
+        insta::assert_snapshot!("timeball_help", timeball_usage(Style::Plain));
+        insta::assert_snapshot!("chronyc_help", chronyc_usage());
+        insta::assert_snapshot!("commands", commands(Name::Chronyc));
+        assert!(timeball_usage(Style::Terminal).contains("\x1b[1m"));
+    }
+
+    #[test]
+    fn every_command_explained() {
+        let all: Vec<String> = commands::all().map(|c| command(c, Name::Timeball)).collect();
+        insta::assert_snapshot!("every_command", all.join("----\n"));
+        insta::assert_snapshot!("manual_section", manual_section());
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        let pages = [timeball_usage(Style::Plain), chronyc_usage()];
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(timeball_usage(Style::Plain).lines().count() <= 50, "one screen");
     }
 }

@@ -71,9 +71,8 @@ fn run(args: &[OsString], name: Name, out: &mut dyn Write, err: &mut dyn Write) 
         Request::Run(options) => return execute(options, name, style, out, err),
         Request::Version => (version(name), 0),
         Request::Help(None) => (usage(name, style), 0),
-        Request::Help(Some(word)) => match commands::find(&word) {
+        Request::Help(Some(word)) => match commands::find(&word, name) {
             Some(command) => (help::command(command, name), 0),
-            None if word == "status" => (status::HELP.to_owned(), 0),
             None => {
                 let _ = writeln!(err, "{}", unknown(&word, name)); // stderr may be closed
                 return 1;
@@ -100,7 +99,7 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
     }
     let words = std::mem::take(&mut options.words);
     let client = Client::new(endpoints(&options, name));
-    let mut session = Session { client, options, name, out, err, done: false };
+    let mut session = Session { client, options, name, out, err, style, done: false };
     session.client.debug = session.options.debug;
     // chronyc opens its connection before it looks at the command, so `help` fails too without a socket.
     if name == Name::Chronyc && session.client.open().is_err() {
@@ -108,10 +107,7 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
         return 1;
     }
     let good = match (name, words.as_slice()) {
-        (Name::Timeball, []) => status::show(&mut session, style),
-        (Name::Timeball, [word, ..]) if word == "status" && !session.options.multi => {
-            status::show(&mut session, style)
-        }
+        (Name::Timeball, []) => line(&mut session, status::COMMAND.name),
         (Name::Chronyc, []) => read_commands(&mut session),
         (_, commands) if session.options.multi => commands.iter().all(|command| line(&mut session, command)),
         (_, words) => line(&mut session, &words.join(" ")),
@@ -179,7 +175,7 @@ fn line(session: &mut Session<'_>, line: &str) -> bool {
         _ if line.len() > LONGEST_LINE => Err(Failure::usage("String too long")),
         None => return true,
         Some((word, _)) if word.starts_with(['!', ';', '#', '%']) => return true,
-        Some((word, arguments)) => match commands::find(word) {
+        Some((word, arguments)) => match commands::find(word, session.name) {
             Some(command) => (command.run)(session, arguments),
             None => Err(Failure::Usage(unknown(word, session.name))),
         },

@@ -8,6 +8,7 @@ use ntp::report::json;
 
 use super::Name;
 use super::client::{Client, NoAnswer, Request};
+use super::help::Style;
 use super::options::{Format, Options};
 
 /// A conversation: the daemon, the options, and where to print.
@@ -22,6 +23,8 @@ pub struct Session<'a> {
     pub out: &'a mut dyn Write,
     /// Complaints about the command itself.
     pub err: &'a mut dyn Write,
+    /// May words be emphasised?
+    pub style: Style,
     /// Set by `exit`.
     pub done: bool,
 }
@@ -131,6 +134,13 @@ impl Session<'_> {
 
     /// Says why a command failed, where chronyc says it.
     pub fn report_failure(&mut self, failure: Failure) {
+        let hint = match failure {
+            Failure::Status(Status::Unauthorised) => {
+                Some("Only the daemon's Unix socket allows this; try as root.")
+            }
+            Failure::NoAnswer => Some("No daemon answers. To start one, type:  timeball run"),
+            _ => None,
+        };
         // Nothing is left to be done when even this cannot be written.
         let _ = match failure {
             Failure::Usage(text) => writeln!(self.err, "{text}").map_err(Failure::from),
@@ -141,5 +151,8 @@ impl Session<'_> {
             Failure::Silent => Ok(()),
             Failure::Output => writeln!(self.err, "Could not write to stdout").map_err(Failure::from),
         };
+        if let Some(hint) = hint.filter(|_| self.name == Name::Timeball) {
+            let _ = writeln!(self.err, "{hint}"); // stderr may be closed
+        }
     }
 }

@@ -13,21 +13,21 @@ use ntp::control::tracking::{TRACKING, Tracking};
 use ntp::ids::RefId;
 use ntp::report::json;
 
-use super::commands::tracking_name;
+use super::commands::{Command, Group, form, tracking_name};
 use super::help::Style;
 use super::options::Format;
-use super::session::{Failure, Session};
+use super::session::{Failure, Outcome, Session};
 
-/// `timeball status --help`
-pub const HELP: &str = "\
-Usage: timeball
-       timeball status [--json]
-
-Says in words how the clock is: synchronised or why not, to whom, how wrong it
-can be, and what is served. The exit status is 0 if the clock is synchronised.
-
-Example: timeball status --json
-";
+/// `status`, which is also what `timeball` alone does.
+pub const COMMAND: Command = Command {
+    name: "status",
+    forms: &[form("", "the clock in words (also: timeball alone)")],
+    doc: "Says how the clock is: synchronised or why not, to whom, how wrong it can be, and what is served. The exit \
+          status is 0 if the clock is synchronised.",
+    example: "status --json",
+    group: Group::Own,
+    run: |session, _| show(session),
+};
 
 /// Most sources looked at.
 const MOST_SOURCES: u32 = 1000;
@@ -46,34 +46,24 @@ struct Picture {
     endpoint: String,
 }
 
-/// Asks, prints, and returns whether the clock is synchronised.
-pub fn show(session: &mut Session<'_>, style: Style) -> bool {
+/// Asks and prints; fails when the clock is not synchronised.
+fn show(session: &mut Session<'_>) -> Outcome {
+    let json = session.options.format == Format::Json;
     let picture = match look(session) {
-        Ok(picture) => picture,
         Err(Failure::NoAnswer) => {
-            let text = match session.options.format {
-                Format::Json => "{\"synchronised\":false,\"reason\":\"no daemon answers\"}\n".to_owned(),
-                _ => nobody(session, style),
+            let text = if json {
+                "{\"synchronised\":false,\"reason\":\"no daemon answers\"}\n".to_owned()
+            } else {
+                nobody(session)
             };
-            let _ = write!(session.out, "{text}"); // the status says enough
-            return false;
+            write!(session.out, "{text}")?;
+            return Err(Failure::Silent);
         }
-        Err(failure) => {
-            session.report_failure(failure);
-            return false;
-        }
+        picture => picture?,
     };
-    let text = match session.options.format {
-        Format::Json => picture.json(),
-        _ => describe(&picture, now(), style),
-    };
-    match write!(session.out, "{text}").and_then(|()| session.out.flush()) {
-        Ok(()) => picture.trouble().is_none(),
-        Err(error) => {
-            session.report_failure(error.into());
-            false
-        }
-    }
+    let text = if json { picture.json() } else { describe(&picture, now(), session.style) };
+    write!(session.out, "{text}")?;
+    if picture.trouble().is_none() { Ok(()) } else { Err(Failure::Silent) }
 }
 
 /// Collects what [`describe`] needs.
@@ -100,8 +90,8 @@ fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
 }
 
 /// What to say when no daemon answers.
-fn nobody(session: &Session<'_>, style: Style) -> String {
-    let (bad, plain) = style.bad();
+fn nobody(session: &Session<'_>) -> String {
+    let (bad, plain) = session.style.bad();
     let mut out = format!("{bad}No daemon answers.{plain} Nothing keeps this clock right.\n\nAsked:\n");
     for endpoint in session.client.endpoints() {
         let _ = writeln!(out, "  {endpoint}"); // writing to a string cannot fail
@@ -362,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_good_clock_is_described() {
-        insta::assert_snapshot!(describe(&synchronised(), 1_785_000_034, Style::Plain), @"");
+        insta::assert_snapshot!("good", describe(&synchronised(), 1_785_000_034, Style::Plain));
     }
 
     #[test]
@@ -370,7 +360,7 @@ mod tests {
         let unsynchronised = Tracking { leap: LeapStatus(3), ..Tracking::default() };
         let nothing =
             Picture { tracking: unsynchronised, endpoint: "127.0.0.1:323".to_owned(), ..Picture::default() };
-        insta::assert_snapshot!(describe(&nothing, 0, Style::Terminal), @"");
+        insta::assert_snapshot!("no_sources", describe(&nothing, 0, Style::Terminal));
 
         let mut offline =
             Picture { activity: Activity { offline: 2, ..Activity::default() }, ..nothing.clone() };

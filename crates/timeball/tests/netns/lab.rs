@@ -4,8 +4,7 @@
 //! here has the right to set the clock (`setpriv` takes it from the bounding set), and everything is ended by pid.
 
 use std::fs;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -173,20 +172,6 @@ impl Lab {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-    }
-
-    /// A socket of this test inside the namespace (a thread enters it for the call).
-    pub fn udp(&self, address: &str, port: u16) -> io::Result<UdpSocket> {
-        let path = format!("/run/netns/{}", self.name);
-        let at = SocketAddr::new(address.parse::<IpAddr>().expect("an address"), port);
-        std::thread::spawn(move || {
-            sys::process::enter_network_namespace(Path::new(&path))?;
-            let socket = UdpSocket::bind(at)?;
-            socket.set_read_timeout(Some(Duration::from_millis(500)))?;
-            Ok(socket)
-        })
-        .join()
-        .expect("the thread ends")
     }
 }
 

@@ -130,3 +130,105 @@ fn replies_are_printed_as_chronyc_prints_them() {
         assert_eq!(records, case.csv, "{}", case.command);
     }
 }
+
+/// `requests.txt`: what chronyc 4.3 sends for a command line (request number, body, padding).
+#[test]
+fn requests_are_read_and_written_as_chronyc_writes_them() {
+    let mut read = String::new();
+    for line in include_str!("requests.txt").lines() {
+        let (command, request) = line.split_once(" = ").unwrap();
+        let (number, body) = request.split_once(' ').unwrap();
+        let (number, body): (u16, _) = (number.parse().unwrap(), bytes(body));
+        if let 25 | 26 = number {
+            let definition = super::command(number).unwrap();
+            let address: Address = Reader::new(&body).value();
+            let ours = client::request(definition, client::Argument::Address(address), 9, 0);
+            assert_eq!(ours[REQUEST_HEADER..], body, "{command}");
+            continue;
+        }
+        let change = Change::decode(number, &mut Reader::new(&body)).unwrap();
+        let ours = client::change_request(&change, 9, 2);
+        assert_eq!(ours[..20], [6, 1, 0, 0, 0, number as u8, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(ours[REQUEST_HEADER..], body, "{command}");
+        read += &format!("{command}: {change:?}\n");
+    }
+    insta::assert_snapshot!(read);
+}
+
+/// JSON of one record of every kind, and the wide tables, from the first reply of that kind.
+#[test]
+fn json_and_wide_tables() {
+    fn show<P: Page>(report: &P, name: &str) -> String {
+        let wide = P::heading(true) + &report.text(name, true);
+        format!(
+            "{}\n{}\n",
+            crate::report::json(report, name),
+            if P::heading(true).is_empty() { "" } else { &wide }
+        )
+    }
+    let cases = cases(include_str!("replies.txt"));
+    let reply = |code: u16| {
+        let mut replies = cases.iter().flat_map(|case| &case.replies);
+        replies.find(|reply| reply.0 == code).unwrap()
+    };
+    let mut pages = String::new();
+    pages += &show(&decoded::<tracking::Tracking>(reply(5)), "ntp.example.net");
+    pages += &show(&decoded::<SourceData>(reply(3)), "GPS");
+    pages += &show(&decoded::<SourceStats>(reply(6)), "GPS");
+    pages += &show(&decoded::<SelectData>(reply(23)), "GPS");
+    pages += &show(&decoded::<AuthData>(reply(20)), "127.0.0.1");
+    pages += &show(&decoded::<ntpdata::NtpData>(reply(16)), "");
+    pages += &show(&decoded::<serverstats::ServerStats>(reply(24)), "");
+    pages += &show(&decoded::<activity::Activity>(reply(12)), "");
+    pages += &show(&decoded::<rtcdata::RtcData>(reply(7)), "");
+    pages += &show(&decoded::<smoothing::Smoothing>(reply(13)), "");
+    pages += &show(&decoded::<NameReport>(reply(19)), "");
+    pages += &show(&ManualSample::default(), "");
+    pages += &show(&manual::SetTime::default(), "");
+    pages +=
+        &show(&ClientRecord { address: Address::Id(1), ..ClientRecord::default() }, "client.example.net");
+    pages += &ClientRecord::ke_heading(true);
+    insta::assert_snapshot!(pages);
+}
+
+#[test]
+fn every_column_of_a_record_is_a_field() {
+    fn check<P: Page>(columns: &[&str]) {
+        let known = crate::report::csv::column_names::<P>();
+        for column in columns {
+            assert!(*column == "name" || known.contains(column), "{column}");
+        }
+        let mut sorted = known.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), known.len(), "a name is there twice: {known:?}");
+    }
+    check::<tracking::Tracking>(tracking::Tracking::COLUMNS);
+    check::<SourceData>(SourceData::COLUMNS);
+    check::<SourceStats>(SourceStats::COLUMNS);
+    check::<SelectData>(SelectData::COLUMNS);
+    check::<AuthData>(AuthData::COLUMNS);
+    check::<ntpdata::NtpData>(ntpdata::NtpData::COLUMNS);
+    check::<serverstats::ServerStats>(serverstats::ServerStats::COLUMNS);
+    check::<activity::Activity>(activity::Activity::COLUMNS);
+    check::<rtcdata::RtcData>(rtcdata::RtcData::COLUMNS);
+    check::<smoothing::Smoothing>(smoothing::Smoothing::COLUMNS);
+    check::<NameReport>(NameReport::COLUMNS);
+    check::<ManualSample>(ManualSample::COLUMNS);
+    check::<manual::SetTime>(manual::SetTime::COLUMNS);
+    check::<ClientRecord>(ClientRecord::COLUMNS);
+    check::<ClientRecord>(ClientRecord::KE_COLUMNS);
+}
+
+#[test]
+fn commands_are_listed_once_and_documented() {
+    let mut numbers: Vec<u16> = commands().map(|command| command.number).collect();
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!((numbers.len(), count), (60, 60));
+    for command in commands() {
+        assert!(command.doc.ends_with('.') && !command.name.is_empty());
+        assert!(usize::from(command.total) <= REQUEST_MAX);
+    }
+}

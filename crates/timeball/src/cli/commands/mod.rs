@@ -11,6 +11,7 @@ mod sources;
 
 use ntp::config::suggest::nearest;
 
+use super::Name;
 use super::session::{Outcome, Session};
 
 pub use reports::tracking_name;
@@ -42,6 +43,8 @@ pub struct Form {
 /// Chapters of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// What chronyc does not know.
+    Own,
     /// The clock.
     Clock,
     /// Where time comes from.
@@ -58,11 +61,13 @@ pub enum Group {
 
 impl Group {
     /// Every chapter, in the order of the help.
-    pub const ALL: [Self; 5] = [Self::Clock, Self::Sources, Self::Server, Self::Daemon, Self::Program];
+    pub const ALL: [Self; 6] =
+        [Self::Own, Self::Clock, Self::Sources, Self::Server, Self::Daemon, Self::Program];
 
     /// The heading.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Own => "At a glance",
             Self::Clock => "The clock",
             Self::Sources => "Time sources",
             Self::Server => "Serving time",
@@ -73,13 +78,15 @@ impl Group {
     }
 }
 
-const fn form(arguments: &'static str, what: &'static str) -> Form {
+/// One form of a command.
+pub const fn form(arguments: &'static str, what: &'static str) -> Form {
     Form { arguments, what }
 }
 
 /// Every command of every group.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
+        &[super::status::COMMAND],
         reports::COMMANDS,
         clock::COMMANDS,
         sources::COMMANDS,
@@ -91,9 +98,9 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     .flatten()
 }
 
-/// The command with exactly this name; no abbreviations.
-pub fn find(name: &str) -> Option<&'static Command> {
-    all().find(|command| command.name == name)
+/// The command with exactly this name, no abbreviations; run as chronyc, only chronyc's.
+pub fn find(name: &str, program: Name) -> Option<&'static Command> {
+    all().find(|command| command.name == name && (program == Name::Timeball || command.group != Group::Own))
 }
 
 /// The name that was probably meant.
@@ -138,9 +145,11 @@ mod tests {
             password authhash"
             .split_whitespace()
         {
-            assert!(find(name).is_some(), "{name}");
+            assert!(find(name, Name::Chronyc).is_some(), "{name}");
         }
-        assert!(find("track").is_none() && find("Tracking").is_none());
+        for unknown in ["track", "Tracking", "status"] {
+            assert!(find(unknown, Name::Chronyc).is_none(), "{unknown}");
+        }
     }
 
     #[test]

@@ -92,9 +92,9 @@ pub const COMMANDS: &[Command] = &[
         run: |session, words| {
             let text = match words.first() {
                 Some(&"--man") => help::manual_section(),
-                word => match word.and_then(|word| super::find(word)) {
+                word => match word.and_then(|word| super::find(word, session.name)) {
                     Some(command) => help::command(command, session.name),
-                    None => help::commands(),
+                    None => help::commands(session.name),
                 },
             };
             write!(session.out, "{text}")?;
