@@ -4,10 +4,12 @@
 //! ([`clock::Clock`]); everything else is bytes in, actions out.
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 pub mod clock;
 pub mod combine;
 pub mod config;
 pub mod control;
+pub mod discipline;
 pub mod drift;
 pub mod dump;
 pub mod engine;

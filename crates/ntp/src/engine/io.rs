@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out: plain values.
 
-use crate::ids::{QueryId, SocketId};
+use crate::ids::{QueryId, SocketId, SourceId};
 use crate::time::RawTime;
 use core::net::{IpAddr, SocketAddr};
 
@@ -80,6 +80,13 @@ pub enum Input<'a> {
         query: QueryId,
         /// The addresses, in the resolver's order.
         result: &'a [IpAddr],
+    },
+    /// Whether a packet to this source would find a route (answer to [`Action::CheckRoute`]).
+    Route {
+        /// Which source.
+        source: SourceId,
+        /// There is one.
+        exists: bool,
     },
     /// Somebody else moved the clock by `offset` seconds (positive: forward).
     ExternalStep {
@@ -174,6 +181,13 @@ pub enum Action {
         query: QueryId,
         /// The name.
         name: String,
+    },
+    /// Find out whether there is a route to `remote` (a connected UDP socket tells); answer with `Route`.
+    CheckRoute {
+        /// What the answer is reported under.
+        source: SourceId,
+        /// Where it would go.
+        remote: SocketAddr,
     },
     /// Say this.
     Log(LogLine),

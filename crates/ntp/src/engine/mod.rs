@@ -2,9 +2,343 @@
 //!
 //! Inputs come in through [`Engine::handle`] with the time they came; what must be done outside comes back as
 //! [`Action`]s. There is no clock, socket, file or chance in here, so a run can be replayed bit by bit.
+//!
+//! This file only dispatches. [`associations`](self) talk to sources, `names` finds their addresses, `steering`
+//! turns estimates into corrections, `serving` says what clients are told, `reports` and `commands` answer the
+//! control protocol.
 
+mod associations;
+mod commands;
+mod dumps;
 pub mod io;
+mod leap;
+mod names;
+mod records;
+mod reports;
+mod serving;
+mod steering;
 
+pub use commands::Operator;
 pub use io::{
-    Action, Actions, Input, LogLine, Meta, PacketBuf, Severity, SocketSpec, Stamp, StampSource, TxToken,
+    Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp,
+    StampSource, TxToken,
 };
+pub use names::InUse;
+
+use crate::clock::{Clock, ClockError};
+use crate::config::{ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig};
+use crate::discipline::{Discipline, Limits};
+use crate::estimator::StatsOptions;
+use crate::ids::SourceId;
+use crate::rng::Rng;
+use crate::select::{Candidate, SelectOptions, Selection};
+use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
+use crate::source::Source;
+use crate::time::{MonoTime, Now, RawTime};
+use associations::INITIAL_DELAY;
+use core::net::IpAddr;
+use leap::LeapWatch;
+use names::Group;
+use std::sync::Arc;
+use steering::{Reference, StepRule};
+
+/// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
+const MAINTENANCE: f64 = 1.0;
+/// Shortest wait for the end of a slew, s: a bound on wake-ups.
+const MIN_SLEW_WAIT: f64 = 1e-3;
+
+/// Run for ever, or measure once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Once {
+    /// Run until told to stop.
+    #[default]
+    No,
+    /// `-q`: step the clock once and exit.
+    Set,
+    /// `-Q`: print the offset and exit.
+    Print,
+}
+
+/// What the start decides beside the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Start {
+    /// The drift file's frequency (s/s, positive: the clock is fast, as the file says it) and skew (s/s).
+    pub drift: Option<(f64, f64)>,
+    /// Measure once?
+    pub once: Once,
+    /// `-R`: a restart; `makestep` with a limited count does not apply.
+    pub reload: bool,
+    /// False with `-x`: the system clock is not ours.
+    pub steers: bool,
+    /// `-4`, `-6`.
+    pub family: Family,
+}
+
+/// The whole core of a running daemon.
+pub struct Engine {
+    // What was configured.
+    pub(crate) clock_config: ClockConfig,
+    pub(crate) selection_config: SelectionConfig,
+    pub(crate) log: LogConfig,
+    pub(crate) local: Option<LocalConfig>,
+    family: Family,
+    refresh_interval: f64,
+    once: Once,
+    port_open: bool,
+
+    // Sources and their names.
+    pub(crate) sources: Vec<Source>,
+    groups: Vec<Group>,
+    local_addresses: Vec<(SourceId, IpAddr)>,
+    directory_sources: Vec<SourceConfig>,
+    next_source: u32,
+    next_group: u32,
+    next_query: u32,
+    next_socket: u32,
+    next_token: u64,
+    last_request: Option<MonoTime>,
+    next_replacement: MonoTime,
+
+    // Estimates, clock.
+    select_options: SelectOptions,
+    candidates: Vec<Candidate>,
+    pub(crate) selection: Selection,
+    discipline: Discipline,
+    pub(crate) reference: Reference,
+    /// The source last said to be selected, and whether a failure to select was reported since.
+    announced: Option<SourceId>,
+    complained: bool,
+    step_rule: StepRule,
+    leap: LeapWatch,
+    precision: f64,
+    drift_saved: Option<MonoTime>,
+    /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
+    error_before_update: f64,
+
+    // What is served.
+    responder: Responder,
+    server_state: ServerState,
+    serve_config: Arc<ServeConfig>,
+    command_access: AccessTable,
+    command_hits: u64,
+
+    /// Receive stamps before this reading were taken before the clock was stepped.
+    stamps_from: RawTime,
+
+    rng: Rng,
+    started: MonoTime,
+    last: Now,
+}
+
+impl Engine {
+    /// A new engine at `now`. Sets the clock to the frequency of the drift file, or keeps the one it has.
+    pub fn new(
+        config: &Config,
+        start: Start,
+        mut rng: Rng,
+        now: Now,
+        clock: &mut dyn Clock,
+        out: &mut Actions,
+    ) -> Self {
+        let state = clock.state();
+        let precision = config.clock.precision.unwrap_or(state.precision).clamp(1e-9, 1.0);
+        let limits = Limits {
+            max_slew_rate: config.clock.max_slew_rate.abs(),
+            max_frequency: config.clock.max_drift.abs().min(state.max_frequency),
+            corr_time_ratio: config.clock.corr_time_ratio,
+        };
+        let serve_config = Arc::new(ServeConfig {
+            access: AccessTable::new(&config.server.access),
+            ..ServeConfig::default()
+        });
+        let responder = Responder::new(Arc::clone(&serve_config), Rng::from_number(rng.bits()));
+        let mut engine = Self {
+            clock_config: config.clock.clone(),
+            selection_config: config.selection.clone(),
+            log: config.log.clone(),
+            local: config.server.local,
+            family: start.family,
+            refresh_interval: config.client.refresh,
+            once: start.once,
+            port_open: config.server.port != 0 && start.once != Once::Print,
+            sources: Vec::new(),
+            groups: Vec::new(),
+            local_addresses: Vec::new(),
+            directory_sources: Vec::new(),
+            next_source: 0,
+            next_group: 0,
+            next_query: 0,
+            next_socket: 0,
+            next_token: 0,
+            last_request: None,
+            next_replacement: now.mono,
+            select_options: SelectOptions::new(&config.selection, config.clock.max_clock_error),
+            candidates: Vec::new(),
+            selection: Selection::default(),
+            discipline: Discipline::new(now.raw, state.frequency, limits),
+            reference: Reference::default(),
+            step_rule: StepRule::new(&config.clock, start.reload),
+            leap: LeapWatch::default(),
+            precision,
+            drift_saved: None,
+            error_before_update: 1.5,
+            responder,
+            server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
+            serve_config,
+            command_access: AccessTable::new(&config.control.access),
+            command_hits: 0,
+            announced: None,
+            complained: false,
+            stamps_from: RawTime::from_nanos(i64::MIN),
+            started: now.mono,
+            last: now,
+            rng,
+        };
+        engine.set_initial_frequency(now, clock, start.drift, out);
+        for source in &config.sources {
+            let mut source = source.clone();
+            source.iburst |= start.once != Once::No;
+            engine.add_from_configuration(now, source, out);
+        }
+        engine.spread_first_requests(now);
+        engine.update_selection(now, clock, None, out);
+        engine.finish(now);
+        engine
+    }
+
+    fn add_from_configuration(&mut self, now: Now, source: SourceConfig, out: &mut Actions) {
+        let name = source.name.clone();
+        if self.add_configured(now, source, out).is_err() {
+            out.log(Severity::Error, format!("Could not add source {name}"));
+        }
+    }
+
+    /// The sources of the configuration start one after the other.
+    fn spread_first_requests(&mut self, now: Now) {
+        let mut wait = INITIAL_DELAY;
+        for index in 0..self.sources.len() {
+            if self.sources[index].due.is_some() {
+                self.schedule(now, index, wait);
+                wait += self.sources[index].poll.spacing();
+            }
+        }
+    }
+
+    fn set_initial_frequency(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        drift: Option<(f64, f64)>,
+        out: &mut Actions,
+    ) {
+        let (frequency, skew) = match drift {
+            Some((fast, skew)) if fast != 0.0 => (-fast, skew),
+            _ => (clock.state().frequency, steering::UNKNOWN_SKEW),
+        };
+        self.reference.skew = skew;
+        let result = self.discipline.set_frequency(now, clock, frequency);
+        self.clock_result("set the frequency of", result, out);
+    }
+
+    /// Takes one event. Actions are appended to `out`.
+    pub fn handle(&mut self, now: Now, clock: &mut dyn Clock, input: Input<'_>, out: &mut Actions) {
+        match input {
+            Input::Timeout => self.on_timeout(now, clock, out),
+            Input::Datagram { socket, meta, rx, bytes } => {
+                self.on_datagram(now, clock, socket, &meta, &rx, bytes, out);
+            }
+            Input::Sent { token, at } => self.on_sent(token, at),
+            Input::SendFailed { socket } => self.on_send_failed(socket, out),
+            Input::Opened { socket, local } => self.on_opened(socket, local),
+            Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
+            Input::Route { source, exists } => self.on_route(now, source, exists, out),
+            Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
+        }
+        self.finish(now);
+    }
+
+    fn on_timeout(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let result = self.discipline.service(now, clock);
+        self.clock_result("steer", result, out);
+        self.send_due(now, clock, out);
+        self.retry_names(now, out);
+        self.watch_leap(now, clock, out);
+        self.give_up(now, out);
+    }
+
+    /// After every event: what clients are told follows from what is believed.
+    fn finish(&mut self, now: Now) {
+        self.last = now;
+        self.refresh_server_state(now);
+    }
+
+    /// When [`Input::Timeout`] is due at the latest.
+    pub fn next_timeout(&self) -> Option<MonoTime> {
+        let slew = self.discipline.slew_until().map(|until| {
+            // The monotonic clock may run at the steered rate or at the oscillator's: never be late.
+            let left = (until - self.last.raw) / (1.0 + self.discipline.timeline().frequency().max(0.0));
+            self.last.mono + left.max(MIN_SLEW_WAIT)
+        });
+        let retry = self.groups.iter().filter_map(|g| g.retry).min();
+        let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
+        [slew, retry, watch, self.next_source_event()].into_iter().flatten().min()
+    }
+
+    /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.
+    fn needs_watching(&self) -> bool {
+        self.local.is_some() || self.leap.armed() || self.once != Once::No
+    }
+
+    /// The end of the process: the slew is cancelled, drift and dumps are saved, leap flags are cleared.
+    pub fn shutdown(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let result = self.discipline.cancel(clock);
+        self.clock_result("stop slewing", result, out);
+        self.disarm_leap(clock);
+        if self.clock_config.drift_file.is_some() && self.once == Once::No {
+            self.save_drift(out);
+        }
+        if self.once == Once::No {
+            out.push(Action::SaveDumps);
+        }
+        self.finish(now);
+    }
+
+    /// The server and what it tells now.
+    pub fn responder(&mut self) -> (&mut Responder, &ServerState) {
+        (&mut self.responder, &self.server_state)
+    }
+
+    /// What clients are told now.
+    pub fn server_state(&self) -> &ServerState {
+        &self.server_state
+    }
+
+    /// The correction still pending at `now`, s; positive: the clock is behind.
+    pub fn pending(&self, now: Now) -> f64 {
+        self.discipline.pending(now.raw)
+    }
+
+    /// Frequency correction believed right, s/s; positive: the oscillator is slow.
+    pub fn frequency(&self) -> f64 {
+        self.discipline.belief().frequency
+    }
+
+    pub(crate) fn index_of(&self, id: SourceId) -> Option<usize> {
+        self.sources.iter().position(|s| s.id == id)
+    }
+
+    fn stats_options(&self, config: &SourceConfig) -> StatsOptions {
+        let pick = |own: i32, global: i32| usize::try_from(if own < 0 { global } else { own }).unwrap_or(0);
+        StatsOptions {
+            min_samples: pick(config.min_samples, self.selection_config.min_samples),
+            max_samples: pick(config.max_samples, self.selection_config.max_samples),
+        }
+    }
+
+    /// Says what the clock refused; the daemon goes on.
+    fn clock_result(&self, what: &str, result: Result<(), ClockError>, out: &mut Actions) {
+        if let Err(error) = result {
+            out.log(Severity::Error, format!("Could not {what} the clock: {error}"));
+        }
+    }
+}

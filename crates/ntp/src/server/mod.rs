@@ -1,1 +1,236 @@
-//! The server: bytes to bytes.
+//! The server: one datagram in, at most one reply out, never longer than the request.
+//!
+//! Start with [`Responder::respond`]. It sees no socket and no clock: the caller brings the datagram with its
+//! receive stamp, the published [`ServerState`] and a way to read the clock at the last moment. The same code runs
+//! in the main loop and in every serving thread, and allocates nothing.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
+
+pub mod access;
+pub mod reject;
+pub mod state;
+
+pub use access::AccessTable;
+pub use reject::{Counters, Reject, ServerStats};
+pub use state::{ServerState, SyncedState};
+
+use crate::engine::io::Stamp;
+use crate::rng::Rng;
+use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
+use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
+use crate::wire::header::HEADER_LEN;
+use crate::wire::{Mode, Packet};
+use core::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// A datagram that came in on a serving socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Datagram<'a> {
+    /// The sender.
+    pub from: SocketAddr,
+    /// The address it was sent to, if known: the reply must leave from it.
+    pub to: Option<IpAddr>,
+    /// When it arrived.
+    pub rx: Stamp,
+    /// The payload.
+    pub bytes: &'a [u8],
+}
+
+/// Room for one reply. Every request has at least a header, so no reply can be longer than its request.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplyBuf([u8; HEADER_LEN]);
+
+impl Default for ReplyBuf {
+    fn default() -> Self {
+        Self([0; HEADER_LEN])
+    }
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict<'b> {
+    /// Send this back, from the address the request came to.
+    Reply(&'b [u8]),
+    /// Say nothing.
+    Drop(Reject),
+}
+
+/// What a responder obeys and what rarely changes; shared by all serving threads.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Who may ask.
+    pub access: AccessTable,
+    /// Replies never suggest polling faster than this, log₂ s: the rate limit's interval, else −19.
+    pub minimum_poll: i8,
+}
+
+impl Default for ServeConfig {
+    /// Nobody may ask.
+    fn default() -> Self {
+        Self { access: AccessTable::default(), minimum_poll: -19 }
+    }
+}
+
+/// Answers requests; one per thread.
+#[derive(Clone, Debug)]
+pub struct Responder {
+    config: Arc<ServeConfig>,
+    rng: Rng,
+    counters: Counters,
+}
+
+/// Receive stamps may be this much newer than the transmit time (two clocks read the card and the system); a
+/// request stamped still later was stamped before a backward step.
+const STAMP_TOLERANCE: i64 = NANOS / 1000;
+
+impl Responder {
+    /// Answers by `config`; `rng` fills the bits below the clock's precision.
+    pub fn new(config: Arc<ServeConfig>, rng: Rng) -> Self {
+        Self { config, rng, counters: Counters::default() }
+    }
+
+    /// From now on answers by `config`.
+    pub fn set_config(&mut self, config: Arc<ServeConfig>) {
+        self.config = config;
+    }
+
+    /// What it answers by.
+    pub fn config(&self) -> &Arc<ServeConfig> {
+        &self.config
+    }
+
+    /// Totals since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Answers `request` or says why not, and counts either.
+    ///
+    /// `transmit` reads the clock; it is called once, last, and only if there is a reply (RFC 5905 §9.2). Checks
+    /// go from cheap to dear: length, version, mode, source; access list; extension fields; authentication.
+    pub fn respond<'b>(
+        &mut self,
+        request: &Datagram<'_>,
+        state: &ServerState,
+        transmit: impl FnOnce() -> RawTime,
+        reply: &'b mut ReplyBuf,
+    ) -> Verdict<'b> {
+        match self.answer(request, state, transmit) {
+            Ok(header) => {
+                self.counters.count_reply(request.rx.source);
+                reply.0 = header;
+                Verdict::Reply(&reply.0)
+            }
+            Err(reject) => {
+                self.counters.count_reject(reject);
+                Verdict::Drop(reject)
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        datagram: &Datagram<'_>,
+        state: &ServerState,
+        transmit: impl FnOnce() -> RawTime,
+    ) -> Result<[u8; HEADER_LEN], Reject> {
+        let (request, mode) = examine(datagram)?;
+        if !self.config.access.check(datagram.from.ip()) {
+            return Err(Reject::AccessDenied);
+        }
+        let tail = Tail::parse(request.version, datagram.bytes).map_err(|_| Reject::MalformedExtension)?;
+        self.counters.count_request();
+        match tail.mac {
+            Mac::Absent => {}
+            Mac::CryptoNak => return Err(Reject::CryptoNak),
+            Mac::Present { .. } => return Err(Reject::UnknownKey),
+        }
+        if tail.fields().any(|field| NTS_KINDS.contains(&field.kind)) {
+            return Err(Reject::NtsUnavailable);
+        }
+        let rx = datagram.rx.time;
+        if rx < state.earliest {
+            return Err(Reject::StaleStamp);
+        }
+        let state = state.at(rx);
+        let noise = self.rng.bits();
+        let receive = receive_time(state.local(rx), state.precision, noise as u32);
+        let mut reply = Packet {
+            leap: state.leap,
+            version: request.version,
+            mode,
+            stratum: state.stratum,
+            poll: request.poll.max(self.config.minimum_poll),
+            precision: state.precision,
+            root_delay: state.root_delay,
+            root_dispersion: state.dispersion.at(rx),
+            refid: state.refid,
+            reference: state.reference,
+            origin: request.transmit,
+            receive,
+            transmit: NtpTime::ZERO,
+        };
+        let tx = transmit();
+        if rx.nanos_since(tx) > STAMP_TOLERANCE {
+            return Err(Reject::StaleStamp);
+        }
+        reply.transmit = transmit_time(state.local(tx), state.precision, (noise >> 32) as u32, receive);
+        Ok(reply.emit())
+    }
+}
+
+/// The cheap checks: the request's header and the mode of the answer.
+fn examine(datagram: &Datagram<'_>) -> Result<(Packet, Mode), Reject> {
+    let len = datagram.bytes.len();
+    let request = Packet::parse(datagram.bytes).ok_or(Reject::TooShort)?;
+    if len > MAX_PACKET_LEN {
+        return Err(Reject::TooLong);
+    }
+    if !len.is_multiple_of(4) {
+        return Err(Reject::OddLength);
+    }
+    if !(1..=4).contains(&request.version) {
+        return Err(Reject::BadVersion);
+    }
+    let mode = match request.mode {
+        Mode::Client => Mode::Server,
+        Mode::Active => Mode::Passive,
+        // NTPv1 had no modes in client requests (RFC 1059); from port 123 it would be another server.
+        Mode::Reserved if request.version == 1 && datagram.from.port() != NTP_PORT => Mode::Server,
+        _ => return Err(Reject::NotARequest),
+    };
+    let source = datagram.from.ip();
+    if datagram.from.port() == 0 || source.is_unspecified() || source.is_multicast() {
+        return Err(Reject::BadSource);
+    }
+    Ok((request, mode))
+}
+
+/// Where NTP servers listen.
+const NTP_PORT: u16 = 123;
+
+/// The bits of an NTP time stamp below `precision` (log₂ s).
+fn noise_mask(precision: i8) -> u64 {
+    let bits = i32::from(precision).saturating_add(32).clamp(0, 32).unsigned_abs();
+    (1u64 << bits).wrapping_sub(1)
+}
+
+/// Random below the precision; the lowest bit is 1, which marks a receive time (chrony's way to recognise
+/// interleaved requests without a table).
+fn receive_time(time: LocalTime, precision: i8, noise: u32) -> NtpTime {
+    let mask = noise_mask(precision);
+    NtpTime(NtpTime::from(time).0 & !mask | u64::from(noise) & mask | 1)
+}
+
+/// Random below the precision; the lowest bit is 0. Never earlier than `receive` for the randomness' sake: a
+/// reply that leaves before its request came would look broken.
+fn transmit_time(time: LocalTime, precision: i8, noise: u32, receive: NtpTime) -> NtpTime {
+    let mask = noise_mask(precision);
+    let exact = NtpTime::from(time).0;
+    let blurred = (exact & !mask | u64::from(noise) & mask) & !1;
+    let before = |time: u64| time.wrapping_sub(receive.0).cast_signed() < 0;
+    let same_quantum = (exact & !mask) == (receive.0 & !mask);
+    NtpTime(if before(blurred) && same_quantum { receive.0.wrapping_add(1) } else { blurred })
+}
+
+#[cfg(test)]
+mod tests;

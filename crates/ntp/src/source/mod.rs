@@ -1,1 +1,253 @@
-//! One association with a server.
+//! One association: what is known of a server or peer and what was said between us.
+//!
+//! Read [`Source`] first; [`exchange`] turns a request and its response into a sample, [`checks`] says why one is
+//! refused, [`poll`] decides when to ask again.
+
+pub mod checks;
+pub mod exchange;
+pub mod poll;
+pub mod reach;
+
+use crate::config::SourceConfig;
+use crate::engine::{Stamp, StampSource};
+use crate::estimator::{SourceStats, StatsOptions};
+use crate::ids::{RefId, SourceId};
+use crate::select::SelectState;
+use crate::time::{MonoTime, NtpTime};
+use crate::wire::{Leap, Packet};
+use checks::Checks;
+use core::net::{IpAddr, SocketAddr};
+use exchange::Request;
+use poll::Poll;
+use reach::Reach;
+
+/// The group of sources that came from one configured name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupId(pub u32);
+
+/// One server or peer, resolved or waiting for its address.
+#[derive(Debug)]
+pub struct Source {
+    /// Its number for life; unresolved sources are shown as `ID#…` with it.
+    pub id: SourceId,
+    /// Options as configured, clamped to what is possible.
+    pub config: SourceConfig,
+    /// Where it is; `None` until its name is resolved.
+    pub remote: Option<SocketAddr>,
+    /// The name it came from; `None` when it was given by address.
+    pub group: Option<GroupId>,
+    /// It has answered since it got this address (pools keep only such members).
+    pub confirmed: bool,
+    /// Its samples and the estimate they give.
+    pub stats: SourceStats,
+    /// How often to ask.
+    pub poll: Poll,
+    /// When to ask next; `None` while offline or unresolved.
+    pub due: Option<MonoTime>,
+    /// The last eight polls.
+    pub reach: Reach,
+    /// The request that waits for its answer.
+    pub request: Option<Request>,
+    /// Selection state carried from one selection to the next.
+    pub select: SelectState,
+    /// Updates in a row in which it was found bad (falseticker, distant, jittery).
+    pub bad_updates: u32,
+    /// Polls in a row without an answer while unreachable.
+    pub unreach_count: u32,
+    /// Leap indicator from a dump, until the source answers.
+    pub restored_leap: Option<Leap>,
+    /// Counters and the last response, for reports.
+    pub seen: Seen,
+}
+
+/// What was exchanged, for reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Requests sent.
+    pub tx: u32,
+    /// Packets received on its sockets.
+    pub rx: u32,
+    /// … that passed tests 1, 2, 3 and 5.
+    pub valid: u32,
+    /// … that passed all tests.
+    pub good: u32,
+    /// Requests stamped by the kernel.
+    pub kernel_tx: u32,
+    /// Responses stamped by the kernel.
+    pub kernel_rx: u32,
+    /// Requests stamped by the network card.
+    pub hw_tx: u32,
+    /// Responses stamped by the network card.
+    pub hw_rx: u32,
+    /// The last valid response.
+    pub last: Option<LastResponse>,
+}
+
+/// The last valid response.
+#[derive(Clone, Copy, Debug)]
+pub struct LastResponse {
+    /// Its header.
+    pub packet: Packet,
+    /// Our own address.
+    pub local: Option<IpAddr>,
+    /// When it came, monotonic.
+    pub at: MonoTime,
+    /// Offset measured, s (positive: our clock was behind).
+    pub offset: f64,
+    /// Round trip, s.
+    pub delay: f64,
+    /// Dispersion of this exchange, s.
+    pub dispersion: f64,
+    /// Time the server took, s.
+    pub response_time: f64,
+    /// Which tests it passed.
+    pub checks: Checks,
+    /// Who stamped the request.
+    pub tx_stamp: StampSource,
+    /// Who stamped the response.
+    pub rx_stamp: StampSource,
+}
+
+impl Source {
+    /// A source that has not been asked yet.
+    pub fn new(id: SourceId, config: SourceConfig, stats: StatsOptions) -> Self {
+        let config = clamp(config);
+        let poll = Poll::new(&config);
+        Self {
+            id,
+            config,
+            remote: None,
+            group: None,
+            confirmed: false,
+            stats: SourceStats::new(stats),
+            poll,
+            due: None,
+            reach: Reach::default(),
+            request: None,
+            select: SelectState::default(),
+            bad_updates: 0,
+            unreach_count: 0,
+            restored_leap: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Forgets all that was measured (new address, `reset sources`).
+    pub fn reset(&mut self) {
+        self.stats.reset();
+        self.reach = Reach::default();
+        self.select = SelectState::default();
+        self.bad_updates = 0;
+        self.unreach_count = 0;
+        self.restored_leap = None;
+        self.seen.last = None;
+    }
+
+    /// How it is called in the log: address, with the configured name in brackets where it differs.
+    pub fn label(&self) -> String {
+        match self.remote {
+            Some(remote) => {
+                let address = remote.ip().to_string();
+                if self.config.name == address {
+                    address
+                } else {
+                    format!("{address} ({})", self.config.name)
+                }
+            }
+            None => format!("ID#{:010} ({})", self.id.0, self.config.name),
+        }
+    }
+
+    /// Its reference identifier as others would see it: the IPv4 address, or a hash of the IPv6 address.
+    pub fn refid(&self) -> RefId {
+        self.remote.map_or(RefId::NONE, |remote| address_refid(remote.ip()))
+    }
+
+    /// Notes a stamp of a packet of ours or theirs.
+    pub fn count_stamp(&mut self, stamp: &Stamp, sent: bool) {
+        let counter = match (stamp.source, sent) {
+            (StampSource::Daemon, _) => return,
+            (StampSource::Kernel, true) => &mut self.seen.kernel_tx,
+            (StampSource::Kernel, false) => &mut self.seen.kernel_rx,
+            (StampSource::Hardware, true) => &mut self.seen.hw_tx,
+            (StampSource::Hardware, false) => &mut self.seen.hw_rx,
+        };
+        *counter = counter.wrapping_add(1);
+    }
+
+    /// Leap indicator of the last response.
+    pub fn leap(&self) -> Leap {
+        let restored = self.restored_leap.unwrap_or(Leap::Unsynchronised);
+        self.seen.last.map_or(restored, |last| last.packet.leap)
+    }
+
+    /// Timestamps of the last valid response, to recognise a copy of it.
+    pub fn last_stamps(&self) -> Option<(NtpTime, NtpTime)> {
+        self.seen.last.map(|last| (last.packet.receive, last.packet.transmit))
+    }
+}
+
+/// Reference identifier of a server at `address` (RFC 5905 §7.3): IPv4 as it is, the first four octets of the
+/// MD5 digest for IPv6.
+pub fn address_refid(address: IpAddr) -> RefId {
+    match address {
+        IpAddr::V4(v4) => RefId(u32::from_be_bytes(v4.octets())),
+        IpAddr::V6(v6) => {
+            use md5::Digest;
+            let digest = md5::Md5::digest(v6.octets());
+            RefId(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+        }
+    }
+}
+
+/// Brings options into the range that can be obeyed (the limits chrony's users know).
+fn clamp(mut c: SourceConfig) -> SourceConfig {
+    if c.minpoll < poll::MIN_POLL {
+        c.minpoll = 6;
+    }
+    if c.maxpoll < poll::MIN_POLL {
+        c.maxpoll = 10;
+    }
+    c.minpoll = c.minpoll.min(poll::MAX_POLL);
+    c.maxpoll = c.maxpoll.clamp(c.minpoll, poll::MAX_POLL);
+    let finite = |x: f64, low: f64, high: f64| if x.is_nan() { low } else { x.clamp(low, high) };
+    c.max_delay = finite(c.max_delay, 0.0, 1000.0);
+    c.max_delay_ratio = finite(c.max_delay_ratio, 0.0, 1e6);
+    c.max_delay_dev_ratio = finite(c.max_delay_dev_ratio, 0.0, 1e6);
+    if c.max_delay_quant > 0.0 {
+        c.max_delay_quant = finite(c.max_delay_quant, 0.05, 0.95);
+    }
+    c.min_delay = finite(c.min_delay, 0.0, 1000.0);
+    c.offset = finite(c.offset, -1e9, 1e9);
+    c.min_stratum = c.min_stratum.clamp(0, 15);
+    c.poll_target = c.poll_target.max(1);
+    c.max_sources = c.max_sources.clamp(1, 16);
+    c
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SourceKind;
+
+    #[test]
+    fn poll_limits_are_clamped_as_operators_know_it() {
+        let with = |min, max| {
+            let mut c = SourceConfig::new(SourceKind::Server, "a");
+            (c.minpoll, c.maxpoll) = (min, max);
+            let c = clamp(c);
+            (c.minpoll, c.maxpoll)
+        };
+        assert_eq!(with(6, 4), (6, 6));
+        assert_eq!(with(-8, 30), (6, 24));
+        assert_eq!(with(30, 10), (24, 24));
+        assert_eq!(with(4, -20), (4, 10));
+    }
+
+    #[test]
+    fn refids_of_addresses() {
+        assert_eq!(address_refid("10.1.2.3".parse().unwrap()), RefId(0x0a01_0203));
+        // The first four octets of `md5sum` over the sixteen of the address.
+        assert_eq!(address_refid("::1".parse().unwrap()), RefId(0xcf40_4dc8));
+    }
+}

@@ -1,0 +1,379 @@
+//! The discipline: keeps a belief about true time and makes the clock agree with it.
+//!
+//! The belief is a line in oscillator time V: true − V = θ + y·(V − v). It does not change when we steer, so the
+//! correction still pending is always the difference between the belief and the clock's present reading, whatever
+//! slews were under way, however late their end was noticed. Control only reproduces the belief: the base
+//! frequency is y, the rest is slewed over a computed time, or stepped when that is allowed.
+
+use crate::clock::{Clock, ClockError, Cooking};
+use crate::estimator::Theta;
+use crate::time::{MonoTime, Now, OscTime, RawTime};
+use crate::timeline::Timeline;
+
+/// Shortest and longest slew, s of the steered clock. The longest bounds what one late wake-up can overshoot.
+const SLEW_LIMITS: (f64, f64) = (0.1, 10_000.0);
+/// Updates during which corrections are made faster (a quarter of the update interval).
+const SETTLING_UPDATES: u32 = 12;
+/// Weight of the newest update in the running means of squared corrections and variances.
+const MEAN_WEIGHT: f64 = 0.05;
+/// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`).
+const LAG_SHARE: f64 = 0.3;
+/// What is left after a slew is worth another one if larger than this, s.
+const RESIDUE: f64 = 1e-7;
+
+/// true − V as a line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Belief {
+    /// Where the line is pinned.
+    pub v: OscTime,
+    /// true − V there; positive: the oscillator is behind.
+    pub theta: Theta,
+    /// Its slope: frequency correction of the oscillator, s/s; positive: the oscillator is slow.
+    pub frequency: f64,
+}
+
+impl Belief {
+    /// true − V at `v`.
+    pub fn theta_at(&self, v: OscTime) -> Theta {
+        self.theta + self.frequency * (v - self.v)
+    }
+}
+
+/// Limits the discipline obeys, from the configuration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// `maxslewrate`, s/s.
+    pub max_slew_rate: f64,
+    /// `maxdrift` and what the clock can do, s/s.
+    pub max_frequency: f64,
+    /// `corrtimeratio`.
+    pub corr_time_ratio: f64,
+}
+
+/// A new estimate to steer by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Correction {
+    /// The instant of the estimate.
+    pub v: OscTime,
+    /// true − V there.
+    pub theta: Theta,
+    /// Standard deviation of it, s.
+    pub theta_sd: f64,
+    /// Frequency correction, s/s; `None`: keep the present one (its error is beyond `maxupdateskew`).
+    pub frequency: Option<f64>,
+    /// Poll interval of the source followed, s.
+    pub interval: f64,
+}
+
+/// The clock's discipline.
+#[derive(Clone, Debug)]
+pub struct Discipline {
+    timeline: Timeline,
+    belief: Belief,
+    limits: Limits,
+    /// Where the present slew ends, on the steered clock.
+    slew_until: Option<RawTime>,
+    /// Running means of squared corrections and of the estimate's variance, s².
+    mean_square: f64,
+    mean_variance: f64,
+    updates: u32,
+    last_update: Option<MonoTime>,
+    /// The last refusal of the clock, so that it is reported once.
+    refusal: Option<ClockError>,
+}
+
+impl Discipline {
+    /// Believes that the clock is right and runs at the right rate when set to `frequency` (s/s).
+    pub fn new(raw: RawTime, frequency: f64, limits: Limits) -> Self {
+        let timeline = Timeline::new(raw, frequency);
+        let v = timeline.to_osc(raw);
+        Self {
+            timeline,
+            belief: Belief { v, theta: Theta::default(), frequency },
+            limits,
+            slew_until: None,
+            mean_square: 0.0,
+            mean_variance: 0.0,
+            updates: 0,
+            last_update: None,
+            refusal: None,
+        }
+    }
+
+    /// The oscillator's time scale.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// What is believed.
+    pub fn belief(&self) -> &Belief {
+        &self.belief
+    }
+
+    /// Correction pending at `raw`, s; positive: the clock is behind.
+    pub fn pending(&self, raw: RawTime) -> f64 {
+        let v = self.timeline.to_osc(raw);
+        self.belief.theta_at(v) - Theta::from_nanos(raw.nanos().saturating_sub(v.nanos()))
+    }
+
+    /// The map from raw to local time, good until the clock is steered again.
+    pub fn cooking(&self, raw: RawTime) -> Cooking {
+        let running = 1.0 + self.timeline.frequency();
+        Cooking {
+            base: raw,
+            offset: self.pending(raw),
+            slope: (1.0 + self.belief.frequency) / running - 1.0,
+            until: RawTime::from_nanos(i64::MAX),
+        }
+    }
+
+    /// When [`Self::service`] wants to be called, as a reading of the steered clock.
+    pub fn slew_until(&self) -> Option<RawTime> {
+        self.slew_until
+    }
+
+    /// Sets the base frequency without a measurement (drift file, `dfreq`).
+    pub fn set_frequency(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        frequency: f64,
+    ) -> Result<(), ClockError> {
+        let v = self.timeline.to_osc(now.raw);
+        let limit = self.limits.max_frequency;
+        self.belief = Belief { v, theta: self.belief.theta_at(v), frequency: frequency.clamp(-limit, limit) };
+        self.slew(now.raw, clock, 1.0)
+    }
+
+    /// Takes over a new estimate and returns how far local time moved by it, s (positive: it was behind).
+    /// Steering starts with [`Self::steer`] or [`Self::step`].
+    pub fn believe(&mut self, now: Now, correction: &Correction) -> f64 {
+        let before = self.pending(now.raw);
+        let limit = self.limits.max_frequency;
+        let frequency = correction.frequency.unwrap_or(self.belief.frequency).clamp(-limit, limit);
+        self.belief = Belief { v: correction.v, theta: correction.theta, frequency };
+        self.pending(now.raw) - before
+    }
+
+    /// Slews the pending correction over a time that suits the estimate (docs: DESIGN.md, "How fast to slew").
+    pub fn steer(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        moved: f64,
+        correction: &Correction,
+    ) -> Result<(), ClockError> {
+        let since = self.last_update.map_or(correction.interval, |at| now.mono - at);
+        let spacing = since.clamp(0.01, correction.interval.max(0.01));
+        self.last_update = Some(now.mono);
+        self.updates = self.updates.saturating_add(1);
+        let weight = MEAN_WEIGHT.max(1.0 / f64::from(self.updates));
+        self.mean_square += weight * (moved * moved - self.mean_square);
+        self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
+        let duration = if self.updates <= SETTLING_UPDATES {
+            spacing / 4.0
+        } else {
+            let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
+            let duration =
+                (lag / self.mean_square.max(1e-24)).clamp(0.3 * spacing, 4.0 * correction.interval);
+            let usual = 4.0 * libm::sqrt(self.mean_square);
+            let pending = self.pending(now.raw).abs();
+            if pending > usual { duration * usual / pending } else { duration }
+        };
+        self.slew(now.raw, clock, duration)
+    }
+
+    /// Steps the clock by all that is pending. Returns the step in seconds.
+    pub fn step(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
+        let offset = self.pending(now.raw);
+        let applied = clock.step(offset)?;
+        self.timeline.step(applied.at, applied.offset);
+        let at = applied.at + applied.offset;
+        self.slew(at, clock, 1.0)?;
+        Ok(applied.offset)
+    }
+
+    /// Somebody else moved the clock by `offset` (s); it read `raw` afterwards.
+    pub fn external_step(&mut self, raw: RawTime, offset: f64) {
+        self.timeline.step(raw + -offset, offset);
+        if let Some(until) = self.slew_until.as_mut() {
+            *until += offset;
+        }
+    }
+
+    /// True time itself was moved by `offset` (s): a leap second, a manual correction.
+    pub fn shift_truth(&mut self, offset: f64) {
+        self.belief.theta = self.belief.theta + offset;
+    }
+
+    /// Starts slewing what is pending now (after [`Self::shift_truth`] or [`Self::external_step`]).
+    pub fn slew_pending(&mut self, now: Now, clock: &mut dyn Clock) -> Result<(), ClockError> {
+        self.slew(now.raw, clock, 1.0)
+    }
+
+    /// Ends the slew when its time has come; what a late call overshot is slewed back.
+    pub fn service(&mut self, now: Now, clock: &mut dyn Clock) -> Result<(), ClockError> {
+        match self.slew_until {
+            Some(until) if now.raw >= until => self.slew(now.raw, clock, 1.0),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops slewing: from now on the clock runs at the base frequency (at the end of the process).
+    pub fn cancel(&mut self, clock: &mut dyn Clock) -> Result<(), ClockError> {
+        self.slew_until = None;
+        self.apply(clock, self.belief.frequency).map(|_| ())
+    }
+
+    /// Removes the pending correction within `duration` seconds or as fast as is allowed.
+    fn slew(&mut self, raw: RawTime, clock: &mut dyn Clock, duration: f64) -> Result<(), ClockError> {
+        let pending = self.pending(raw);
+        let (frequency, limits) = (self.belief.frequency, self.limits);
+        if pending.abs() < RESIDUE {
+            self.slew_until = None;
+            return self.apply(clock, frequency).map(|_| ());
+        }
+        // The clock gains `pending` over `duration` of its own time when it runs at
+        // (1 + y)/(1 − pending/duration) times the oscillator (DISCIPLINE: "fast slew rate algebra").
+        let ceiling = if pending > 0.0 { limits.max_frequency } else { -limits.max_frequency };
+        let room = (1.0 - (1.0 + frequency) / (1.0 + ceiling)).abs();
+        let rate = limits.max_slew_rate.min(room).max(1e-9);
+        let duration = duration.max(pending.abs() / rate).clamp(SLEW_LIMITS.0, SLEW_LIMITS.1);
+        let share = (pending / duration).clamp(-rate, rate);
+        let applied = self.apply(clock, (1.0 + frequency) / (1.0 - share) - 1.0)?;
+        self.slew_until = applied.map(|at| at + duration);
+        Ok(())
+    }
+
+    /// Returns when the frequency came into force; `None` when the clock refuses as it did before.
+    fn apply(&mut self, clock: &mut dyn Clock, frequency: f64) -> Result<Option<RawTime>, ClockError> {
+        match clock.set_frequency(frequency) {
+            Ok(applied) => {
+                self.timeline.set_frequency(applied.at, applied.frequency);
+                self.refusal = None;
+                Ok(Some(applied.at))
+            }
+            Err(error) => {
+                self.slew_until = None;
+                let known = self.refusal.replace(error) == Some(error);
+                if known { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Applied, ClockState, SyncStatus};
+    use crate::wire::Leap;
+
+    /// A clock over a perfect oscillator; `v` is the oscillator's own time.
+    struct Bench {
+        v: f64,
+        raw: f64,
+        frequency: f64,
+    }
+
+    impl Bench {
+        fn run(&mut self, seconds: f64) {
+            self.v += seconds;
+            self.raw += seconds * (1.0 + self.frequency);
+        }
+        fn now(&self) -> Now {
+            Now { mono: MonoTime::from_seconds(self.v), raw: RawTime::from_seconds(self.raw) }
+        }
+    }
+
+    impl Clock for Bench {
+        fn set_frequency(&mut self, frequency: f64) -> Result<Applied, ClockError> {
+            self.frequency = frequency.clamp(-0.1, 0.1);
+            Ok(Applied { at: RawTime::from_seconds(self.raw), frequency: self.frequency, offset: 0.0 })
+        }
+        fn step(&mut self, offset: f64) -> Result<Applied, ClockError> {
+            let at = RawTime::from_seconds(self.raw);
+            self.raw += offset;
+            Ok(Applied { at, frequency: self.frequency, offset })
+        }
+        fn set_leap(&mut self, _: Leap, _: i32) -> Result<(), ClockError> {
+            Ok(())
+        }
+        fn set_status(&mut self, _: SyncStatus) -> Result<(), ClockError> {
+            Ok(())
+        }
+        fn state(&self) -> ClockState {
+            ClockState { frequency: self.frequency, max_frequency: 0.1, precision: 1e-9, ours: true }
+        }
+    }
+
+    const LIMITS: Limits = Limits { max_slew_rate: 83_333.333e-6, max_frequency: 0.1, corr_time_ratio: 3.0 };
+
+    fn bench() -> (Bench, Discipline) {
+        let bench = Bench { v: 1000.0, raw: 1000.0, frequency: 0.0 };
+        let discipline = Discipline::new(bench.now().raw, 0.0, LIMITS);
+        (bench, discipline)
+    }
+
+    fn correction(discipline: &Discipline, now: Now, offset: f64, frequency: f64) -> Correction {
+        let v = discipline.timeline().to_osc(now.raw);
+        let theta = Theta::from_nanos(now.raw.nanos() - v.nanos()) + offset;
+        Correction { v, theta, theta_sd: 1e-3, frequency: Some(frequency), interval: 64.0 }
+    }
+
+    #[test]
+    fn a_hundred_seconds_and_five_percent_are_slewed_to_the_nanosecond() {
+        for (offset, y) in [(100.0, 0.05), (-100.0, -0.05), (100.0, -0.05), (-100.0, 0.05), (0.5, 1073e-6)] {
+            let (mut clock, mut discipline) = bench();
+            let c = correction(&discipline, clock.now(), offset, y);
+            let moved = discipline.believe(clock.now(), &c);
+            assert!((moved - offset).abs() < 1e-9);
+            discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+            let mut slower = 0.0f64;
+            for _ in 0..40_000 {
+                clock.run(0.1);
+                slower = slower.max(clock.frequency.abs());
+                discipline.service(clock.now(), &mut clock).unwrap();
+            }
+            assert!(slower <= 0.1 + 1e-12);
+            assert!(discipline.pending(clock.now().raw).abs() < 1e-7, "{offset} {y}");
+            // True time by the belief: start + offset, running at (1 + y) of the oscillator.
+            let truth = 1000.0 + offset + 4000.0 * (1.0 + y);
+            assert!((clock.raw - truth).abs() < 2e-6, "{} {truth}", clock.raw);
+        }
+    }
+
+    #[test]
+    fn cooking_agrees_with_the_belief_while_slewing() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 0.02, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        let cooking = discipline.cooking(clock.now().raw);
+        for _ in 0..10 {
+            clock.run(0.1);
+            let raw = clock.now().raw;
+            assert!((cooking.pending(raw) - discipline.pending(raw)).abs() < 5e-9);
+        }
+    }
+
+    #[test]
+    fn a_step_leaves_nothing_pending_and_the_belief_untouched() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), -5000.25, 0.0);
+        discipline.believe(clock.now(), &c);
+        let belief = *discipline.belief();
+        assert_eq!(discipline.step(clock.now(), &mut clock).unwrap(), -5000.25);
+        assert_eq!(*discipline.belief(), belief);
+        clock.run(10.0);
+        assert!(discipline.pending(clock.now().raw).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_foreign_step_becomes_pending() {
+        let (mut clock, mut discipline) = bench();
+        clock.run(5.0);
+        clock.raw += 100.0;
+        discipline.external_step(clock.now().raw, 100.0);
+        assert!((discipline.pending(clock.now().raw) + 100.0).abs() < 1e-8);
+    }
+}

@@ -1,0 +1,196 @@
+//! Leap seconds: what is announced, and what happens at the end of the day.
+//!
+//! Sources announce a leap second by majority ([`crate::select`]); it is believed on the last day of June and
+//! December only. At the leap true UTC jumps by a second against oscillator time: the belief and all samples move
+//! by it, and the clock follows by the kernel's own step, ours, a slew, or not at all (`leapsecmode`).
+
+use super::{Actions, Engine, Severity};
+use crate::clock::Clock;
+use crate::config::LeapMode;
+use crate::time::{LocalTime, NANOS, Now};
+use crate::wire::Leap;
+
+const DAY: i64 = 86_400;
+/// Around the leap servers may disagree about it: samples are not used and clients are told "unsynchronised", s.
+const BLUR: (f64, f64) = (5.0, 2.0);
+
+/// What is known of the next leap second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LeapWatch {
+    /// Announced for the end of the present day.
+    pending: Option<(Leap, LocalTime)>,
+    /// The kernel was told.
+    armed_kernel: bool,
+    /// Until when clients are told nothing after a leap.
+    blurred_until: Option<LocalTime>,
+    /// It is happening.
+    blurred: bool,
+}
+
+impl LeapWatch {
+    /// Something will happen by itself.
+    pub fn armed(&self) -> bool {
+        self.pending.is_some() || self.blurred
+    }
+
+    /// What replies say, given what the survivors announce.
+    pub fn served(&self, announced: Leap) -> Leap {
+        if self.blurred {
+            return Leap::Unsynchronised;
+        }
+        match (announced, self.pending) {
+            (Leap::Insert | Leap::Delete, Some((leap, _))) => leap,
+            (Leap::Insert | Leap::Delete, None) => Leap::None,
+            (other, _) => other,
+        }
+    }
+}
+
+/// The instant of a leap second at the end of the UTC day of `local`, if that day may have one.
+fn leap_instant(local: LocalTime, leap: Leap) -> Option<LocalTime> {
+    let day = local.nanos().div_euclid(NANOS).div_euclid(DAY);
+    let (_, month, of_month) = crate::calendar::civil_from_days(day);
+    if !matches!((month, of_month), (6, 30) | (12, 31)) {
+        return None;
+    }
+    let midnight = (day + 1) * DAY;
+    let at = if leap == Leap::Delete { midnight - 1 } else { midnight };
+    Some(LocalTime::from_nanos(at * NANOS))
+}
+
+impl Engine {
+    /// Looks at the calendar: arms, acts at the leap, and clears.
+    pub(super) fn watch_leap(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let local = self.discipline.cooking(now.raw).apply(now.raw);
+        if let Some(until) = self.leap.blurred_until {
+            self.leap.blurred = local < until;
+            if !self.leap.blurred {
+                self.leap.blurred_until = None;
+            }
+        }
+        let announced = if self.reference.synchronised { self.reference.leap } else { Leap::None };
+        match self.leap.pending {
+            None if matches!(announced, Leap::Insert | Leap::Delete) => {
+                self.arm_leap(local, announced, clock, out)
+            }
+            Some((_, at)) if local >= at => self.do_leap(now, clock, out),
+            Some((_, at)) => {
+                self.leap.blurred = at - local < 1.0;
+                if announced == Leap::None && at - local > BLUR.0 {
+                    out.log(Severity::Info, "System clock status set to not insert/delete");
+                    self.disarm_leap(clock);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn arm_leap(&mut self, local: LocalTime, leap: Leap, clock: &mut dyn Clock, out: &mut Actions) {
+        let Some(at) = leap_instant(local, leap) else { return };
+        self.leap.pending = Some((leap, at));
+        if self.clock_config.leap_mode == LeapMode::System && clock.set_leap(leap, 0).is_ok() {
+            self.leap.armed_kernel = true;
+            let what = if leap == Leap::Insert { "insert" } else { "delete" };
+            out.log(Severity::Info, format!("System clock status set to {what} leap second"));
+        }
+    }
+
+    /// Takes the announcement back.
+    pub(super) fn disarm_leap(&mut self, clock: &mut dyn Clock) {
+        if self.leap.armed_kernel {
+            // A refusal changes nothing: the kernel then steps, and the step is noticed as one.
+            let _ = clock.set_leap(Leap::None, 0);
+        }
+        self.leap.pending = None;
+        self.leap.armed_kernel = false;
+        self.leap.blurred = false;
+    }
+
+    /// The leap is now: true UTC moves, and the clock as configured.
+    fn do_leap(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let Some((leap, at)) = self.leap.pending.take() else { return };
+        let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        if self.leap.armed_kernel {
+            // The kernel steps by itself; the loop reports it (see `was_leap`). Keep it pending until then, but
+            // not for longer than the blur: a kernel that forgot is corrected like any other error.
+            let local = self.discipline.cooking(now.raw).apply(now.raw);
+            if local - at < BLUR.1 {
+                self.leap.pending = Some((leap, at));
+                self.leap.blurred = true;
+                return;
+            }
+        }
+        self.shift_truth(shift);
+        self.leap.blurred_until = Some(at + shift.min(0.0) + BLUR.1);
+        self.leap.blurred = true;
+        self.reference.leap = Leap::None;
+        let result = match self.clock_config.leap_mode {
+            LeapMode::System | LeapMode::Step => {
+                out.log(Severity::Warning, "System clock was stepped for leap second");
+                self.discipline.step(now, clock).map(|_| ())
+            }
+            LeapMode::Slew => {
+                out.log(Severity::Warning, "Adjusting system clock for leap second");
+                self.discipline.slew_pending(now, clock)
+            }
+            LeapMode::Ignore => {
+                out.log(Severity::Warning, "Ignoring leap second");
+                Ok(())
+            }
+        };
+        self.clock_result("move", result, out);
+        self.stamps_from = now.raw;
+        self.leap.armed_kernel = false;
+    }
+
+    /// True time itself moves by `seconds` against the oscillator: belief and samples move with it.
+    fn shift_truth(&mut self, seconds: f64) {
+        self.discipline.shift_truth(seconds);
+        let nanos = crate::time::seconds_to_nanos(seconds);
+        for source in &mut self.sources {
+            source.stats.add_offset(nanos);
+        }
+    }
+
+    /// Was the step that the loop noticed the kernel's leap second?
+    pub(super) fn was_leap(&mut self, now: Now, offset: f64, out: &mut Actions) -> bool {
+        let Some((leap, at)) = self.leap.pending else { return false };
+        let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        if !self.leap.armed_kernel || (offset - shift).abs() > 0.1 {
+            return false;
+        }
+        self.discipline.external_step(now.raw, offset);
+        self.shift_truth(shift);
+        self.stamps_from = now.raw;
+        self.leap = LeapWatch {
+            blurred: true,
+            blurred_until: Some(at + shift.min(0.0) + BLUR.1),
+            ..LeapWatch::default()
+        };
+        self.reference.leap = Leap::None;
+        out.log(Severity::Info, "System clock status reset after leap second");
+        true
+    }
+
+    /// Samples this close to a leap second are not used.
+    pub(super) fn near_leap(&self, now: Now) -> bool {
+        let local = self.discipline.cooking(now.raw).apply(now.raw);
+        self.leap.blurred_until.is_some_and(|until| until + (BLUR.0 - BLUR.1) > local)
+            || self.leap.pending.is_some_and(|(_, at)| (at - local).abs() < BLUR.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leap_seconds_come_at_the_end_of_june_and_december() {
+        let at = |seconds: i64| LocalTime::from_nanos(seconds * NANOS);
+        // 2016-12-31 12:00:00, 2016-12-30, 2012-06-30.
+        assert_eq!(leap_instant(at(1_483_185_600), Leap::Insert), Some(at(1_483_228_800)));
+        assert_eq!(leap_instant(at(1_483_185_600), Leap::Delete), Some(at(1_483_228_799)));
+        assert_eq!(leap_instant(at(1_483_185_600 - 86_400), Leap::Insert), None);
+        assert_eq!(leap_instant(at(1_341_057_600), Leap::Insert), Some(at(1_341_100_800)));
+    }
+}

@@ -1,0 +1,68 @@
+//! What clients are told: the reference, the local reference, or that we do not know.
+
+use super::Engine;
+use crate::server::{ServerState, SyncedState};
+use crate::time::Now;
+
+impl Engine {
+    /// Does anybody get an answer from us? (Test D matters only then.)
+    pub(super) fn serves(&self) -> bool {
+        let access = &self.serve_config.access;
+        self.port_open && (access.any_v4_allowed() || access.any_v6_allowed())
+    }
+
+    /// Puts what is believed into the words of a reply.
+    pub(super) fn refresh_server_state(&mut self, now: Now) {
+        let cooking = self.discipline.cooking(now.raw);
+        let precision = crate::server::state::precision_log2(self.precision);
+        self.note_activation(now);
+        let mut state = if self.local_active(now) {
+            let stratum = self.local.map_or(0, |l| l.stratum);
+            ServerState::local_reference(stratum, precision, cooking.apply(now.raw), &cooking)
+        } else if self.reference.synchronised {
+            let reference = &self.reference;
+            ServerState::synchronised(&SyncedState {
+                leap: self.leap.served(reference.leap),
+                stratum: reference.stratum,
+                refid: reference.refid,
+                reference: reference.served_time,
+                root_delay: reference.root_delay,
+                root_dispersion: self.root_dispersion(now),
+                dispersion_rate: self.dispersion_rate(),
+                at: now.raw,
+                precision,
+                cooking,
+            })
+        } else {
+            let unsynchronised = ServerState::unsynchronised(precision);
+            ServerState { cooking: (&cooking).into(), ..unsynchronised }
+        };
+        state.earliest = self.stamps_from;
+        state.generation = self.server_state.generation;
+        self.server_state = state;
+    }
+
+    fn note_activation(&mut self, now: Now) {
+        let Some(local) = self.local else { return };
+        if !self.reference.activated
+            && (local.activate <= 0.0
+                || self.reference.synchronised && self.root_distance(now) < local.activate)
+        {
+            self.reference.activated = true;
+        }
+    }
+
+    /// Is the clock itself the reference (`local`)?
+    pub(crate) fn local_active(&self, now: Now) -> bool {
+        let Some(local) = self.local else { return false };
+        if !self.reference.activated {
+            return false;
+        }
+        if !self.reference.synchronised {
+            let since = self.reference.mono.unwrap_or(self.started);
+            return now.mono - since >= local.wait_unsynced;
+        }
+        let waited = self.reference.mono.is_some_and(|at| now.mono - at >= local.wait_synced);
+        self.root_distance(now) > local.distance && waited
+    }
+}
