@@ -3,8 +3,22 @@
 //! Every field has the documented default of its directive; times are seconds, frequencies s/s (directives and
 //! reports speak ppm), polls log₂ seconds.
 
+use crate::ids::RefId;
 use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+mod check;
+pub mod directives;
+pub mod doc;
+mod error;
+mod glob;
+pub mod parse;
+pub mod suggest;
+pub mod words;
+
+pub use check::check;
+pub use error::{ConfigError, Origin, Warning};
+pub use parse::{Loader, Parsed, parse, parse_lines, parse_sources_file};
 
 /// Everything a configuration says.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +41,14 @@ pub struct Config {
     pub process: ProcessConfig,
     /// Client sockets.
     pub client: ClientConfig,
+    /// `refclock` lines in order.
+    pub refclocks: Vec<RefclockConfig>,
+    /// Network Time Security.
+    pub nts: NtsConfig,
+    /// The real-time clock.
+    pub rtc: RtcConfig,
+    /// Hardware timestamping and the PTP transport.
+    pub hardware: HardwareConfig,
 }
 
 /// What kind of source a line names.
@@ -143,6 +165,11 @@ impl Family {
 }
 
 impl SourceConfig {
+    /// Was authentication asked for? Such a source must never be used without it.
+    pub fn is_authenticated(&self) -> bool {
+        self.nts || self.key != 0
+    }
+
     /// A source with every option at its default.
     pub fn new(kind: SourceKind, name: &str) -> Self {
         Self {
@@ -229,6 +256,56 @@ pub struct ClockConfig {
     pub drift_file: Option<PathBuf>,
     /// `driftfile … interval`, s.
     pub drift_interval: f64,
+    /// `fallbackdrift`: shortest and longest interval, log₂ s.
+    pub fallback_drift: Option<(i32, i32)>,
+    /// `leapsectz`.
+    pub leap_zone: Option<String>,
+    /// `leapseclist`.
+    pub leap_list: Option<PathBuf>,
+    /// `smoothtime`.
+    pub smooth: Option<SmoothConfig>,
+    /// `tempcomp`.
+    pub temperature: Option<TemperatureConfig>,
+    /// `manual`: time may be typed in.
+    pub manual: bool,
+    /// `initstepslew`: threshold (s) and hosts.
+    pub initial_step: Option<(f64, Vec<String>)>,
+}
+
+/// `smoothtime`: how fast served time may follow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SmoothConfig {
+    /// Largest frequency offset, s/s.
+    pub max_frequency: f64,
+    /// Largest change of frequency, s/s per second.
+    pub max_wander: f64,
+    /// Only leap seconds are smoothed.
+    pub leap_only: bool,
+}
+
+/// `tempcomp`: frequency from a temperature sensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemperatureConfig {
+    /// The sensor.
+    pub file: PathBuf,
+    /// Between two readings, s.
+    pub interval: f64,
+    /// How the frequency follows.
+    pub curve: TemperatureCurve,
+}
+
+/// Frequency as a function of temperature, ppm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TemperatureCurve {
+    /// k0 + k1 (T − T0) + k2 (T − T0)².
+    Quadratic {
+        /// T0.
+        t0: f64,
+        /// k0, k1, k2.
+        k: [f64; 3],
+    },
+    /// Linear between the points of this file.
+    Points(PathBuf),
 }
 
 /// `authselectmode`.
@@ -291,6 +368,67 @@ pub struct Subnet {
     pub prefix: u8,
 }
 
+/// An access rule for a host name: whoever starts the daemon looks it up and puts the rule in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessName {
+    /// How many of the list's [`AccessRule`]s come before it.
+    pub position: usize,
+    /// allow or deny.
+    pub allow: bool,
+    /// The word `all`.
+    pub all: bool,
+    /// The name as written.
+    pub name: String,
+}
+
+/// The access list with its names looked up, in the order of the lines; a name that cannot be is left out.
+pub fn resolve_access(
+    rules: &[AccessRule],
+    names: &[AccessName],
+    mut resolve: impl FnMut(&str) -> Option<IpAddr>,
+) -> Vec<AccessRule> {
+    let mut names = names.iter().peekable();
+    let mut out = Vec::with_capacity(rules.len() + names.len());
+    for position in 0..=rules.len() {
+        while let Some(name) = names.next_if(|n| n.position <= position) {
+            if let Some(address) = resolve(&name.name) {
+                let prefix = if address.is_ipv4() { 32 } else { 128 };
+                out.push(AccessRule {
+                    allow: name.allow,
+                    all: name.all,
+                    subnet: Some(Subnet { address, prefix }),
+                });
+            }
+        }
+        out.extend(rules.get(position));
+    }
+    out
+}
+
+/// `ratelimit` and its kin, as said (not yet clamped).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Smallest mean interval between two requests, log₂ s.
+    pub interval: i32,
+    /// Requests that may come at once.
+    pub burst: i32,
+    /// One of 2^leak requests is answered all the same.
+    pub leak: i32,
+    /// One of 2^kod refusals is told to the client; 0: none.
+    pub kod: i32,
+}
+
+/// `broadcast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BroadcastConfig {
+    /// Between two packets, s.
+    pub interval: i32,
+    /// Where to.
+    pub address: IpAddr,
+    /// UDP port (as written; may be out of range).
+    pub port: i32,
+}
+
 /// `local` and its options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalConfig {
@@ -329,6 +467,14 @@ pub struct ServerConfig {
     pub no_client_log: bool,
     /// `dscp`.
     pub dscp: u8,
+    /// `allow`, `deny` of host names.
+    pub access_names: Vec<AccessName>,
+    /// `ratelimit`.
+    pub rate_limit: Option<RateLimit>,
+    /// `broadcast` lines in order.
+    pub broadcasts: Vec<BroadcastConfig>,
+    /// `ntpsigndsocket`: folder of Samba's signing socket.
+    pub signd_dir: Option<PathBuf>,
 }
 
 /// `opencommands`: reports readable from the network.
@@ -377,6 +523,10 @@ pub struct ControlConfig {
     pub device: Option<String>,
     /// `opencommands`.
     pub open: Vec<OpenCommand>,
+    /// `cmdallow`, `cmddeny` of host names.
+    pub access_names: Vec<AccessName>,
+    /// `cmdratelimit`.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Log files.
@@ -396,6 +546,14 @@ pub struct LogConfig {
     pub selection: bool,
     /// `log tracking`.
     pub tracking: bool,
+    /// `log rtc`.
+    pub rtc: bool,
+    /// `log refclocks`.
+    pub refclocks: bool,
+    /// `log tempcomp`.
+    pub tempcomp: bool,
+    /// `mailonchange`: whom, and from which offset on (s).
+    pub mail_on_change: Option<(String, f64)>,
 }
 
 /// Files, user, process.
@@ -411,6 +569,8 @@ pub struct ProcessConfig {
     pub sched_priority: i32,
     /// `lock_all`.
     pub lock_all: bool,
+    /// `keyfile`.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Client sockets and names.
@@ -424,6 +584,162 @@ pub struct ClientConfig {
     pub device: Option<String>,
     /// `refresh`, s; 0: never.
     pub refresh: f64,
+}
+
+/// `refclock`: driver, parameter, options (as said; whether the driver exists is known when it is opened).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefclockConfig {
+    /// Driver: `PPS`, `SHM`, `SOCK`, `PHC`, `RTC`.
+    pub driver: String,
+    /// Its parameter with its own options, as written.
+    pub parameter: String,
+    /// Interval of filtered samples, log₂ s.
+    pub poll: i32,
+    /// Interval of driver polls, log₂ s.
+    pub dpoll: i32,
+    /// Reference identifier; made from the driver's name if absent.
+    pub refid: Option<RefId>,
+    /// Source whose samples complete the pulses.
+    pub lock: Option<RefId>,
+    /// Pulses per second.
+    pub rate: i32,
+    /// Oldest sample of the locked source, in pulses; `None`: 2, with `local` 3.
+    pub max_lock_age: Option<i32>,
+    /// Length of the pulse, s; 0 is off.
+    pub width: f64,
+    /// Samples are pulses.
+    pub pps: bool,
+    /// Correction added to offsets, s.
+    pub offset: f64,
+    /// Assumed delay, s.
+    pub delay: f64,
+    /// Stratum of the clock, 0–15.
+    pub stratum: i32,
+    /// Precision, s; 0: that of the system clock.
+    pub precision: f64,
+    /// Largest dispersion accepted, s; 0 is off.
+    pub max_dispersion: f64,
+    /// Median filter length.
+    pub filter: i32,
+    /// Fewest samples kept; −1: the global value.
+    pub min_samples: i32,
+    /// Most samples kept; −1: the global value.
+    pub max_samples: i32,
+    /// Polls it may stay selected while unreachable.
+    pub max_unreach: i32,
+    /// Selection option.
+    pub prefer: bool,
+    /// Selection option.
+    pub noselect: bool,
+    /// Selection option.
+    pub trust: bool,
+    /// Selection option.
+    pub require: bool,
+    /// It keeps TAI.
+    pub tai: bool,
+    /// It keeps time without a date of its own: the frequency is followed, the phase is the system's.
+    pub local: bool,
+}
+
+/// Network Time Security.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NtsConfig {
+    /// `ntsdumpdir`.
+    pub dump_dir: Option<PathBuf>,
+    /// `ntsaeads`, best first.
+    pub aeads: Vec<u16>,
+    /// `ntsrefresh`, s.
+    pub refresh: i32,
+    /// `ntstrustedcerts`: set and file or folder.
+    pub trusted_certs: Vec<(u32, PathBuf)>,
+    /// `nosystemcert`.
+    pub no_system_cert: bool,
+    /// `nocerttimecheck`: clock updates before certificates' times count.
+    pub no_cert_time_check: i32,
+    /// `ntsport`.
+    pub port: u16,
+    /// `ntsservercert` lines in order.
+    pub server_certs: Vec<PathBuf>,
+    /// `ntsserverkey` lines in order.
+    pub server_keys: Vec<PathBuf>,
+    /// `ntsprocesses`.
+    pub processes: i32,
+    /// `maxntsconnections`.
+    pub max_connections: i32,
+    /// `ntsntpserver`.
+    pub ntp_server: Option<String>,
+    /// `ntsrotate`, s; 0: keys come from outside.
+    pub rotate: i32,
+    /// `ntsratelimit`.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// The real-time clock (`rtcsync` is in [`ClockConfig`]).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RtcConfig {
+    /// `rtcfile`.
+    pub file: Option<PathBuf>,
+    /// `rtcdevice`.
+    pub device: Option<PathBuf>,
+    /// `rtcautotrim`, s; 0 is off.
+    pub auto_trim: f64,
+    /// `rtconutc`.
+    pub utc: bool,
+    /// `hwclockfile`.
+    pub hwclock_file: Option<PathBuf>,
+}
+
+/// Hardware timestamping and the PTP transport.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HardwareConfig {
+    /// `hwtimestamp` lines in order.
+    pub timestamping: Vec<HwTimestampConfig>,
+    /// `hwtstimeout`, s.
+    pub tx_timeout: f64,
+    /// `maxtxbuffers`.
+    pub max_tx_buffers: i32,
+    /// `ptpport`; 0 is off.
+    pub ptp_port: u16,
+    /// `ptpdomain`.
+    pub ptp_domain: u8,
+}
+
+/// `hwtimestamp`, as said (not yet clamped).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HwTimestampConfig {
+    /// Interface, or `*` for all.
+    pub interface: String,
+    /// Shortest interval between readings of the card's clock, log₂ s.
+    pub minpoll: i32,
+    /// Longest; `None`: `minpoll` + 1.
+    pub maxpoll: Option<i32>,
+    /// Fewest samples kept.
+    pub min_samples: i32,
+    /// Most samples kept.
+    pub max_samples: i32,
+    /// Assumed precision, s.
+    pub precision: f64,
+    /// Added to transmit times, s.
+    pub tx_compensation: f64,
+    /// Subtracted from receive times, s.
+    pub rx_compensation: f64,
+    /// Without cross-timestamping.
+    pub no_cross: bool,
+    /// Which packets the card stamps; `None`: the narrowest that includes NTP.
+    pub rx_filter: Option<RxFilter>,
+}
+
+/// `hwtimestamp … rxfilter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RxFilter {
+    /// All packets.
+    All,
+    /// NTP packets.
+    Ntp,
+    /// PTP packets.
+    Ptp,
+    /// None.
+    None,
 }
 
 impl Default for Config {
@@ -443,6 +759,10 @@ impl Default for Config {
                 device: None,
                 refresh: 1_209_600.0,
             },
+            refclocks: Vec::new(),
+            nts: NtsConfig::default(),
+            rtc: RtcConfig::default(),
+            hardware: HardwareConfig::default(),
         }
     }
 }
@@ -463,6 +783,13 @@ impl Default for ClockConfig {
             log_change: 1.0,
             drift_file: None,
             drift_interval: 3600.0,
+            fallback_drift: None,
+            leap_zone: None,
+            leap_list: None,
+            smooth: None,
+            temperature: None,
+            manual: false,
+            initial_step: None,
         }
     }
 }
@@ -510,6 +837,10 @@ impl Default for ServerConfig {
             client_log_limit: 524_288,
             no_client_log: false,
             dscp: 0,
+            access_names: Vec::new(),
+            rate_limit: None,
+            broadcasts: Vec::new(),
+            signd_dir: None,
         }
     }
 }
@@ -524,6 +855,35 @@ impl Default for ControlConfig {
             socket: None,
             device: None,
             open: vec![Activity, Manual, Rtcdata, Smoothing, Sourcename, Sources, Sourcestats, Tracking],
+            access_names: Vec::new(),
+            rate_limit: None,
         }
+    }
+}
+
+impl Default for NtsConfig {
+    fn default() -> Self {
+        Self {
+            dump_dir: None,
+            aeads: vec![30, 15],
+            refresh: 2_419_200,
+            trusted_certs: Vec::new(),
+            no_system_cert: false,
+            no_cert_time_check: 0,
+            port: 4460,
+            server_certs: Vec::new(),
+            server_keys: Vec::new(),
+            processes: 1,
+            max_connections: 100,
+            ntp_server: None,
+            rotate: 604_800,
+            rate_limit: None,
+        }
+    }
+}
+
+impl Default for HardwareConfig {
+    fn default() -> Self {
+        Self { timestamping: Vec::new(), tx_timeout: 0.001, max_tx_buffers: 0, ptp_port: 0, ptp_domain: 123 }
     }
 }

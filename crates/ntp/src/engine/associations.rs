@@ -3,6 +3,7 @@
 use super::{Action, Actions, Engine, Meta, PacketBuf, Severity, SocketSpec, Stamp, TxToken};
 use crate::clock::Clock;
 use crate::config::SourceKind;
+use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId, SourceId};
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured, Request};
@@ -185,8 +186,8 @@ impl Engine {
         let request = source.request.as_ref();
         checks::answers(&mut passed, &packet, request.map(|r| r.nonce), source.last_stamps());
         checks::fit(&mut passed, &packet);
-        // Keys and NTS are refused by the configuration for now, so nothing here claims to be authentic.
-        passed.set(Check::Authentic, true);
+        // Keys and NTS cannot be verified yet: a source that asks for them is not used without.
+        passed.set(Check::Authentic, source.config.key == 0 && !source.config.nts);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
         if kiss && passed.passed(Check::Origin) {
             self.on_kiss_rate(now, index, out);
@@ -289,10 +290,8 @@ impl Engine {
         let own_address = meta.to.or(self.local_address(id));
         let source = &mut self.sources[index];
         let sample = &measured.sample;
-        let local_offset = sample.offset_nanos().saturating_add(
-            sample.v.nanos().saturating_sub(self.discipline.timeline().to_raw(sample.v).nanos()),
-        ) as f64
-            * 1e-9;
+        let local_offset =
+            Theta::from_nanos(sample.offset_nanos()) - self.discipline.belief().theta_at(sample.v);
         source.seen.last = Some(LastResponse {
             packet: *packet,
             local: own_address,
@@ -315,6 +314,7 @@ impl Engine {
         if passed.good() && !near_leap {
             source.seen.good = source.seen.good.wrapping_add(1);
             let error_ratio = prediction_error(source, measured);
+            let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
             source.stats.push(sample);
             let (samples, target) = (source.stats.samples(), source.config.poll_target);
             let was_burst = source.poll.in_burst();
@@ -322,7 +322,7 @@ impl Engine {
             if was_burst && !source.poll.in_burst() {
                 self.after_burst(now, index);
             }
-            self.record_statistics(now, index, out);
+            self.record_statistics(index, before, out);
         } else if source.request.as_ref().is_none_or(|r| !r.presend) {
             source.poll.on_refused(passed.synchronised());
         }
@@ -427,9 +427,9 @@ impl Engine {
         }
     }
 
-    fn record_statistics(&mut self, now: Now, index: usize, out: &mut Actions) {
+    fn record_statistics(&mut self, index: usize, before: Option<(f64, f64)>, out: &mut Actions) {
         if self.log.statistics
-            && let Some(record) = self.statistics_record(now, index)
+            && let Some(record) = self.statistics_record(index, before)
         {
             out.push(Action::Record(record));
         }
@@ -441,7 +441,7 @@ fn prediction_error(source: &Source, measured: &Measured) -> f64 {
     let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return 0.0 };
     let sample = &measured.sample;
     let predicted = estimate.predict(sample.v);
-    let error = crate::estimator::Theta::from_nanos(sample.offset_nanos()) - predicted;
+    let error = Theta::from_nanos(sample.offset_nanos()) - predicted;
     let allowed = sample.dispersion + sample.delay().abs() / 2.0 + estimate.std_dev;
     error.abs() / allowed.max(1e-9)
 }

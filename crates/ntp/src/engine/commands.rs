@@ -1,1 +1,448 @@
-//! State-changing commands.
+//! Commands of the control protocol that change something, and the [`Backend`] that ties reports and commands to
+//! one engine at one instant.
+
+use super::names::InUse;
+use super::{Action, Actions, Engine, Severity};
+use crate::clock::Clock;
+use crate::config::{AccessRule, LocalConfig, SourceConfig};
+use crate::control::actions::{SourceFilter, SourceOption, SourceRef};
+use crate::control::activity::Activity;
+use crate::control::authdata::AuthData;
+use crate::control::clients::{Clients, ClientsQuery};
+use crate::control::ntpdata::NtpData;
+use crate::control::selectdata::SelectData;
+use crate::control::serverstats::ServerStats;
+use crate::control::sources::SourceData;
+use crate::control::sourcestats::SourceStats;
+use crate::control::tracking::Tracking;
+use crate::control::{AccessList, Backend, Change, Origin, Status};
+use crate::report::{Address, SelectOptions};
+use crate::source::poll;
+use crate::source::poll::Line;
+use crate::time::Now;
+use core::net::IpAddr;
+use std::sync::Arc;
+
+/// Sources at most (the control protocol's users know this limit).
+const MAX_SOURCES: usize = 65_536;
+/// Requests in a burst at most, so that a typo does not become a flood.
+const MAX_BURST: i32 = 1000;
+
+/// An operator at the engine: the engine, the clock and the instant of one request.
+pub struct Operator<'a> {
+    /// The engine.
+    pub engine: &'a mut Engine,
+    /// The clock it steers.
+    pub clock: &'a mut dyn Clock,
+    /// When the request came.
+    pub now: Now,
+    /// What it leads to.
+    pub out: &'a mut Actions,
+}
+
+impl Backend for Operator<'_> {
+    fn command_access(&self, address: IpAddr) -> bool {
+        self.engine.command_access.check(address)
+    }
+    fn count_command(&mut self, _from: Origin) -> bool {
+        self.engine.command_hits = self.engine.command_hits.wrapping_add(1);
+        true
+    }
+    fn tracking(&self) -> Tracking {
+        self.engine.tracking(self.now)
+    }
+    fn source_count(&self) -> u32 {
+        self.engine.sources.len() as u32
+    }
+    fn source_data(&self, index: u32) -> Option<SourceData> {
+        self.engine.source_data(self.now, index as usize)
+    }
+    fn source_stats(&self, index: u32) -> Option<SourceStats> {
+        self.engine.source_stats(self.now, index as usize)
+    }
+    fn select_data(&self, index: u32) -> Option<SelectData> {
+        self.engine.select_data(self.now, index as usize)
+    }
+    fn ntp_data(&self, source: &Address) -> Option<NtpData> {
+        self.engine.ntp_data(self.engine.source_at(source)?)
+    }
+    fn auth_data(&self, source: &Address) -> Option<AuthData> {
+        self.engine.auth_data(self.engine.source_at(source)?)
+    }
+    fn source_name(&self, source: &Address) -> Option<String> {
+        let index = self.engine.source_at(source)?;
+        Some(self.engine.sources[index].config.name.clone())
+    }
+    fn activity(&self) -> Activity {
+        self.engine.activity()
+    }
+    fn server_stats(&self) -> ServerStats {
+        self.engine.server_stats()
+    }
+    fn clients(&mut self, _query: ClientsQuery) -> Result<Clients, Status> {
+        Err(Status::Inactive)
+    }
+    fn access_check(&self, list: AccessList, address: IpAddr) -> bool {
+        match list {
+            AccessList::Ntp => self.engine.serve_config.access.check(address),
+            AccessList::Command => self.engine.command_access.check(address),
+        }
+    }
+    fn change(&mut self, change: &Change) -> Status {
+        let status = self.engine.change(self.now, self.clock, change, self.out);
+        self.engine.finish(self.now);
+        status
+    }
+}
+
+/// Success or not.
+fn status(done: bool, otherwise: Status) -> Status {
+    if done { Status::Success } else { otherwise }
+}
+
+impl Engine {
+    fn change(&mut self, now: Now, clock: &mut dyn Clock, change: &Change, out: &mut Actions) -> Status {
+        match change {
+            Change::Online(filter) => self.set_online(now, *filter, true, out),
+            Change::Offline(filter) => self.set_online(now, *filter, false, out),
+            Change::Burst { sources, good, total } => self.burst(now, *sources, *good, *total),
+            Change::SetOption(address, option) => self.set_option(address, *option, out),
+            Change::SelectOptions { source, mask, options } => {
+                self.select_options(*source, *mask, *options, out)
+            }
+            Change::Offset { source, offset } => self.set_source_offset(*source, *offset, out),
+            Change::AddSource(config) => self.add_by_command(now, config, out),
+            Change::DeleteSource(address) => self.delete(address, out),
+            Change::OnOffline => self.check_routes(out),
+            Change::Refresh => {
+                self.resolve_all(true, out);
+                Status::Success
+            }
+            Change::ResetSources => self.reset_sources(now, out),
+            Change::Reselect => self.reselect(now, clock, out),
+            Change::ReselectDistance(distance) => {
+                self.select_options.reselect_distance = *distance;
+                said(out, format!("New reselect distance {distance:.6}"))
+            }
+            Change::MakeStep => self.step_now(now, clock, out),
+            Change::ConfigureMakeStep { limit, threshold } => {
+                self.step_rule.makestep = Some((*threshold, *limit));
+                said(out, format!("New makestep {threshold:.6} {limit}"))
+            }
+            Change::MaxUpdateSkew(skew) => {
+                self.clock_config.max_update_skew = skew.abs();
+                said(out, format!("New maxupdateskew {:.6} ppm", skew * 1e6))
+            }
+            Change::AdjustFrequency(fast) => self.adjust_frequency(now, clock, *fast, out),
+            Change::AdjustOffset(fast) => self.adjust_offset(now, clock, *fast, out),
+            Change::Local(local) => self.set_local(*local, out),
+            Change::Allow(list, rule) => self.set_access(*list, rule, out),
+            Change::Dump => act(out, Action::SaveDumps),
+            Change::CycleLogs => act(out, Action::CycleLogs),
+            Change::Rekey => act(out, Action::Rekey),
+            Change::ReloadSources => act(out, Action::ReloadSources),
+            Change::Shutdown => {
+                out.log(Severity::Info, "Received shutdown command");
+                act(out, Action::Exit(0))
+            }
+            Change::WriteRtc | Change::TrimRtc => Status::NoRtc,
+            Change::Manual(_) | Change::ManualDelete(_) | Change::SmoothTime(_) => Status::NotEnabled,
+        }
+    }
+
+    fn set_online(&mut self, now: Now, filter: SourceFilter, online: bool, out: &mut Actions) -> Status {
+        let mut any = self.sources.is_empty() && filter == SourceFilter::ALL;
+        for index in 0..self.sources.len() {
+            let source = &self.sources[index];
+            if !filter.matches(source.report_address()) {
+                continue;
+            }
+            any = true;
+            let (id, was) = (source.id, source.poll.active());
+            if online {
+                self.bring_online(now, id);
+            } else {
+                self.take_offline(index);
+            }
+            let source = &self.sources[index];
+            if was != online {
+                let line = if online { "online" } else { "offline" };
+                out.log(Severity::Info, format!("Source {} {line}", source.label()));
+            }
+        }
+        if online {
+            self.resolve_all(false, out);
+        }
+        status(any, Status::NoSuchSource)
+    }
+
+    fn burst(&mut self, now: Now, filter: SourceFilter, good: i32, total: i32) -> Status {
+        if good < 1 || total < 1 {
+            return Status::Invalid;
+        }
+        let mut any = false;
+        for index in 0..self.sources.len() {
+            if !filter.matches(self.sources[index].report_address()) {
+                continue;
+            }
+            any = true;
+            let source = &mut self.sources[index];
+            if source.remote.is_some() && !source.poll.in_burst() {
+                source.poll.start_burst(good.min(MAX_BURST) as u32, total.min(MAX_BURST) as u32);
+                self.schedule(now, index, super::INITIAL_DELAY);
+            }
+        }
+        status(any, Status::NoSuchSource)
+    }
+
+    fn set_option(&mut self, address: &Address, option: SourceOption, out: &mut Actions) -> Status {
+        let Some(index) = self.source_at(address) else { return Status::NoSuchSource };
+        let source = &mut self.sources[index];
+        let in_range = |value: i32| (poll::MIN_POLL..=poll::MAX_POLL).contains(&value);
+        let what = match option {
+            SourceOption::Minpoll(value) | SourceOption::Maxpoll(value) if !in_range(value) => {
+                return Status::Success;
+            }
+            SourceOption::Minpoll(value) => {
+                source.poll.min = value;
+                source.poll.max = source.poll.max.max(value);
+                format!("minpoll {value}")
+            }
+            SourceOption::Maxpoll(value) => {
+                source.poll.max = value;
+                source.poll.min = source.poll.min.min(value);
+                format!("maxpoll {value}")
+            }
+            SourceOption::MaxDelay(value) => {
+                source.config.max_delay = value;
+                format!("maxdelay {value:.6}")
+            }
+            SourceOption::MaxDelayRatio(value) => {
+                source.config.max_delay_ratio = value;
+                format!("maxdelayratio {value:.6}")
+            }
+            SourceOption::MaxDelayDevRatio(value) => {
+                source.config.max_delay_dev_ratio = value;
+                format!("maxdelaydevratio {value:.6}")
+            }
+            SourceOption::MinStratum(value) => {
+                source.config.min_stratum = value.clamp(0, 15);
+                format!("minstratum {value}")
+            }
+            SourceOption::PollTarget(value) => {
+                source.config.poll_target = value.max(1);
+                format!("polltarget {value}")
+            }
+        };
+        (source.config.minpoll, source.config.maxpoll) = (source.poll.min, source.poll.max);
+        source.poll.limit();
+        said(out, format!("Source {} new {what}", source.label()))
+    }
+
+    fn source_named(&self, source: SourceRef) -> Option<usize> {
+        match source {
+            SourceRef::Address(address) => self.source_at(&address),
+            SourceRef::RefId(_) => None, // only reference clocks are named so
+        }
+    }
+
+    fn select_options(
+        &mut self,
+        source: SourceRef,
+        mask: SelectOptions,
+        options: SelectOptions,
+        out: &mut Actions,
+    ) -> Status {
+        let Some(index) = self.source_named(source) else { return Status::NoSuchSource };
+        let config = &mut self.sources[index].config;
+        config.noselect = config.noselect && !mask.noselect || options.noselect;
+        config.prefer = config.prefer && !mask.prefer || options.prefer;
+        config.trust = config.trust && !mask.trust || options.trust;
+        config.require = config.require && !mask.require || options.require;
+        let label = self.sources[index].label();
+        said(out, format!("Source {label} selection options modified"))
+    }
+
+    fn set_source_offset(&mut self, source: SourceRef, offset: f64, out: &mut Actions) -> Status {
+        let Some(index) = self.source_named(source) else { return Status::NoSuchSource };
+        if !offset.is_finite() {
+            return Status::Invalid;
+        }
+        let source = &mut self.sources[index];
+        let change = crate::time::seconds_to_nanos(offset - source.config.offset);
+        source.config.offset = offset;
+        source.stats.add_offset(change);
+        said(out, format!("Source {} new offset {offset:.6}", source.label()))
+    }
+
+    fn add_by_command(&mut self, now: Now, config: &SourceConfig, out: &mut Actions) -> Status {
+        if config.name.is_empty() || config.name.contains(char::is_whitespace) {
+            return Status::InvalidName;
+        }
+        if self.sources.len() >= MAX_SOURCES {
+            return Status::TooManySources;
+        }
+        match self.add_configured(now, config.clone(), out) {
+            Ok(()) => {
+                let kind = if config.kind == crate::config::SourceKind::Pool { "pool" } else { "source" };
+                said(out, format!("Added {kind} {}", config.name))
+            }
+            Err(InUse::Address) => Status::SourceAlreadyKnown,
+            Err(InUse::WrongFamily) => Status::InvalidFamily,
+        }
+    }
+
+    fn delete(&mut self, address: &Address, out: &mut Actions) -> Status {
+        let Some(index) = self.source_at(address) else { return Status::NoSuchSource };
+        let label = self.sources[index].label();
+        self.remove_source(index, out);
+        said(out, format!("Removed source {label}"))
+    }
+
+    /// Asks for every source whether there is a route to it.
+    fn check_routes(&mut self, out: &mut Actions) -> Status {
+        for source in &self.sources {
+            if let Some(remote) = source.remote {
+                out.push(Action::CheckRoute { source: source.id, remote });
+            }
+        }
+        self.resolve_all(false, out);
+        Status::Success
+    }
+
+    fn reset_sources(&mut self, now: Now, out: &mut Actions) -> Status {
+        for source in &mut self.sources {
+            source.reset();
+        }
+        self.announced = None;
+        self.select_options.selected_before = false;
+        self.unsynchronise();
+        for index in 0..self.sources.len() {
+            self.sources[index].poll.reset();
+            if self.sources[index].poll.active() && self.sources[index].remote.is_some() {
+                self.schedule(now, index, super::INITIAL_DELAY * (index + 1) as f64);
+            }
+        }
+        said(out, "Reset all sources".into())
+    }
+
+    fn reselect(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) -> Status {
+        for source in &mut self.sources {
+            source.select =
+                crate::select::SelectState { distant: source.select.distant, ..Default::default() };
+        }
+        self.update_selection(now, clock, None, out);
+        Status::Success
+    }
+
+    fn step_now(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) -> Status {
+        if let Err(error) = self.step_clock(now, clock, out) {
+            out.log(Severity::Error, format!("Could not step system clock: {error}"));
+            return Status::Failed;
+        }
+        Status::Success
+    }
+
+    fn adjust_frequency(&mut self, now: Now, clock: &mut dyn Clock, fast: f64, out: &mut Actions) -> Status {
+        let frequency = (1.0 + self.frequency()) * (1.0 - fast) - 1.0;
+        let result = self.discipline.set_frequency(now, clock, frequency);
+        self.clock_result("set the frequency of", result, out);
+        said(out, format!("Accumulated delta freq of {:.3}ppm", fast * 1e6))
+    }
+
+    fn adjust_offset(&mut self, now: Now, clock: &mut dyn Clock, fast: f64, out: &mut Actions) -> Status {
+        if !fast.is_finite() {
+            return Status::Invalid;
+        }
+        self.discipline.shift_truth(-fast);
+        let result = self.discipline.slew_pending(now, clock);
+        self.clock_result("slew", result, out);
+        said(out, format!("Accumulated delta offset of {fast:.6} seconds"))
+    }
+
+    fn set_local(&mut self, local: Option<LocalConfig>, out: &mut Actions) -> Status {
+        self.local = local.map(|l| LocalConfig { stratum: l.stratum.clamp(1, 15), ..l });
+        let what = if local.is_some() { "Enabled" } else { "Disabled" };
+        said(out, format!("{what} local reference mode"))
+    }
+
+    fn set_access(&mut self, list: AccessList, rule: &AccessRule, out: &mut Actions) -> Status {
+        let kind = match list {
+            AccessList::Ntp => {
+                let mut config = (*self.serve_config).clone();
+                config.access.set(rule);
+                self.serve_config = Arc::new(config);
+                self.responder.set_config(Arc::clone(&self.serve_config));
+                self.server_state.generation = self.server_state.generation.wrapping_add(1);
+                "NTP"
+            }
+            AccessList::Command => {
+                self.command_access.set(rule);
+                "command"
+            }
+        };
+        let verb = if rule.allow { "Allowed" } else { "Denied" };
+        let all = if rule.all { " all" } else { "" };
+        let from = rule.subnet.map_or_else(
+            || "any address".to_owned(),
+            |s| {
+                let full = if s.address.is_ipv4() { 32 } else { 128 };
+                if s.prefix >= full { s.address.to_string() } else { format!("{}/{}", s.address, s.prefix) }
+            },
+        );
+        said(out, format!("{verb}{all} {kind} access from {from}"))
+    }
+
+    /// Sources of the source folders: unchanged ones keep their state, others go and come.
+    pub fn set_sourcedir_sources(&mut self, now: Now, list: &[SourceConfig], out: &mut Actions) {
+        let gone: Vec<SourceConfig> =
+            self.directory_sources.iter().filter(|old| !list.contains(old)).cloned().collect();
+        for old in gone {
+            self.remove_named(&old, out);
+        }
+        let kept: Vec<SourceConfig> =
+            self.directory_sources.iter().filter(|old| list.contains(old)).cloned().collect();
+        self.directory_sources = kept;
+        for new in list {
+            if self.directory_sources.contains(new) {
+                continue;
+            }
+            match self.add_configured(now, new.clone(), out) {
+                Ok(()) => {
+                    out.log(Severity::Info, format!("Added source {}", new.name));
+                    self.directory_sources.push(new.clone());
+                }
+                Err(_) => {
+                    out.log(Severity::Error, format!("Could not add source {} : Already in use", new.name))
+                }
+            }
+        }
+        self.finish(now);
+    }
+
+    /// Removes all members of a configured name.
+    fn remove_named(&mut self, config: &SourceConfig, out: &mut Actions) {
+        while let Some(index) = self.sources.iter().position(|s| s.config.name == config.name) {
+            let label = self.sources[index].label();
+            self.remove_source(index, out);
+            out.log(Severity::Info, format!("Removed source {label}"));
+        }
+    }
+
+    /// Is any source asked? (For `-q`: nothing to wait for otherwise.)
+    pub fn any_active(&self) -> bool {
+        self.sources.iter().any(|s| s.poll.line != Line::Offline)
+    }
+}
+
+/// Says it and succeeds.
+fn said(out: &mut Actions, text: String) -> Status {
+    out.log(Severity::Info, text);
+    Status::Success
+}
+
+/// Does it and succeeds.
+fn act(out: &mut Actions, action: Action) -> Status {
+    out.push(action);
+    Status::Success
+}

@@ -8,14 +8,17 @@
 //! control protocol.
 
 mod associations;
+mod commands;
 mod dumps;
 pub mod io;
 mod leap;
 mod names;
 mod records;
+mod reports;
 mod serving;
 mod steering;
 
+pub use commands::Operator;
 pub use io::{
     Action, Actions, Input, LogLine, Meta, PACKET_CAPACITY, PacketBuf, Severity, SocketSpec, Stamp,
     StampSource, TxToken,
@@ -109,11 +112,15 @@ pub struct Engine {
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
+    /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
+    error_before_update: f64,
 
     // What is served.
     responder: Responder,
     server_state: ServerState,
     serve_config: Arc<ServeConfig>,
+    command_access: AccessTable,
+    command_hits: u64,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
@@ -174,9 +181,12 @@ impl Engine {
             leap: LeapWatch::default(),
             precision,
             drift_saved: None,
+            error_before_update: 1.5,
             responder,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             serve_config,
+            command_access: AccessTable::new(&config.control.access),
+            command_hits: 0,
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),

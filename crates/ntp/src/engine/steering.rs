@@ -370,6 +370,7 @@ impl Engine {
                 return;
             }
         }
+        self.error_before_update = self.root_distance(now) + self.discipline.pending(now.raw).abs();
         let residual = combined.frequency - self.discipline.belief().frequency;
         let moved = self.discipline.believe(now, &correction);
         if moved.abs() > self.clock_config.log_change {
@@ -580,9 +581,8 @@ impl Engine {
     }
 
     fn record_tracking(&mut self, now: Now, out: &mut Actions) {
-        if let Some(record) = self.tracking_record(now) {
-            out.push(Action::Record(record));
-        }
+        let record = self.tracking_record(now);
+        out.push(Action::Record(record));
     }
 }
 

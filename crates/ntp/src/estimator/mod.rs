@@ -6,16 +6,22 @@
 //! [`Estimate`]. Read [`Theta`] and [`Estimate`] first; everything behind `SourceStats` may be replaced by a
 //! better estimator without a change elsewhere.
 
+pub mod filter;
+mod learn;
 pub mod quantile;
 pub mod regress;
+#[cfg(test)]
+mod tests;
 mod theta;
 
 pub use theta::Theta;
 
 use crate::sample::Sample;
-use crate::time::{NANOS, OscTime};
+use crate::time::OscTime;
+use filter::{Jump, Noise};
+use learn::Window;
 use quantile::DelayHistory;
-use regress::{Line, Noise, Point};
+use regress::{Point, Residuals};
 
 /// Samples kept of one source, the newest ones.
 pub const MAX_SAMPLES: usize = 64;
@@ -59,6 +65,24 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// What one or two samples tell: an offset as uncertain as its round trip, and no frequency.
+    fn unknown(sample: &Sample) -> Self {
+        let delay = sample.delay().abs();
+        Self {
+            v: sample.v,
+            theta: Theta::from_nanos(sample.offset_nanos()),
+            offset_sd: delay / 2.0 + sample.dispersion.abs(),
+            frequency: 0.0,
+            frequency_sd: UNKNOWN_SKEW,
+            covariance: 0.0,
+            wander: 0.0,
+            skew: UNKNOWN_SKEW,
+            std_dev: UNKNOWN_STD_DEV,
+            delay,
+            samples: 1,
+        }
+    }
+
     /// True when enough samples were there to know the frequency.
     pub fn has_frequency(&self) -> bool {
         self.samples >= MIN_FIT
@@ -116,7 +140,11 @@ pub struct SourceStats {
     first: usize,
     /// Samples that the last push cut off.
     dropped: usize,
-    noise: Noise,
+    /// Index of the oldest sample that the filter sees.
+    start: usize,
+    noise: Option<Noise>,
+    /// The newest jump of the frequency, `at` an index of the ring.
+    jump: Option<Jump>,
     delays: DelayHistory,
     estimate: Option<Estimate>,
     runs: usize,
@@ -144,7 +172,9 @@ impl SourceStats {
             count: 0,
             first: 0,
             dropped: 0,
-            noise: Noise::default(),
+            start: 0,
+            noise: None,
+            jump: None,
             delays: DelayHistory::default(),
             estimate: None,
             runs: 0,
@@ -170,6 +200,8 @@ impl SourceStats {
             self.ring.copy_within(1.., 0);
             self.count -= 1;
             self.first = self.first.saturating_sub(1);
+            self.start = self.start.saturating_sub(1);
+            self.jump = self.jump.filter(|jump| jump.at > 1).map(|jump| Jump { at: jump.at - 1, ..jump });
         }
         self.ring[self.count] = *sample;
         self.count += 1;
@@ -271,29 +303,66 @@ impl SourceStats {
 }
 
 impl SourceStats {
-    /// Fits the line to the window, after cutting off what it no longer describes.
+    /// Fits everything anew after a change of the samples.
     fn refit(&mut self) {
         let Some(newest) = self.last().copied() else { return };
-        let window = self.options.most();
-        self.first = self.first.max(self.count.saturating_sub(window));
+        let oldest = self.count.saturating_sub(self.options.most());
+        self.first = self.first.max(oldest);
+        self.start = self.start.max(oldest);
         let base = newest.offset_nanos();
         let mut points = [Point::default(); MAX_SAMPLES];
         for (point, sample) in points.iter_mut().zip(&self.ring[..self.count]) {
             *point = Point::new(sample, newest.v, base);
         }
-        let line = regress::fit(&points[self.first..self.count], &mut self.noise).unwrap_or_default();
+        let points = &points[..self.count];
+        let residuals = self.cut(points);
+        self.estimate = Some(Estimate::unknown(&newest));
+        let window = &points[self.start..];
+        if window.len() < MIN_FIT || window[0].t >= 0.0 || !window.iter().all(Point::is_sane) {
+            return;
+        }
+        let jump = self.jump.map(|jump| Jump { at: jump.at - self.start, ..jump });
+        let mut window = Window::new(window, self.noise, jump);
+        window.learn();
+        let obsolete = window.seek_jump();
+        let state = window.finish();
+        let noise = window.noise;
+        self.jump = window.jump.map(|jump| Jump { at: jump.at + self.start, ..jump });
+        self.start += obsolete;
+        if !state.is_sound() {
+            (self.noise, self.jump) = (None, None);
+            return;
+        }
+        self.noise = Some(noise);
+        self.asymmetry = 0.5 * (noise.forward - noise.backward) / (noise.forward + noise.backward);
+        let frequency_sd = libm::sqrt(state.p[1][1]);
         self.estimate = Some(Estimate {
             v: newest.v,
-            theta: Theta::from_nanos(base) + line.offset,
-            offset_sd: libm::sqrt(line.offset_var),
-            frequency: line.frequency,
-            frequency_sd: libm::sqrt(line.frequency_var),
-            covariance: line.covariance,
-            wander: 1e-9,
-            skew: 2.0 * libm::sqrt(line.frequency_var),
-            std_dev: self.noise.forward,
-            delay: line.delay,
+            theta: Theta::from_nanos(base) + state.x[0],
+            offset_sd: libm::sqrt(state.p[0][0]),
+            frequency: state.x[1],
+            frequency_sd,
+            covariance: state.p[0][1],
+            wander: noise.wander,
+            skew: 2.0 * frequency_sd,
+            std_dev: residuals.std_dev,
+            delay: state.x[2],
             samples: self.samples(),
         });
+    }
+
+    /// Drops the oldest samples from the reported line until it is straight.
+    fn cut(&mut self, points: &[Point]) -> Residuals {
+        let start = self.first;
+        loop {
+            let window = &points[self.first..];
+            let residuals = Residuals::new(window, &regress::fit(window));
+            if residuals.is_straight() || window.len() <= self.options.least() {
+                self.dropped = self.first - start;
+                self.runs = residuals.runs;
+                return residuals;
+            }
+            self.first += 1;
+        }
     }
 }

@@ -156,7 +156,7 @@ impl Tree {
         let last = levels.saturating_sub(1);
         // A prefix that ends inside the nibble stands for 2, 4 or 8 entries side by side.
         let width = 1usize << levels.wrapping_mul(BITS).wrapping_sub(prefix);
-        let first = nibble(address, last) / width * width;
+        let first = nibble(address, last) & !width.wrapping_sub(1);
         for index in first..first.wrapping_add(width) {
             let entry = self.overwritten(self.entry(node, index), value, all);
             self.store(node, index, entry);

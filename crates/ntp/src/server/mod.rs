@@ -16,7 +16,7 @@ pub use state::{ServerState, SyncedState};
 use crate::engine::io::Stamp;
 use crate::rng::Rng;
 use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
-use crate::wire::extension::{MAX_PACKET_LEN, Mac, Tail};
+use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
 use crate::wire::header::HEADER_LEN;
 use crate::wire::{Mode, Packet};
 use core::net::{IpAddr, SocketAddr};
@@ -144,6 +144,9 @@ impl Responder {
             Mac::CryptoNak => return Err(Reject::CryptoNak),
             Mac::Present { .. } => return Err(Reject::UnknownKey),
         }
+        if tail.fields().any(|field| NTS_KINDS.contains(&field.kind)) {
+            return Err(Reject::NtsUnavailable);
+        }
         let rx = datagram.rx.time;
         if rx < state.earliest {
             return Err(Reject::StaleStamp);
@@ -182,7 +185,7 @@ fn examine(datagram: &Datagram<'_>) -> Result<(Packet, Mode), Reject> {
     if len > MAX_PACKET_LEN {
         return Err(Reject::TooLong);
     }
-    if len % 4 != 0 {
+    if !len.is_multiple_of(4) {
         return Err(Reject::OddLength);
     }
     if !(1..=4).contains(&request.version) {

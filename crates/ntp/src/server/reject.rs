@@ -45,6 +45,8 @@ rejects! {
     UnknownKey = "unknown_key",
     /// A crypto-NAK: no request.
     CryptoNak = "crypto_nak",
+    /// Asks for network time security, which this server does not have: the client could not use a plain reply.
+    NtsUnavailable = "nts_unavailable",
     /// Received before the clock was stepped: its receive time would be wrong.
     StaleStamp = "stale_stamp",
 }

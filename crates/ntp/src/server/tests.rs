@@ -162,6 +162,22 @@ fn extension_fields_are_ignored_if_they_add_up() {
 }
 
 #[test]
+fn fields_of_network_time_security_get_no_plain_answer() {
+    for (kind, expected) in [
+        (0x0104u16, Err(Reject::NtsUnavailable)),
+        (0x0204, Err(Reject::NtsUnavailable)),
+        (0x0304, Err(Reject::NtsUnavailable)),
+        (0x0404, Err(Reject::NtsUnavailable)),
+        (0x0504, Ok(Mode::Server)),
+        (0x8104, Ok(Mode::Server)),
+    ] {
+        let mut bytes = with_fields(4, &[16, 28]);
+        bytes[64..66].copy_from_slice(&kind.to_be_bytes());
+        assert_eq!(verdict(&bytes), expected, "{kind:04x}");
+    }
+}
+
+#[test]
 fn authentication_without_keys_gets_no_answer() {
     for (len, expected) in [(4, Reject::CryptoNak), (20, Reject::UnknownKey), (24, Reject::UnknownKey)] {
         for version in 1..=4 {

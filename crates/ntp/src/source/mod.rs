@@ -54,6 +54,8 @@ pub struct Source {
     pub bad_updates: u32,
     /// Polls in a row without an answer while unreachable.
     pub unreach_count: u32,
+    /// Leap indicator from a dump, until the source answers.
+    pub restored_leap: Option<Leap>,
     /// Counters and the last response, for reports.
     pub seen: Seen,
 }
@@ -125,6 +127,7 @@ impl Source {
             select: SelectState::default(),
             bad_updates: 0,
             unreach_count: 0,
+            restored_leap: None,
             seen: Seen::default(),
         }
     }
@@ -136,6 +139,7 @@ impl Source {
         self.select = SelectState::default();
         self.bad_updates = 0;
         self.unreach_count = 0;
+        self.restored_leap = None;
         self.seen.last = None;
     }
 
@@ -173,7 +177,8 @@ impl Source {
 
     /// Leap indicator of the last response.
     pub fn leap(&self) -> Leap {
-        self.seen.last.map_or(Leap::Unsynchronised, |last| last.packet.leap)
+        let restored = self.restored_leap.unwrap_or(Leap::Unsynchronised);
+        self.seen.last.map_or(restored, |last| last.packet.leap)
     }
 
     /// Timestamps of the last valid response, to recognise a copy of it.

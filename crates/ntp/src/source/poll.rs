@@ -9,6 +9,9 @@ pub const MAX_POLL: i32 = 24;
 /// Requests sent at most in an initial burst, and good answers that end it.
 const IBURST_TOTAL: u32 = 8;
 const IBURST_GOOD: u32 = 4;
+/// First interval after an initial burst, s; it doubles until the poll interval is reached. Six seconds of samples
+/// know the frequency to some 100 ppm only; without the ramp that error would stand for a whole poll interval.
+const RAMP_START: f64 = 8.0;
 /// Round trip up to which a source may be asked more often than once a second, s.
 const SUBSECOND_MAX_DELAY: f64 = 0.01;
 /// Longest time between two requests of a burst, s.
@@ -48,6 +51,8 @@ pub struct Poll {
     pub unanswered: u32,
     /// Extra intervals to wait once (kiss code RATE).
     penalty: u32,
+    /// Interval of the next poll while an initial burst fades into regular polling, s.
+    ramp: Option<f64>,
     /// The next request is an extra one that warms up the path (`presend`).
     pub presend_due: bool,
 }
@@ -65,6 +70,7 @@ impl Poll {
             score: 0.0,
             unanswered: 0,
             penalty: 0,
+            ramp: None,
             presend_due: false,
         }
     }
@@ -77,6 +83,7 @@ impl Poll {
                 self.unanswered = 0;
                 if config.iburst {
                     self.start_burst(IBURST_GOOD, IBURST_TOTAL);
+                    self.ramp = Some(RAMP_START);
                 }
             }
             Line::BurstOffline => self.line = Line::BurstOnline,
@@ -180,6 +187,7 @@ impl Poll {
     pub fn on_rate(&mut self) {
         self.unanswered = 0;
         self.end_burst();
+        self.ramp = None;
         self.penalty = 4;
     }
 
@@ -194,6 +202,11 @@ impl Poll {
             self.score += 1.0;
         }
         self.limit();
+    }
+
+    /// Progress towards the next exponent, −1…1.
+    pub fn score(&self) -> f64 {
+        self.score
     }
 
     /// Keeps the exponent inside its limits; called after they changed too.
@@ -219,7 +232,17 @@ impl Poll {
     /// Seconds until the next request, without the random share.
     pub fn interval(&mut self, reachable: bool, min_delay: Option<f64>) -> f64 {
         let poll = libm::exp2(f64::from(self.effective(reachable, min_delay)));
-        let base = if self.in_burst() { BURST_INTERVAL.min(poll / 4.0) } else { poll };
+        let base = if self.in_burst() {
+            BURST_INTERVAL.min(poll / 4.0)
+        } else {
+            match self.ramp.take() {
+                Some(step) if step < poll && reachable => {
+                    self.ramp = Some(step * 2.0);
+                    step
+                }
+                _ => poll,
+            }
+        };
         let extra = core::mem::take(&mut self.penalty);
         base + f64::from(extra) * poll
     }
@@ -251,7 +274,8 @@ mod tests {
             poll.on_sent(&config);
             poll.on_good(3, 8, 0.0);
         }
-        assert_eq!((poll.line, poll.interval(true, None)), (Line::Online, 64.0));
+        assert_eq!(poll.line, Line::Online);
+        assert_eq!([(); 5].map(|()| poll.interval(true, None)), [8.0, 16.0, 32.0, 64.0, 64.0]);
 
         let (config, mut poll) = source(|c| c.iburst = true);
         poll.go_online(&config);

@@ -16,6 +16,9 @@ pub const MIN_FIELD_LEN: usize = 16;
 /// Shortest last field of a packet without MAC: anything shorter could be a MAC (RFC 7822 §3).
 pub const MIN_LAST_FIELD_LEN: usize = 28;
 
+/// Field types of network time security: unique identifier, cookie, cookie placeholder, authenticator (RFC 8915 §7.5).
+pub const NTS_KINDS: [u16; 4] = [0x0104, 0x0204, 0x0304, 0x0404];
+
 /// Shortest and longest MAC of NTPv4: four bytes of key identifier, 16 to 20 of digest (longer ones are cut).
 const MAC_LENS: core::ops::RangeInclusive<usize> = 20..=24;
 
@@ -111,7 +114,7 @@ impl<'a> Field<'a> {
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&[k0, k1, l0, l1], _) = bytes.split_first_chunk()?;
         let len = usize::from(u16::from_be_bytes([l0, l1]));
-        if len < MIN_FIELD_LEN || len % 4 != 0 {
+        if len < MIN_FIELD_LEN || !len.is_multiple_of(4) {
             return None;
         }
         let (field, rest) = bytes.split_at_checked(len)?;

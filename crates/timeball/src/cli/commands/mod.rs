@@ -1,0 +1,170 @@
+//! The commands: one table, from which dispatch, help, suggestions and the manual page come.
+//!
+//! To add a command, add one [`Command`] to the list of its group; the tests of this file check the rest.
+
+mod access;
+mod clock;
+mod orders;
+mod program;
+mod reports;
+mod sources;
+
+use ntp::config::suggest::nearest;
+
+use super::Name;
+use super::session::{Outcome, Session};
+
+pub use reports::tracking_name;
+
+/// One command.
+pub struct Command {
+    /// The first word.
+    pub name: &'static str,
+    /// How to write it, and what each form does in a few words.
+    pub forms: &'static [Form],
+    /// What it does, for `--help` and the manual page: sentences.
+    pub doc: &'static str,
+    /// A line one can type, without the program's name.
+    pub example: &'static str,
+    /// Where help lists it.
+    pub group: Group,
+    /// Carries it out with the words after its name.
+    pub run: fn(&mut Session<'_>, &[&str]) -> Outcome,
+}
+
+/// One way to write a command.
+pub struct Form {
+    /// Arguments after the name.
+    pub arguments: &'static str,
+    /// What it does; no full stop.
+    pub what: &'static str,
+}
+
+/// Chapters of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What chronyc does not know.
+    Own,
+    /// The clock.
+    Clock,
+    /// Where time comes from.
+    Sources,
+    /// Whom time is served to.
+    Server,
+    /// The daemon itself.
+    Daemon,
+    /// This program.
+    Program,
+    /// Kept for old scripts; not listed.
+    Hidden,
+}
+
+impl Group {
+    /// Every chapter, in the order of the help.
+    pub const ALL: [Self; 6] =
+        [Self::Own, Self::Clock, Self::Sources, Self::Server, Self::Daemon, Self::Program];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Own => "At a glance",
+            Self::Clock => "The clock",
+            Self::Sources => "Time sources",
+            Self::Server => "Serving time",
+            Self::Daemon => "The daemon",
+            Self::Program => "This program",
+            Self::Hidden => "Kept for old scripts",
+        }
+    }
+}
+
+/// One form of a command.
+pub const fn form(arguments: &'static str, what: &'static str) -> Form {
+    Form { arguments, what }
+}
+
+/// Every command of every group.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    [
+        &[super::status::COMMAND],
+        reports::COMMANDS,
+        clock::COMMANDS,
+        sources::COMMANDS,
+        access::COMMANDS,
+        orders::COMMANDS,
+        program::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The command with exactly this name, no abbreviations; run as chronyc, only chronyc's.
+pub fn find(name: &str, program: Name) -> Option<&'static Command> {
+    all().find(|command| command.name == name && (program == Name::Timeball || command.group != Group::Own))
+}
+
+/// The name that was probably meant.
+pub fn suggestion(word: &str) -> Option<&'static str> {
+    let names = || all().filter(|command| command.group != Group::Hidden).map(|command| command.name);
+    let word = word.to_lowercase();
+    let longer = names().find(|name| word.len() >= 3 && name.starts_with(&word));
+    longer.or_else(|| nearest(&word, names()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_complete_and_named_once() {
+        let mut names: Vec<_> = all().map(|command| command.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name occurs twice");
+        for command in all() {
+            let name = command.name;
+            assert!(command.doc.ends_with('.'), "{name}: the description is sentences");
+            assert!(!command.forms.is_empty(), "{name}: no form");
+            assert!(
+                command.forms.iter().all(|form| !form.what.ends_with('.')),
+                "{name}: a form is no sentence"
+            );
+            let first = command.example.split_whitespace().next();
+            assert_eq!(first, Some(name), "{name}: the example must use the command");
+        }
+    }
+
+    #[test]
+    fn every_word_of_chronyc_is_known() {
+        for name in "tracking sources sourcestats selectdata authdata ntpdata activity serverstats clients rtcdata \
+            smoothing sourcename manual waitsync makestep maxupdateskew reselect reselectdist selectopts offset add \
+            delete burst online offline onoffline maxdelay maxdelayratio maxdelaydevratio minpoll maxpoll minstratum \
+            polltarget refresh reload reset settime accheck cmdaccheck allow deny cmdallow cmddeny local smoothtime \
+            trimrtc writertc cyclelogs dump rekey shutdown dfreq doffset dns timeout retries keygen help exit quit \
+            password authhash"
+            .split_whitespace()
+        {
+            assert!(find(name, Name::Chronyc).is_some(), "{name}");
+        }
+        for unknown in ["track", "Tracking", "status"] {
+            assert!(find(unknown, Name::Chronyc).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn typing_errors_get_a_suggestion() {
+        for (word, name) in [
+            ("trakcing", Some("tracking")),
+            ("source", Some("sources")),
+            ("Tracking", Some("tracking")),
+            ("activ", Some("activity")),
+            ("shutdwon", Some("shutdown")),
+            ("ntpdate", Some("ntpdata")),
+            ("xyzzy", None),
+            ("", None),
+        ] {
+            assert_eq!(suggestion(word), name, "{word}");
+        }
+    }
+}

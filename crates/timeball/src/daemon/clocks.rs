@@ -1,0 +1,203 @@
+//! The clocks the loop reads, and the one it steers.
+//!
+//! Every time stamp of the kernel is a reading of the system clock; [`Clocks`] turns it into [`RawTime`], a
+//! reading of the clock we steer: the system clock itself, or a virtual one on top of it. It also notices when
+//! somebody else moves the system clock: the difference to the monotonic clock then jumps by more than our own
+//! steps explain. (Both run at the same steered rate, so slewing does not show in it.)
+
+use super::system_clock::SystemClock;
+use super::virtual_clock::VirtualClock;
+use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
+use ntp::engine::{Stamp, StampSource};
+use ntp::time::{MonoTime, Now, RawTime, seconds_to_nanos};
+use ntp::wire::Leap;
+
+/// Smallest foreign step that is noticed, ns. Below it the next measurements find the offset soon enough, and a
+/// clock that runs a little differently under a simulator is no alarm.
+const FOREIGN_STEP: i64 = 1_000_000;
+
+/// Two readings of the monotonic clock this close together (ns) frame a trustworthy reading of the other.
+const TIGHT: i64 = 20_000;
+
+/// Attempts at a tight pair before the best one is taken.
+const ATTEMPTS: usize = 5;
+
+/// The clock we steer.
+#[derive(Debug)]
+enum Steered {
+    System(SystemClock),
+    Virtual(VirtualClock),
+}
+
+/// All clocks of the daemon.
+#[derive(Debug)]
+pub struct Clocks {
+    steered: Steered,
+    /// Real-time minus monotonic, ns, at the last look.
+    difference: Option<i64>,
+    /// Our own steps of the system clock since the last look, ns.
+    stepped: i64,
+}
+
+impl Clocks {
+    /// The kernel's clock is steered. [`ClockError::NotPermitted`] without the right to it.
+    pub fn system() -> Result<Self, ClockError> {
+        Ok(Self::new(Steered::System(SystemClock::new()?)))
+    }
+
+    /// The kernel's clock is only read; a clock in memory is steered.
+    pub fn simulated() -> Self {
+        let precision = sys::clock::precision() as f64 * 1e-9;
+        Self::new(Steered::Virtual(VirtualClock::new(sys::clock::realtime, precision)))
+    }
+
+    fn new(steered: Steered) -> Self {
+        Self { steered, difference: None, stepped: 0 }
+    }
+
+    /// Is the system's clock the one we steer?
+    pub fn steers_system(&self) -> bool {
+        matches!(self.steered, Steered::System(_))
+    }
+
+    /// One look at both clocks.
+    pub fn now(&self) -> Now {
+        Now { mono: MonoTime::from_nanos(sys::clock::boottime()), raw: self.raw_now() }
+    }
+
+    /// The clock we steer, now.
+    pub fn raw_now(&self) -> RawTime {
+        self.raw(sys::clock::realtime())
+    }
+
+    /// What the clock we steer read when the system clock read `system` (ns since the Unix epoch).
+    pub fn raw(&self, system: i64) -> RawTime {
+        match &self.steered {
+            Steered::System(_) => RawTime::from_nanos(system),
+            Steered::Virtual(clock) => clock.read(system),
+        }
+    }
+
+    /// A packet's stamp: the kernel's if it gave one, else now.
+    pub fn stamp(&self, kernel: Option<i64>) -> Stamp {
+        match kernel {
+            Some(system) => Stamp { time: self.raw(system), source: StampSource::Kernel },
+            None => Stamp { time: self.raw_now(), source: StampSource::Daemon },
+        }
+    }
+
+    /// By how many seconds somebody else has moved the clock we steer since the last look (positive: forward).
+    /// A virtual clock does not move: it follows its base.
+    pub fn foreign_step(&mut self) -> Option<f64> {
+        let moved = self.judge(difference());
+        match &mut self.steered {
+            Steered::System(_) => moved,
+            Steered::Virtual(clock) => {
+                if let Some(offset) = moved {
+                    clock.external_step(offset);
+                }
+                None
+            }
+        }
+    }
+
+    fn judge(&mut self, (difference, uncertainty): (i64, i64)) -> Option<f64> {
+        let ours = std::mem::take(&mut self.stepped);
+        let before = self.difference.replace(difference)?;
+        let moved = difference.saturating_sub(before).saturating_sub(ours);
+        (moved.saturating_abs() > FOREIGN_STEP.saturating_add(uncertainty)).then_some(moved as f64 * 1e-9)
+    }
+
+    fn steered(&mut self) -> &mut dyn Clock {
+        match &mut self.steered {
+            Steered::System(clock) => clock,
+            Steered::Virtual(clock) => clock,
+        }
+    }
+}
+
+impl Clock for Clocks {
+    fn set_frequency(&mut self, frequency: f64) -> Result<Applied, ClockError> {
+        self.steered().set_frequency(frequency)
+    }
+
+    fn step(&mut self, offset: f64) -> Result<Applied, ClockError> {
+        let applied = self.steered().step(offset)?;
+        if self.steers_system() {
+            self.stepped = self.stepped.saturating_add(seconds_to_nanos(applied.offset));
+        }
+        Ok(applied)
+    }
+
+    fn set_leap(&mut self, leap: Leap, tai_offset: i32) -> Result<(), ClockError> {
+        self.steered().set_leap(leap, tai_offset)
+    }
+
+    fn set_status(&mut self, status: SyncStatus) -> Result<(), ClockError> {
+        self.steered().set_status(status)
+    }
+
+    fn state(&self) -> ClockState {
+        match &self.steered {
+            Steered::System(clock) => clock.state(),
+            Steered::Virtual(clock) => clock.state(),
+        }
+    }
+}
+
+/// Real-time minus monotonic and its uncertainty, ns: the best of a few readings, because the process may be
+/// interrupted between the two.
+fn difference() -> (i64, i64) {
+    let mut best = (0, i64::MAX);
+    for _ in 0..ATTEMPTS {
+        let before = sys::clock::boottime();
+        let real = sys::clock::realtime();
+        let width = sys::clock::boottime().saturating_sub(before);
+        if width < best.1 {
+            best = (real.saturating_sub(before).saturating_sub(width / 2), width);
+        }
+        if best.1 <= TIGHT {
+            break;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_foreign_steps_are_noticed() {
+        let mut clocks = Clocks::simulated();
+        let second = 1_000_000_000;
+        assert_eq!(clocks.judge((10 * second, 50)), None, "the first look only begins");
+        assert_eq!(clocks.judge((10 * second + 900_000, 50)), None);
+        assert_eq!(clocks.judge((13 * second + 900_000, 50)), Some(3.0));
+        clocks.stepped = -2 * second;
+        assert_eq!(clocks.judge((11 * second + 900_000, 50)), None, "our own");
+        clocks.stepped = -2 * second;
+        assert_eq!(clocks.judge((10 * second + 900_000, 50)), Some(1.0), "ours and theirs at once");
+        assert_eq!(clocks.judge((10 * second + 3_900_000, 5_000_000)), None, "interrupted while reading");
+    }
+
+    #[test]
+    fn a_virtual_clock_steps_without_touching_the_system() {
+        let mut clocks = Clocks::simulated();
+        assert_eq!(clocks.foreign_step(), None);
+        let system = sys::clock::realtime();
+        clocks.step(100.0).unwrap();
+        let ahead = clocks.raw_now() - RawTime::from_nanos(system);
+        assert!((100.0..101.0).contains(&ahead), "{ahead}");
+        assert!(!clocks.steers_system() && clocks.stepped == 0 && clocks.foreign_step().is_none());
+        let early = clocks.stamp(Some(system));
+        assert_eq!((early.time, early.source), (RawTime::from_nanos(system), StampSource::Kernel));
+        assert_eq!(clocks.stamp(None).source, StampSource::Daemon);
+    }
+
+    #[test]
+    fn the_difference_of_the_clocks_stands_still() {
+        let (first, second) = (difference(), difference());
+        assert!((first.0 - second.0).abs() <= first.1 + second.1 + 1000, "{first:?} {second:?}");
+    }
+}

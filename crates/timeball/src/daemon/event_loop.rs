@@ -1,0 +1,389 @@
+//! The loop: the only place that waits, reads the clocks and moves bytes between sockets and the engine.
+//!
+//! A turn is: wait; look at the clocks once; tell the engine that time has passed; take at most [`BATCH`]
+//! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
+
+use super::clocks::Clocks;
+use super::logger;
+use super::resolver::{Answer, Resolver};
+use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
+use super::state::{LogFiles, SourceFolders, StateFiles};
+use ntp::config::Config;
+use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle};
+use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
+use ntp::ids::SocketId;
+use ntp::server::{Datagram, ReplyBuf, Verdict};
+use ntp::time::{MonoTime, Now};
+use ntp::wire::Leap;
+use std::os::fd::{AsFd, AsRawFd};
+use sys::message;
+use sys::poll::{Entry, poll};
+
+/// Datagrams taken from one socket in one turn: a flood on one must not starve the others.
+pub const BATCH: usize = 64;
+
+/// Longest wait, s: a clock moved by somebody else is noticed within this.
+const LONGEST_WAIT: f64 = 1.0;
+
+/// No packet we understand is longer; the rest of a longer one is cut off and it is refused by its length.
+const BUFFER: usize = 2048;
+
+/// Everything the running daemon owns.
+pub struct EventLoop {
+    /// What the configuration says about client sockets.
+    pub config: Config,
+    /// The core.
+    pub engine: Engine,
+    /// The clocks read and the one steered.
+    pub clocks: Clocks,
+    /// Names to addresses.
+    pub resolver: Resolver,
+    /// Sockets that serve.
+    pub servers: ServerSockets,
+    /// Sockets that take commands.
+    pub commands: CommandSockets,
+    /// Drift file and dumps.
+    pub state: StateFiles,
+    /// Log files.
+    pub logs: LogFiles,
+    /// Folders with more sources.
+    pub folders: SourceFolders,
+    /// `-t`: when to stop.
+    pub deadline: Option<MonoTime>,
+    /// What the engine has asked for.
+    pub out: Actions,
+    /// The rest starts empty.
+    pub workspace: Workspace,
+}
+
+/// What the loop needs between two turns, reused so that it allocates nothing.
+pub struct Workspace {
+    clients: Vec<ClientSocket>,
+    entries: Vec<Entry>,
+    slots: Vec<Slot>,
+    batch: Actions,
+    buffer: [u8; BUFFER],
+    exit: Option<i32>,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self {
+            clients: Vec::new(),
+            entries: Vec::new(),
+            slots: Vec::new(),
+            batch: Actions::new(),
+            buffer: [0; BUFFER],
+            exit: None,
+        }
+    }
+}
+
+/// Puts a note about sockets in the log.
+pub fn say(note: Note) {
+    match note {
+        Note::Error(text) => logger::error(&text),
+        Note::Warning(text) => logger::warning(&text),
+    }
+}
+
+/// Whose descriptor an entry of the poll set is.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Server(usize),
+    CommandUdp(usize),
+    CommandUnix,
+    Resolver,
+    Client(SocketId),
+}
+
+impl EventLoop {
+    /// Runs until a signal, a command or the engine ends it. Returns the exit status.
+    pub fn run(&mut self) -> i32 {
+        loop {
+            self.act();
+            if let Some(status) = self.workspace.exit {
+                return status;
+            }
+            self.gather();
+            let timeout = self.timeout();
+            if let Err(error) = poll(&mut self.workspace.entries, Some(timeout)) {
+                logger::log(Severity::Fatal, &format!("Could not wait for events : {error}"));
+                return 1;
+            }
+            if sys::signal::caught().is_some() {
+                return 0;
+            }
+            let now = self.look();
+            if self.engine.next_timeout().is_some_and(|due| due <= now.mono) {
+                self.engine.handle(now, &mut self.clocks, Input::Timeout, &mut self.out);
+            }
+            self.attend();
+            if self.deadline.is_some_and(|deadline| deadline <= now.mono) {
+                logger::info("Timeout reached");
+                return i32::from(self.engine.server_state().leap == Leap::Unsynchronised);
+            }
+        }
+    }
+
+    /// Leaves the clock and the files in order.
+    pub fn finish(&mut self) {
+        let now = self.clocks.now();
+        self.engine.shutdown(now, &mut self.clocks, &mut self.out);
+        self.act();
+    }
+
+    /// Opens and closes the serving sockets as the access list wants it.
+    fn follow_access(&mut self) {
+        let access = &self.engine.responder().0.config().access;
+        let (v4, v6) = (access.any_v4_allowed(), access.any_v6_allowed());
+        self.servers.follow(v4, v6, say);
+    }
+
+    /// Reads the clocks, and tells the engine if somebody else has moved the one we steer.
+    fn look(&mut self) -> Now {
+        let foreign = self.clocks.foreign_step();
+        let now = self.clocks.now();
+        if let Some(offset) = foreign {
+            self.engine.handle(now, &mut self.clocks, Input::ExternalStep { offset }, &mut self.out);
+        }
+        now
+    }
+
+    /// How long to wait, ns.
+    fn timeout(&self) -> i64 {
+        let now = self.clocks.now().mono;
+        let longest = now + LONGEST_WAIT;
+        let until =
+            [self.engine.next_timeout(), self.deadline].into_iter().flatten().fold(longest, MonoTime::min);
+        until.nanos_since(now)
+    }
+
+    /// The poll set of this turn. The resolver's pipe is in it only while a look-up is out.
+    fn gather(&mut self) {
+        let Workspace { clients, entries, slots, .. } = &mut self.workspace;
+        entries.clear();
+        slots.clear();
+        let mut add = |slot, fd| {
+            slots.push(slot);
+            entries.push(Entry::new(fd));
+        };
+        for index in 0..2 {
+            if let Some(socket) = self.servers.get(index) {
+                add(Slot::Server(index), socket.as_raw_fd());
+            }
+            if let Some(socket) = self.commands.udp(index) {
+                add(Slot::CommandUdp(index), socket.as_raw_fd());
+            }
+        }
+        if let Some(socket) = self.commands.unix() {
+            add(Slot::CommandUnix, socket.as_raw_fd());
+        }
+        if let Some(pipe) = self.resolver.pipe() {
+            add(Slot::Resolver, pipe.as_fd().as_raw_fd());
+        }
+        for client in clients.iter() {
+            add(Slot::Client(client.id()), client.as_raw_fd());
+        }
+    }
+
+    /// Attends to every ready descriptor.
+    fn attend(&mut self) {
+        for index in 0..self.workspace.slots.len() {
+            let entry = self.workspace.entries[index];
+            if !entry.any() {
+                continue;
+            }
+            match self.workspace.slots[index] {
+                Slot::Server(at) => self.serve(at),
+                Slot::CommandUdp(at) => self.obey_udp(at),
+                Slot::CommandUnix => self.obey_unix(),
+                Slot::Resolver => {
+                    if let Some(answer) = self.resolver.finish() {
+                        self.on_answer(&answer);
+                    }
+                }
+                Slot::Client(id) => {
+                    if entry.error_queue() {
+                        self.take_stamps(id);
+                    }
+                    self.listen(id);
+                }
+            }
+            self.act();
+        }
+    }
+
+    /// Answers requests for time.
+    fn serve(&mut self, index: usize) {
+        let Some(socket) = self.servers.get(index) else { return };
+        let buffer = &mut self.workspace.buffer;
+        let (responder, state) = self.engine.responder();
+        let mut room = ReplyBuf::default();
+        for _ in 0..BATCH {
+            // An error is the network's answer to an earlier reply of ours; the next datagram may be there.
+            let Ok(received) = message::receive(socket, buffer) else { continue };
+            let Some(received) = received else { break };
+            let Some(from) = received.from else { continue };
+            let rx = self.clocks.stamp(received.stamp);
+            let request = Datagram { from, to: received.to, rx, bytes: &buffer[..received.len] };
+            let verdict = responder.respond(&request, state, || self.clocks.raw_now(), &mut room);
+            if let Verdict::Reply(reply) = verdict {
+                let interface = pinned_interface(from, received.interface);
+                // No room, no route: for the client the reply is lost on the way.
+                let _ = message::send(socket, reply, Some(from), received.to, interface);
+            }
+        }
+    }
+
+    /// Obeys commands that came by UDP.
+    fn obey_udp(&mut self, index: usize) {
+        let mut reply = [0; REPLY_MAX];
+        for _ in 0..BATCH {
+            let Some(socket) = self.commands.udp(index) else { return };
+            let Ok(received) = message::receive(socket, &mut self.workspace.buffer) else { continue };
+            let Some(received) = received else { break };
+            let Some(from) = received.from else { continue };
+            let Some(len) = self.obey(Origin::Udp(from.ip()), received.len, &mut reply) else {
+                continue;
+            };
+            let Some(socket) = self.commands.udp(index) else { return };
+            let interface = pinned_interface(from, received.interface);
+            let _ = message::send(socket, &reply[..len], Some(from), received.to, interface);
+        }
+    }
+
+    /// Obeys commands that came by the Unix socket.
+    fn obey_unix(&mut self) {
+        let mut reply = [0; REPLY_MAX];
+        for _ in 0..BATCH {
+            let Some(socket) = self.commands.unix() else { return };
+            let Ok(received) = message::receive_unix(socket, &mut self.workspace.buffer) else { continue };
+            let Some(received) = received else { break };
+            let Some(len) = self.obey(Origin::Unix, received.len, &mut reply) else { continue };
+            // Who has no name cannot be answered.
+            if let Some(socket) = self.commands.unix().filter(|_| !received.from.is_nameless()) {
+                let _ = message::send_unix(socket, &reply[..len], Some(&received.from));
+            }
+        }
+    }
+
+    /// One command, from the buffer; the length of its reply.
+    fn obey(&mut self, from: Origin, len: usize, reply: &mut [u8; REPLY_MAX]) -> Option<usize> {
+        // One byte more than the longest request is kept, so that a longer one is refused.
+        let request = &self.workspace.buffer[..len.min(REQUEST_MAX + 1)];
+        let now = self.clocks.now();
+        let Self { engine, clocks, out, .. } = self;
+        let mut operator = Operator { engine, clock: clocks, now, out };
+        let len = handle(&mut operator, from, &self.config.control.open, request, reply);
+        self.follow_access();
+        len
+    }
+
+    /// The kernel's stamps of our requests.
+    fn take_stamps(&mut self, id: SocketId) {
+        let Workspace { clients, buffer, .. } = &mut self.workspace;
+        let Some(client) = clients.iter_mut().find(|client| client.id() == id) else { return };
+        for _ in 0..BATCH {
+            let Ok(Some(sent)) = message::receive_error_queue(client.socket(), buffer) else { break };
+            let Some(stamp) = sent.stamp else { continue };
+            let Some(token) = client.stamped(&buffer[..sent.len]) else { continue };
+            let (at, now) = (self.clocks.stamp(Some(stamp)), self.clocks.now());
+            self.engine.handle(now, &mut self.clocks, Input::Sent { token, at }, &mut self.out);
+        }
+    }
+
+    /// Answers to our requests.
+    fn listen(&mut self, id: SocketId) {
+        let Workspace { clients, buffer, .. } = &mut self.workspace;
+        let Some(client) = clients.iter().find(|client| client.id() == id) else { return };
+        for _ in 0..BATCH {
+            // A refusal by the server's machine is forgeable news and changes nothing: the answer is missing.
+            let Ok(received) = message::receive(client.socket(), buffer) else { continue };
+            let Some(received) = received else { break };
+            let from = received.from.unwrap_or(client.remote());
+            let meta = Meta { from, to: received.to, interface: received.interface };
+            let (rx, now) = (self.clocks.stamp(received.stamp), self.clocks.now());
+            let input = Input::Datagram { socket: id, meta, rx, bytes: &buffer[..received.len] };
+            self.engine.handle(now, &mut self.clocks, input, &mut self.out);
+        }
+    }
+
+    fn on_answer(&mut self, answer: &Answer) {
+        let input = Input::Resolved { query: answer.query, result: &answer.addresses };
+        self.tell(input);
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        let now = self.clocks.now();
+        self.engine.handle(now, &mut self.clocks, input, &mut self.out);
+    }
+
+    /// Does what the engine asked for, and what it asks for in return.
+    fn act(&mut self) {
+        let mut batch = std::mem::take(&mut self.workspace.batch);
+        while !self.out.is_empty() {
+            std::mem::swap(&mut self.out, &mut batch);
+            for action in batch.drain() {
+                self.perform(action);
+            }
+        }
+        self.workspace.batch = batch;
+        // The first names are answered (or there were none): the dumps know their sources now.
+        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
+            let now = self.clocks.now();
+            self.state.load_dumps(&mut self.engine, now);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::OpenSocket(spec) => match ClientSocket::open(&spec, &self.config) {
+                Ok((client, local)) => {
+                    self.workspace.clients.push(client);
+                    self.tell(Input::Opened { socket: spec.id, local });
+                }
+                Err(_) => self.tell(Input::SendFailed { socket: spec.id }),
+            },
+            Action::CloseSocket(id) => self.workspace.clients.retain(|client| client.id() != id),
+            Action::Send { socket, token, bytes } => self.send(socket, token.0, bytes),
+            Action::CheckRoute { source, remote } => {
+                self.tell(Input::Route { source, exists: has_route(remote) });
+            }
+            Action::Resolve { query, name } => {
+                if let Err(answer) = self.resolver.ask(query, name) {
+                    self.on_answer(&answer);
+                }
+            }
+            Action::Log(line) => logger::log(line.severity, &line.text),
+            Action::Record(record) => self.logs.write(&record),
+            Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
+            Action::SaveDumps => {
+                let now = self.clocks.now();
+                self.state.save_dumps(&self.engine.dumps());
+            }
+            Action::ReloadSources => {
+                let now = self.clocks.now();
+                self.engine.set_sourcedir_sources(now, &self.folders.read(), &mut self.out);
+            }
+            Action::CycleLogs => {
+                self.logs.cycle();
+                logger::reopen();
+            }
+            Action::Rekey => {}
+            Action::Exit(status) => self.workspace.exit = Some(status),
+        }
+    }
+
+    /// Sends a request. The clock is read as late as possible.
+    fn send(&mut self, socket: SocketId, token: u64, bytes: PacketBuf) {
+        let Some(client) = self.workspace.clients.iter_mut().find(|client| client.id() == socket) else {
+            return self.tell(Input::SendFailed { socket });
+        };
+        let at = self.clocks.stamp(None);
+        match client.send(token, bytes) {
+            Ok(()) => self.tell(Input::Sent { token, at }),
+            Err(_) => self.tell(Input::SendFailed { socket }),
+        }
+    }
+}

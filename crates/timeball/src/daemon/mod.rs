@@ -1,0 +1,408 @@
+//! The daemon: the operating system's side of the engine. The start is the numbered list in [`start`]; what
+//! happens afterwards is in [`event_loop`].
+
+pub mod args;
+pub mod clocks;
+pub mod configuration;
+pub mod event_loop;
+pub mod files;
+pub mod folders;
+pub mod identity;
+pub mod logger;
+pub mod readiness;
+pub mod resolver;
+pub mod sockets;
+pub mod state;
+pub mod system_clock;
+pub mod virtual_clock;
+
+use args::{LogTarget, Mode, Options, Request, Wrong};
+use clocks::Clocks;
+use configuration::Chosen;
+use event_loop::{EventLoop, Workspace, say};
+use files::PidFile;
+use folders::Owner;
+use logger::Logger;
+use ntp::clock::{Clock, ClockError};
+use ntp::config::{Config, ConfigError};
+use ntp::engine::{Actions, Engine, Once, Severity, Start};
+use ntp::rng::Rng;
+use ntp::server::AccessTable;
+use readiness::Readiness;
+use resolver::Resolver;
+use sockets::{CommandSockets, ServerSockets};
+use state::{LogFiles, SourceFolders, StateFiles};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The name the program was called by, which sets the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// `chronyd`: chrony's places, rules and texts.
+    Chronyd,
+    /// `timeball run`.
+    Timeball,
+}
+
+impl Name {
+    /// The word itself, as it begins messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chronyd => "chronyd",
+            Self::Timeball => "timeball",
+        }
+    }
+}
+
+/// What is in this program, in the words of chrony's version line.
+const FEATURES: &str = "+CMDMON -REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS -SECHASH +IPV6 -DEBUG";
+
+/// Runs the daemon as `words` (without the program's name) ask. Returns the exit status: 0, or 1 for anything
+/// that went wrong.
+pub fn run(name: Name, words: &[OsString]) -> i32 {
+    let mut options = match args::parse(name, words) {
+        Ok(Request::Run(options)) => *options,
+        Ok(Request::Version) => return print(&format!("{} ({}) {FEATURES}\n", name.word(), version())),
+        Ok(Request::Help) => return print(&args::usage(name)),
+        Err(wrong) => return refuse(name, &wrong),
+    };
+    let mut readiness = match detach(name, &mut options) {
+        Ok(readiness) => readiness,
+        Err(message) => return refuse(name, &Wrong::BadValue(message)),
+    };
+    let mut daemon = match start(name, &options, &mut readiness) {
+        Ok(Some(daemon)) => daemon,
+        Ok(None) => return 0,
+        Err(messages) => {
+            for message in &messages {
+                logger::log(Severity::Fatal, message);
+            }
+            readiness.failed(&messages.join("\nFatal error : "));
+            return 1;
+        }
+    };
+    let status = daemon.event_loop.run();
+    readiness.stopping();
+    daemon.event_loop.finish();
+    logger::info(&format!("{} exiting", name.word()));
+    status
+}
+
+/// The version as it is printed and logged.
+pub fn version() -> String {
+    format!("version timeball-{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// A running daemon: the loop, and what goes away with it.
+struct Daemon {
+    event_loop: EventLoop,
+    _pid_file: Option<PidFile>,
+}
+
+/// Opens the log and goes into the background, if that is asked for. No thread runs yet.
+fn detach(name: Name, options: &mut Options) -> Result<Readiness, String> {
+    // In the background the working folder is another one.
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| error.to_string());
+    if let Some(path) = &mut options.config_file {
+        *path = absolute(path)?;
+    }
+    if let LogTarget::File(path) = &mut options.log {
+        *path = absolute(path)?;
+    }
+    let ident = match name {
+        Name::Chronyd => c"chronyd",
+        Name::Timeball => c"timeball",
+    };
+    let logger = Logger::new(&options.log, options.threshold, ident, name == Name::Timeball);
+    logger::install(logger.map_err(|failure| failure.to_string())?);
+    let parent = match options.foreground {
+        true => None,
+        false => {
+            Some(sys::process::daemonise().map_err(|e| format!("Could not go into the background : {e}"))?)
+        }
+    };
+    let systemd = std::env::var_os("NOTIFY_SOCKET").map(PathBuf::from);
+    Ok(Readiness::new(systemd, options.notify_fd, parent))
+}
+
+/// The start. `None`: there is nothing to run (`-p`). The order is chronyd's: what needs root comes before the
+/// change of user, what must be cleaned up by that user after it.
+fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Option<Daemon>, Vec<String>> {
+    // 1. May it be started by us?
+    let is_root = sys::process::effective_uid() == 0;
+    if name == Name::Chronyd && options.needs_root && !is_root {
+        return Err(vec!["Not superuser".to_owned()]);
+    }
+    // 2. What is it to do?
+    if options.mode != Mode::PrintConfig {
+        logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version()));
+    }
+    let Chosen { parsed, built_in } =
+        configuration::choose(name, options, is_root, variable).map_err(texts)?;
+    for warning in &parsed.warnings {
+        logger::warning(&warning.to_string());
+    }
+    if options.mode == Mode::PrintConfig {
+        print(&parsed.lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        return Ok(None);
+    }
+    let mut config = parsed.config;
+    let errors = ntp::config::check(&config);
+    if !errors.is_empty() {
+        return Err(texts(errors));
+    }
+    configuration::adapt(&mut config, options);
+    // 3. Is another one running? Where do we write?
+    let one = |message: String| vec![message];
+    let user = identity::run_time_user(name, options.user.as_deref().or(config.process.user.as_deref()))
+        .map_err(one)?;
+    let owner = identity::owner(user.as_ref());
+    let places = Places::new(name, &config, is_root);
+    let pid_file = places.take(&config, owner).map_err(one)?;
+    // 4. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
+    let mut servers = ServerSockets::new(name, &config.server, options.family);
+    let access = AccessTable::new(&config.server.access);
+    servers.follow(access.any_v4_allowed(), access.any_v6_allowed(), say);
+    let mut commands = CommandSockets::open_udp(&config.control, options.family, |text| match name {
+        Name::Chronyd => logger::error(&text),
+        Name::Timeball => logger::warning(&text),
+    });
+    // 5. Priority and memory, as far as we may; then root is over.
+    harden(options, &config);
+    sys::signal::install().map_err(|error| one(format!("Could not catch signals : {error}")))?;
+    let steer = options.steer && !built_in;
+    if let Some(user) = &user {
+        identity::become_user(user, steer, &[config.server.port]).map_err(one)?;
+    } else if is_root {
+        logger::warning("Running with root privileges");
+    }
+    // 6. The command socket belongs to the run-time user.
+    if let Some(path) = &places.socket
+        && let Err(text) = commands.open_unix(path, owner)
+    {
+        logger::error(&text);
+        logger::error(&format!("Disabled command socket {}", path.display()));
+    }
+    // 7. The clock, and the core on top of it.
+    let clocks = choose_clock(name, steer, built_in).map_err(one)?;
+    let event_loop = assemble(name, options, config, clocks, servers, commands).map_err(one)?;
+    // 8. Tell who waits. Names are looked up and sources asked from now on.
+    readiness.ready().map_err(one)?;
+    Ok(Some(Daemon { event_loop, _pid_file: pid_file }))
+}
+
+/// The clock that is steered. Timeball goes on without the right to the system's; chronyd's users expect to be
+/// told.
+fn choose_clock(name: Name, steer: bool, built_in: bool) -> Result<Clocks, String> {
+    if !steer {
+        logger::info("Disabled control of system clock");
+        if built_in {
+            logger::info(
+                "No configuration file, so the system clock is only measured, not set; \
+                 to let Timeball set it, run `timeball setup` or write /etc/timeball/timeball.conf",
+            );
+        }
+        return Ok(Clocks::simulated());
+    }
+    match (Clocks::system(), name) {
+        (Ok(clocks), _) => Ok(clocks),
+        (Err(ClockError::NotPermitted), Name::Timeball) => {
+            logger::warning(
+                "No right to set the system clock (CAP_SYS_TIME), so it is only measured; \
+                 time is served from a corrected copy",
+            );
+            Ok(Clocks::simulated())
+        }
+        (Err(error), _) => {
+            logger::warning("CAP_SYS_TIME not present");
+            Err(format!("Could not take over the system clock : {error}; give the right to it, or use -x"))
+        }
+    }
+}
+
+/// Puts the parts together.
+fn assemble(
+    name: Name,
+    options: &Options,
+    config: Config,
+    mut clocks: Clocks,
+    servers: ServerSockets,
+    commands: CommandSockets,
+) -> Result<EventLoop, String> {
+    let once = match options.mode {
+        Mode::SetOnce => Once::Set,
+        Mode::MeasureOnce => Once::Print,
+        Mode::Serve | Mode::PrintConfig => Once::No,
+    };
+    // Timeball always goes on where it stopped.
+    let mut state = StateFiles::new(&config, name, options.reload_dumps || name == Name::Timeball);
+    if once != Once::No {
+        state.leave_dumps();
+    }
+    let drift = state.load_drift();
+    if options.restore_time {
+        restore_time(&state, &mut clocks);
+    }
+    let seed = sys::random::seed().map_err(|error| format!("Could not get random numbers : {error}"))?;
+    let start = Start {
+        drift,
+        once,
+        reload: options.restart,
+        steers: clocks.steers_system(),
+        family: options.family,
+    };
+    let mut out = Actions::new();
+    let now = clocks.now();
+    let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
+    let folders = SourceFolders::new(&config);
+    if !folders.is_empty() {
+        engine.set_sourcedir_sources(now, &folders.read(), &mut out);
+    }
+    Ok(EventLoop {
+        resolver: Resolver::new(options.family),
+        logs: LogFiles::new(&config.log),
+        deadline: options.timeout.map(|seconds| now.mono + seconds),
+        workspace: Workspace::default(),
+        config,
+        engine,
+        clocks,
+        servers,
+        commands,
+        state,
+        folders,
+        out,
+    })
+}
+
+/// `-s`: the clock of a machine without a battery starts where the last run ended.
+fn restore_time(state: &StateFiles, clocks: &mut Clocks) {
+    let known = state.last_known_time().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let Some(known) = known else { return };
+    let ahead = known.as_secs_f64() - clocks.raw_now().seconds();
+    if ahead > 0.0 && clocks.steers_system() {
+        match clocks.step(ahead) {
+            Ok(_) => logger::info("System time restored from driftfile"),
+            Err(error) => logger::error(&format!("Could not step system clock : {error}")),
+        }
+    }
+}
+
+fn generator(seed: &[u8; 32]) -> Rng {
+    let (words, _) = seed.as_chunks::<8>();
+    let mut numbers = [0; 4];
+    for (number, word) in numbers.iter_mut().zip(words) {
+        *number = u64::from_ne_bytes(*word);
+    }
+    Rng::from_seed(numbers)
+}
+
+/// Priority, locked memory: wishes, not conditions.
+fn harden(options: &Options, config: &Config) {
+    if options.filter_level != 0 {
+        logger::warning("No system call filter in this program, so -F is ignored");
+    }
+    let priority = options.priority.unwrap_or(config.process.sched_priority);
+    if priority > 0
+        && let Err(error) = sys::process::set_realtime_priority(priority)
+    {
+        logger::error(&format!("Could not set real-time priority {priority} : {error}"));
+    }
+    if (options.lock_memory || config.process.lock_all)
+        && let Err(error) = sys::process::lock_memory()
+    {
+        logger::error(&format!("Could not lock memory : {error}"));
+    }
+}
+
+/// Where the pid file and the command socket are.
+#[derive(Debug, PartialEq, Eq)]
+struct Places {
+    pid_file: Option<PathBuf>,
+    socket: Option<PathBuf>,
+}
+
+impl Places {
+    fn new(name: Name, config: &Config, is_root: bool) -> Self {
+        let (pid_file, socket) = match name {
+            Name::Chronyd => {
+                (Some("/run/chrony/chronyd.pid".into()), Some("/run/chrony/chronyd.sock".into()))
+            }
+            Name::Timeball => (None, folders::default_socket(is_root, variable)),
+        };
+        Self {
+            pid_file: config.process.pid_file.clone().unwrap_or(pid_file),
+            socket: config.control.socket.clone().unwrap_or(socket),
+        }
+    }
+
+    /// Makes the folders and writes the pid file. Only the pid file can stop the start.
+    fn take(&self, config: &Config, owner: Owner) -> Result<Option<PidFile>, String> {
+        let ours = sys::process::id();
+        if let Some(path) = &self.pid_file {
+            PidFile::check(path, ours)?;
+        }
+        let socket = self.socket.as_deref().and_then(Path::parent).map(|folder| (folder, 0o770));
+        let others = [&config.process.dump_dir, &config.log.dir].into_iter().flatten();
+        for (folder, mode) in socket.into_iter().chain(others.map(|folder| (folder.as_path(), 0o750))) {
+            if let Err(text) = folders::make_or_say(folder, mode, owner) {
+                logger::error(&text);
+            }
+        }
+        let write = |path: &PathBuf| PidFile::write(path, ours).map_err(|failure| failure.to_string());
+        self.pid_file.as_ref().map(write).transpose()
+    }
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from)
+}
+
+fn texts(errors: Vec<ConfigError>) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// Prints on standard output; a closed one is nobody's loss.
+fn print(text: &str) -> i32 {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    0
+}
+
+/// Says what is wrong with the command line.
+fn refuse(name: Name, wrong: &Wrong) -> i32 {
+    let text = match wrong {
+        Wrong::Unknown(option) => format!("{}: invalid option {option}\n{}", name.word(), args::usage(name)),
+        Wrong::MissingValue(letter) => {
+            format!("{}: option -{letter} requires an argument\n{}", name.word(), args::usage(name))
+        }
+        Wrong::BadValue(message) => format!("Fatal error : {message}\n"),
+    };
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_name_and_the_configuration() {
+        let mut config = Config::default();
+        let chronyd = Places::new(Name::Chronyd, &config, true);
+        assert_eq!(chronyd.pid_file, Some("/run/chrony/chronyd.pid".into()));
+        assert_eq!(chronyd.socket, Some("/run/chrony/chronyd.sock".into()));
+        let timeball = Places::new(Name::Timeball, &config, true);
+        assert_eq!(timeball, Places { pid_file: None, socket: Some("/run/timeball/timeball.sock".into()) });
+        config.process.pid_file = Some(None);
+        config.control.socket = Some(Some("/x/y.sock".into()));
+        let moved = Places::new(Name::Chronyd, &config, true);
+        assert_eq!(moved, Places { pid_file: None, socket: Some("/x/y.sock".into()) });
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_generators() {
+        let (mut a, mut b) = (generator(&[7; 32]), generator(&[7; 32]));
+        assert_eq!(a.bits(), b.bits());
+        assert_ne!(generator(&[8; 32]).bits(), generator(&[7; 32]).bits());
+    }
+}

@@ -1,0 +1,430 @@
+//! Which sockets exist: two that serve time, two and a path for commands, one per request of ours.
+//!
+//! Options that only make things better (kernel stamps, the destination's address, marks) may be refused: the
+//! packet is then stamped by the daemon, or answered as the kernel routes. Addresses and devices may not.
+
+use super::Name;
+use super::files::{SocketPath, reason};
+use super::folders::{self, Owner};
+use ntp::config::{ClientConfig, Config, ControlConfig, Family, ServerConfig};
+use ntp::engine::{PacketBuf, SocketSpec};
+use ntp::ids::SocketId;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use sys::errno;
+use sys::socket::{Family as Domain, Socket, Stamping};
+
+/// Port that a Timeball without the right to the true one serves on.
+pub const SPARE_PORT: u16 = 11123;
+
+/// The sockets that serve time, one a family; open while somebody of that family may ask.
+#[derive(Debug)]
+pub struct ServerSockets {
+    name: Name,
+    config: ServerConfig,
+    family: Family,
+    port: u16,
+    open: [Option<Socket>; 2],
+    /// A refusal is told once.
+    refused: [Option<String>; 2],
+}
+
+/// Something for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A socket that cannot be had.
+    Error(String),
+    /// What was done instead.
+    Warning(String),
+}
+
+impl ServerSockets {
+    /// None open yet; `family` is that of the command line.
+    pub fn new(name: Name, config: &ServerConfig, family: Family) -> Self {
+        Self {
+            name,
+            config: config.clone(),
+            family,
+            port: config.port,
+            open: [None, None],
+            refused: [None, None],
+        }
+    }
+
+    /// Opens and closes so that those who may ask can: `v4`, `v6` tell whether anybody of the family may.
+    pub fn follow(&mut self, v4: bool, v6: bool, mut say: impl FnMut(Note)) {
+        for (at, wanted, any) in
+            [(0, v4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (1, v6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
+        {
+            if !wanted || self.port == 0 || !self.family.accepts(any) {
+                self.open[at] = None;
+            } else if self.open[at].is_none() {
+                let bound = self.config.bind.iter().copied().find(|ip| ip.is_ipv4() == any.is_ipv4());
+                self.open[at] = self.try_open(at, bound, any, &mut say);
+            }
+        }
+    }
+
+    fn try_open(
+        &mut self,
+        at: usize,
+        bound: Option<IpAddr>,
+        any: IpAddr,
+        say: &mut impl FnMut(Note),
+    ) -> Option<Socket> {
+        let ip = bound.unwrap_or(any);
+        let mut outcome = self.open_one(ip);
+        let may_move = self.name == Name::Timeball && !self.config.port_set && self.port != SPARE_PORT;
+        if may_move && outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            say(Note::Warning(format!(
+                "No right to port {}: serving on port {SPARE_PORT} (run as root, or name a port in the configuration)",
+                self.port
+            )));
+            self.port = SPARE_PORT;
+            outcome = self.open_one(ip);
+        }
+        match outcome {
+            Ok(socket) => {
+                self.refused[at] = None;
+                Some(socket)
+            }
+            // A machine without IPv6 was not asked for it.
+            Err(error) if error.raw_os_error() == Some(errno::EAFNOSUPPORT) && bound.is_none() => None,
+            Err(error) => {
+                let address = SocketAddr::new(ip, self.port);
+                let text = format!("Could not open NTP socket on {address} : {}", reason(&error));
+                if self.refused[at].as_ref() != Some(&text) {
+                    self.refused[at] = Some(text.clone());
+                    say(Note::Error(text));
+                }
+                None
+            }
+        }
+    }
+
+    fn open_one(&self, ip: IpAddr) -> io::Result<Socket> {
+        let address = SocketAddr::new(ip, self.port);
+        let socket = Socket::udp(Domain::of(&address))?;
+        socket.set_only_v6()?;
+        if self.name == Name::Chronyd {
+            // As chronyd does. Timeball rather fails than shares a port with another server and loses half of
+            // the requests to it.
+            let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
+        }
+        let _ = socket.set_free_bind();
+        if let Some(device) = &self.config.device {
+            socket.set_device(device)?;
+        }
+        let _ = socket.set_packet_info();
+        let _ = socket.set_stamping(Stamping::Receive);
+        // Replies of 48 bytes fit everywhere; without an identifier to draw they cost a tenth less.
+        let _ = socket.set_dont_fragment();
+        if self.config.dscp != 0 {
+            let _ = socket.set_dscp(self.config.dscp);
+        }
+        socket.bind(address)?;
+        Ok(socket)
+    }
+
+    /// The open ones: at most two.
+    pub fn get(&self, index: usize) -> Option<&Socket> {
+        self.open.get(index)?.as_ref()
+    }
+
+    /// Is one of them open?
+    pub fn any_open(&self) -> bool {
+        self.open.iter().any(Option::is_some)
+    }
+
+    /// The port served on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// The sockets that take commands.
+#[derive(Debug, Default)]
+pub struct CommandSockets {
+    udp: [Option<Socket>; 2],
+    unix: Option<(SocketPath, Socket)>,
+}
+
+impl CommandSockets {
+    /// Opens the UDP sockets of the configuration. What cannot be had is said, and life goes on.
+    pub fn open_udp(config: &ControlConfig, family: Family, mut say: impl FnMut(String)) -> Self {
+        let mut sockets = Self::default();
+        if config.port == 0 {
+            return sockets;
+        }
+        for &ip in config.bind.iter().filter(|&&ip| family.accepts(ip)) {
+            match open_command(config, ip) {
+                Ok(socket) => sockets.udp[usize::from(ip.is_ipv6())] = Some(socket),
+                Err(error) if missing_loopback(ip, &error) => {}
+                Err(error) => say(format!(
+                    "Could not open command socket on {} : {}",
+                    SocketAddr::new(ip, config.port),
+                    reason(&error)
+                )),
+            }
+        }
+        sockets
+    }
+
+    /// Opens the Unix socket at `path`, in a folder that only `owner` and its group may enter.
+    pub fn open_unix(&mut self, path: &Path, owner: Owner) -> Result<(), String> {
+        if let Some(folder) = path.parent().filter(|folder| folder.parent().is_some()) {
+            folders::make_private(folder, owner)?;
+        }
+        let fail = |error: io::Error| {
+            format!("Could not open command socket {} : {}", path.display(), reason(&error))
+        };
+        let answers = |path: &Path| Socket::unix().and_then(|probe| probe.connect_unix(path)).is_ok();
+        SocketPath::clear(path, answers).map_err(fail)?;
+        let socket = Socket::unix().map_err(fail)?;
+        socket.bind_unix(path).map_err(fail)?;
+        let path = SocketPath::bound(path).map_err(fail)?;
+        self.unix = Some((path, socket));
+        Ok(())
+    }
+
+    /// The UDP sockets: at most two.
+    pub fn udp(&self, index: usize) -> Option<&Socket> {
+        self.udp.get(index)?.as_ref()
+    }
+
+    /// The Unix socket.
+    pub fn unix(&self) -> Option<&Socket> {
+        self.unix.as_ref().map(|(_, socket)| socket)
+    }
+}
+
+/// A machine without IPv6, asked only for its default loopback address.
+fn missing_loopback(ip: IpAddr, error: &io::Error) -> bool {
+    ip == IpAddr::V6(Ipv6Addr::LOCALHOST)
+        && matches!(error.raw_os_error(), Some(errno::EAFNOSUPPORT | errno::EADDRNOTAVAIL))
+}
+
+fn open_command(config: &ControlConfig, ip: IpAddr) -> io::Result<Socket> {
+    let address = SocketAddr::new(ip, config.port);
+    let socket = Socket::udp(Domain::of(&address))?;
+    socket.set_only_v6()?;
+    if let Some(device) = &config.device {
+        socket.set_device(device)?;
+    }
+    let _ = socket.set_free_bind();
+    let _ = socket.set_packet_info();
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// A socket of one association, connected to its server: nobody else's packets come in by it.
+#[derive(Debug)]
+pub struct ClientSocket {
+    id: SocketId,
+    socket: Socket,
+    remote: SocketAddr,
+    /// The packet whose kernel stamp has not come yet. One is enough: stamps come within microseconds, the
+    /// next packet after seconds.
+    unstamped: Option<(u64, PacketBuf)>,
+}
+
+impl ClientSocket {
+    /// Opens and connects it, and tells its own address. The kernel picks the port at random unless the
+    /// configuration names one (RFC 9109 §3).
+    pub fn open(spec: &SocketSpec, config: &Config) -> io::Result<(Self, IpAddr)> {
+        let ClientConfig { acquisition_port, bind, device, .. } = &config.client;
+        let domain = Domain::of(&spec.remote);
+        let socket = Socket::udp(domain)?;
+        if let Some(device) = device {
+            socket.set_device(device)?;
+        }
+        let ip = bind.iter().map(SocketAddr::ip).find(|ip| ip.is_ipv4() == spec.remote.is_ipv4());
+        if ip.is_some() || acquisition_port.is_some() {
+            let any = if spec.remote.is_ipv4() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            } else {
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+            };
+            if acquisition_port.is_some() {
+                // All associations share the port; connected sockets keep their packets apart.
+                let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
+            }
+            socket.set_only_v6()?;
+            socket.bind(SocketAddr::new(ip.unwrap_or(any), acquisition_port.unwrap_or(0)))?;
+        }
+        let _ = socket.set_stamping(Stamping::Both);
+        if config.server.dscp != 0 {
+            let _ = socket.set_dscp(config.server.dscp);
+        }
+        socket.connect(spec.remote)?;
+        let local = socket.local_addr()?.ip();
+        Ok((Self { id: spec.id, socket, remote: spec.remote, unstamped: None }, local))
+    }
+
+    /// Its name in the engine.
+    pub fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whom it is connected to.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Sends a packet; its kernel stamp comes later by [`Self::stamped`].
+    pub fn send(&mut self, token: u64, packet: PacketBuf) -> io::Result<()> {
+        sys::message::send(&self.socket, packet.as_slice(), None, None, 0)?;
+        self.unstamped = Some((token, packet));
+        Ok(())
+    }
+
+    /// The kernel gave back `sent` with a stamp: whose is it? The packet stands at the end of what comes back.
+    pub fn stamped(&mut self, sent: &[u8]) -> Option<u64> {
+        let (token, _) = self.unstamped.take_if(|(_, packet)| sent.ends_with(packet.as_slice()))?;
+        Some(token)
+    }
+}
+
+impl AsRawFd for ClientSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// Is there a route to `remote`? A connected socket tells, and no packet is sent.
+pub fn has_route(remote: SocketAddr) -> bool {
+    Socket::udp(Domain::of(&remote)).and_then(|socket| socket.connect(remote)).is_ok()
+}
+
+/// The interface a reply must leave by: named only for link-local peers, else the routes decide.
+pub fn pinned_interface(to: SocketAddr, arrived_by: u32) -> u32 {
+    match to.ip() {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => arrived_by,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::tests::Folder;
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    fn server(name: Name, port: u16, bind: &[IpAddr]) -> ServerSockets {
+        let config = ServerConfig { port, port_set: true, bind: bind.to_vec(), ..ServerConfig::default() };
+        ServerSockets::new(name, &config, Family::V4)
+    }
+
+    fn loopback() -> IpAddr {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
+    fn free_port() -> u16 {
+        let socket = Socket::udp(Domain::Inet).unwrap();
+        socket.bind(SocketAddr::new(loopback(), 0)).unwrap();
+        socket.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn serving_follows_the_access_list() {
+        let mut sockets = server(Name::Chronyd, free_port(), &[loopback()]);
+        let mut notes = Vec::new();
+        sockets.follow(false, true, |note| notes.push(note));
+        assert!(!sockets.any_open(), "nobody of IPv4 may ask, and IPv6 is off");
+        sockets.follow(true, true, |note| notes.push(note));
+        assert!(sockets.get(0).is_some() && sockets.get(1).is_none());
+        sockets.follow(false, false, |note| notes.push(note));
+        assert!(!sockets.any_open() && notes.is_empty());
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_once_and_only_chronyd_shares() {
+        let port = free_port();
+        let mut first = server(Name::Chronyd, port, &[loopback()]);
+        let mut second = server(Name::Chronyd, port, &[loopback()]);
+        let mut third = server(Name::Timeball, port, &[loopback()]);
+        let mut notes = Vec::new();
+        for sockets in [&mut first, &mut second, &mut third] {
+            sockets.follow(true, false, |note| notes.push(note));
+        }
+        third.follow(true, false, |note| notes.push(note));
+        assert!(first.any_open() && second.any_open() && !third.any_open());
+        let text = format!("Could not open NTP socket on 127.0.0.1:{port} : Address already in use");
+        assert_eq!(notes, [Note::Error(text)]);
+    }
+
+    #[test]
+    fn an_association_s_packets_get_the_kernel_s_stamp() {
+        let peer = Socket::udp(Domain::Inet).unwrap();
+        peer.bind(SocketAddr::new(loopback(), 0)).unwrap();
+        let spec = SocketSpec { id: SocketId(3), remote: peer.local_addr().unwrap() };
+        let (mut client, local) = ClientSocket::open(&spec, &Config::default()).unwrap();
+        assert_eq!((local, client.remote()), (loopback(), spec.remote));
+        let packet = PacketBuf::new(&[7; 48]);
+        let before = sys::clock::realtime();
+        client.send(9, packet).unwrap();
+        assert_eq!(client.stamped(&[7; 47]), None, "another packet's stamp");
+        let mut buffer = [0; 512];
+        let mut entries = [sys::poll::Entry::new(client.as_raw_fd())];
+        sys::poll::poll(&mut entries, Some(1_000_000_000)).unwrap();
+        match sys::message::receive_error_queue(client.socket(), &mut buffer).unwrap() {
+            Some(sent) => {
+                assert_eq!(client.stamped(&buffer[..sent.len]), Some(9));
+                assert!(sent.stamp.is_some_and(|stamp| (before..before + 1_000_000_000).contains(&stamp)));
+            }
+            None => eprintln!("SKIPPED: this kernel stamps no outgoing packets"),
+        }
+        assert!(has_route(spec.remote));
+    }
+
+    #[test]
+    fn the_command_socket_appears_in_a_private_folder_and_goes_at_the_end() {
+        let folder = Folder::new("command");
+        let metadata = std::fs::metadata(&folder.0).unwrap();
+        let owner = Owner { uid: metadata.uid(), gid: metadata.gid() };
+        let path = folder.file("run/a.sock");
+        let mut first = CommandSockets::default();
+        first.open_unix(&path, owner).unwrap();
+        assert!(first.unix().is_some() && path.exists());
+        let mut second = CommandSockets::default();
+        let refused = second.open_unix(&path, owner).unwrap_err();
+        assert!(refused.ends_with(": another process answers there"), "{refused}");
+        drop(first);
+        assert!(!path.exists());
+        let stranger = Owner { uid: owner.uid + 1, ..owner };
+        assert!(second.open_unix(&path, stranger).unwrap_err().starts_with("Wrong owner of "));
+    }
+
+    #[test]
+    fn commands_over_udp_only_where_configured() {
+        let port = free_port();
+        let config = ControlConfig { port, bind: vec![loopback()], ..ControlConfig::default() };
+        let mut said = Vec::new();
+        let first = CommandSockets::open_udp(&config, Family::Any, |text| said.push(text));
+        assert!(
+            first.udp(0).is_some() && first.udp(1).is_none() && first.unix().is_none() && said.is_empty()
+        );
+        let second = CommandSockets::open_udp(&config, Family::Any, |text| said.push(text));
+        assert!(second.udp(0).is_none());
+        assert_eq!(
+            said,
+            [format!("Could not open command socket on 127.0.0.1:{port} : Address already in use")]
+        );
+        let off = CommandSockets::open_udp(&ControlConfig { port: 0, ..config }, Family::Any, |_| {});
+        assert!(off.udp(0).is_none());
+    }
+
+    #[test]
+    fn only_link_local_peers_pin_the_interface() {
+        assert_eq!(pinned_interface("[fe80::1]:123".parse().unwrap(), 4), 4);
+        assert_eq!(pinned_interface("[2001:db8::1]:123".parse().unwrap(), 4), 0);
+        assert_eq!(pinned_interface("192.0.2.1:123".parse().unwrap(), 4), 0);
+    }
+}

@@ -1,0 +1,295 @@
+//! State between runs, log files and source folders: the engine's words for files become bytes on the disk here.
+//!
+//! Nothing in here may stop the daemon: what cannot be written is said once and tried again next time.
+
+use super::Name;
+use super::configuration::Disk;
+use super::files::{self, Complaints};
+use super::logger;
+use ntp::config::{Config, Loader, LogConfig, SourceConfig};
+use ntp::drift::Drift;
+use ntp::dump::is_dump_name;
+use ntp::engine::Engine;
+use ntp::logfile::{BannerState, LogFile, Record};
+use ntp::time::Now;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Longest drift file and dump that are read, bytes: a dump has at most 64 lines of some 120.
+const LONGEST: u64 = 64 * 1024;
+
+/// The drift file and the dumps.
+#[derive(Debug)]
+pub struct StateFiles {
+    drift: Option<PathBuf>,
+    dumps: Option<PathBuf>,
+    /// What happens to the dumps found at the start, until it has happened.
+    found: Option<Found>,
+    complaints: Complaints,
+}
+
+/// What happens to the dumps found at the start.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    load: bool,
+    /// chronyd takes them away, loaded or not. Timeball keeps each until a newer one takes its place, so that
+    /// a power cut does not cost the history.
+    remove: bool,
+}
+
+impl StateFiles {
+    /// The places of the configuration; `load` says whether the dumps are of use.
+    pub fn new(config: &Config, name: Name, load: bool) -> Self {
+        Self {
+            drift: config.clock.drift_file.clone(),
+            dumps: config.process.dump_dir.clone(),
+            found: Some(Found { load, remove: name == Name::Chronyd }),
+            complaints: Complaints::default(),
+        }
+    }
+
+    /// A run that measures once leaves the dumps as they are.
+    pub fn leave_dumps(&mut self) {
+        self.found = None;
+    }
+
+    /// Frequency (s/s, positive: the clock is fast) and skew (s/s) of the last run.
+    pub fn load_drift(&self) -> Option<(f64, f64)> {
+        let path = self.drift.as_ref()?;
+        let text = match files::read(path, LONGEST) {
+            Ok(Some(text)) => text,
+            Ok(None) => return None,
+            Err(failure) => {
+                logger::warning(&failure.to_string());
+                return None;
+            }
+        };
+        match Drift::parse(&text) {
+            Some(Drift { frequency, skew }) => {
+                logger::info(&format!(
+                    "Frequency {:.3} +/- {:.3} ppm read from {}",
+                    frequency * 1e6,
+                    skew * 1e6,
+                    path.display()
+                ));
+                Some((frequency, skew))
+            }
+            None => {
+                let path = path.display();
+                logger::warning(&format!("Could not read valid frequency and skew from driftfile {path}"));
+                None
+            }
+        }
+    }
+
+    /// When the drift file was last written: a time that has certainly passed.
+    pub fn last_known_time(&self) -> Option<std::time::SystemTime> {
+        fs::metadata(self.drift.as_ref()?).and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// Writes the drift file.
+    pub fn save_drift(&mut self, frequency: f64, skew: f64) {
+        if let Some(path) = &self.drift {
+            let text = Drift { frequency, skew }.format();
+            let outcome = files::replace(path, text.as_bytes(), 0o644);
+            if let Some(text) = self.complaints.news(path, outcome) {
+                logger::error(&text);
+            }
+        }
+    }
+
+    /// Have the dumps of the last run not been dealt with yet?
+    pub fn dumps_wait(&self) -> bool {
+        self.found.is_some() && self.dumps.is_some()
+    }
+
+    /// Loads the dumps of the last run and, as chronyd, takes them away.
+    pub fn load_dumps(&mut self, engine: &mut Engine, now: Now) {
+        let (Some(found), Some(folder)) = (self.found.take(), &self.dumps) else { return };
+        for path in dump_files(folder) {
+            let source = path.file_stem().unwrap_or_default().to_string_lossy();
+            if found.load {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let text = files::read(&path, LONGEST).ok().flatten();
+                let loaded = text.map(|text| engine.load_dump(now, &name, &text));
+                match loaded {
+                    Some(Ok(())) => logger::info(&format!("Loaded dump file for {source}")),
+                    Some(Err(_)) | None => logger::warning(&format!("Could not load dump file for {source}")),
+                }
+            }
+            if found.remove {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+
+    /// Writes dumps: pairs of file name and text.
+    pub fn save_dumps(&mut self, dumps: &[(String, String)]) {
+        let Some(folder) = &self.dumps else { return };
+        for (name, text) in dumps {
+            let path = folder.join(name);
+            let outcome = files::replace(&path, text.as_bytes(), 0o644);
+            if let Some(text) = self.complaints.news(folder, outcome) {
+                logger::error(&text);
+            }
+        }
+    }
+}
+
+/// The files in `folder` that have a dump's name; others are not ours.
+fn dump_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_dump_name));
+    paths.sort();
+    paths
+}
+
+/// measurements.log and its kin in `logdir`.
+#[derive(Debug)]
+pub struct LogFiles {
+    folder: Option<PathBuf>,
+    /// Entries from one heading to the next.
+    period: u32,
+    /// `None`: given up after the reason was said.
+    open: BTreeMap<LogFile, Option<OpenLog>>,
+}
+
+#[derive(Debug)]
+struct OpenLog {
+    file: File,
+    banner: BannerState,
+}
+
+impl LogFiles {
+    /// None open yet: each is created by its first entry.
+    pub fn new(config: &LogConfig) -> Self {
+        Self { folder: config.dir.clone(), period: config.banner, open: BTreeMap::new() }
+    }
+
+    /// Adds an entry, with a heading when one is due.
+    pub fn write(&mut self, record: &Record) {
+        let (which, folder) = (record.file(), self.folder.as_deref());
+        let log = self.open.entry(which).or_insert_with(|| match open(folder, which) {
+            Ok(file) => Some(OpenLog { file, banner: BannerState::default() }),
+            Err(text) => {
+                logger::warning(&text);
+                None
+            }
+        });
+        let Some(log) = log else { return };
+        let mut text = if log.banner.next(self.period) { which.banner() } else { String::new() };
+        text.push_str(&record.line());
+        text.push('\n');
+        // A full disk loses the entry; the next one may fit.
+        let _ = log.file.write_all(text.as_bytes());
+    }
+
+    /// Closes them all, so that the next entries begin new files.
+    pub fn cycle(&mut self) {
+        self.open.clear();
+    }
+}
+
+fn open(folder: Option<&Path>, which: LogFile) -> Result<File, String> {
+    let Some(folder) = folder else { return Err("logdir not specified".to_owned()) };
+    files::append(&folder.join(which.file_name()), 0o644).map_err(|failure| failure.to_string())
+}
+
+/// The folders of `sourcedir`.
+#[derive(Debug)]
+pub struct SourceFolders(Vec<PathBuf>);
+
+impl SourceFolders {
+    /// Those of the configuration.
+    pub fn new(config: &Config) -> Self {
+        Self(config.source_dirs.clone())
+    }
+
+    /// Are there any?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The sources in all `*.sources` files, in the order of the files' names; a name that is in several folders
+    /// counts in the first.
+    pub fn read(&self) -> Vec<SourceConfig> {
+        let folders: Vec<String> = self.0.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let paths = ntp::config::parse::files_of_folders(&folders, ".sources", &Disk);
+        let texts = paths.iter().filter_map(|path| Disk.read(path).ok());
+        texts.flat_map(|text| ntp::config::parse_sources_file(&text)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::tests::Folder;
+    use super::*;
+
+    fn tracking() -> Record {
+        Record::Tracking(ntp::logfile::Tracking {
+            time: ntp::time::LocalTime::from_nanos(0),
+            source: "192.0.2.1".to_owned(),
+            stratum: 2,
+            frequency: 1e-6,
+            skew: 1e-8,
+            offset: 1e-5,
+            leap: ntp::wire::Leap::None,
+            combined: 1,
+            offset_sd: 1e-6,
+            remaining: 0.0,
+            root_delay: 1e-2,
+            root_dispersion: 1e-3,
+            max_error: 1e-2,
+        })
+    }
+
+    #[test]
+    fn headings_come_first_and_then_every_so_often() {
+        let folder = Folder::new("logs");
+        let config = LogConfig { dir: Some(folder.0.clone()), banner: 2, ..LogConfig::default() };
+        let mut logs = LogFiles::new(&config);
+        let (record, banner) = (tracking(), LogFile::Tracking.banner());
+        for _ in 0..3 {
+            logs.write(&record);
+        }
+        let (path, line) = (folder.file("tracking.log"), record.line());
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{banner}{line}\n{line}\n{banner}{line}\n"));
+        fs::remove_file(&path).unwrap();
+        logs.cycle();
+        logs.write(&record);
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{banner}{line}\n"));
+    }
+
+    #[test]
+    fn the_first_folder_wins_and_files_come_in_the_order_of_their_names() {
+        let (one, two) = (Folder::new("sources1"), Folder::new("sources2"));
+        fs::write(one.file("b.sources"), "server 192.0.2.2\nnonsense\nserver 192.0.2.3").unwrap();
+        fs::write(two.file("b.sources"), "server 192.0.2.9\n").unwrap();
+        fs::write(two.file("a.sources"), "pool a.example iburst\n").unwrap();
+        fs::write(two.file("c.conf"), "server 192.0.2.8\n").unwrap();
+        let folders = SourceFolders(vec![one.0.clone(), two.0.clone(), "/no/such/folder".into()]);
+        let names: Vec<String> = folders.read().into_iter().map(|source| source.name).collect();
+        assert_eq!(names, ["a.example", "192.0.2.2"]);
+    }
+
+    #[test]
+    fn the_drift_file_survives_and_a_missing_folder_is_no_end() {
+        let folder = Folder::new("drift");
+        let mut config = Config::default();
+        config.clock.drift_file = Some(folder.file("drift"));
+        let mut state = StateFiles::new(&config, Name::Timeball, true);
+        assert_eq!(state.load_drift(), None);
+        state.save_drift(-12.5e-6, 0.25e-6);
+        let (frequency, skew) = state.load_drift().unwrap();
+        assert!((frequency + 12.5e-6).abs() < 1e-12 && (skew - 0.25e-6).abs() < 1e-12);
+        assert!(state.last_known_time().is_some());
+        fs::write(folder.file("drift"), "nonsense\n").unwrap();
+        assert_eq!(state.load_drift(), None);
+        config.clock.drift_file = Some(folder.file("no/drift"));
+        StateFiles::new(&config, Name::Timeball, true).save_drift(0.0, 0.0);
+        assert!(!folder.file("no").exists());
+    }
+}

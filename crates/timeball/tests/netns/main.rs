@@ -1,0 +1,291 @@
+//! Timeball among real peers, in a network namespace: Debian's chronyd and chronyc.
+//!
+//! Needs root and the packages that `./ci` installs; says SKIPPED where they are missing. No daemon here has the right
+//! to set the machine's clock.
+
+mod lab;
+
+use lab::{Lab, TIMEBALL, alias, example, ready, skip};
+use std::time::Instant;
+
+/// Ends the test with a loud word where the machine has not what it takes.
+macro_rules! need_lab {
+    ($name:literal) => {
+        match ready() {
+            Ok(()) => Lab::new($name),
+            Err(why) => return skip($name, &why),
+        }
+    };
+}
+
+/// Five chronyds behind paths of 10 to 40 ms, and our daemon that follows them and serves on 10.9.3.1.
+fn five_servers(lab: &mut Lab, v6: bool) -> String {
+    let net = |group: u32, host: u32| if v6 { format!("fd00:9:{group}::{host}") } else { format!("10.9.{group}.{host}") };
+    let all: Vec<String> =
+        (1..=5).flat_map(|i| [net(1, i), net(2, i)]).chain([net(3, 1), net(3, 2)]).collect();
+    lab.addresses(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut sources = String::new();
+    for i in 1..=5 {
+        lab.chronyd_server(&format!("up{i}"), &net(1, i), 1);
+        let way = 5.0 + 3.75 * f64::from(i - 1);
+        lab.relay(&format!("relay{i}"), &net(2, i), &net(1, i), way, way, 0.3);
+        sources += &format!("server {} iburst minpoll 2 maxpoll 4\n", net(2, i));
+    }
+    let dir = lab.dir().display().to_string();
+    let everyone = if v6 { "fd00::/8" } else { "10.0.0.0/8" };
+    let text = format!(
+        "{sources}allow {everyone}\nallow 127.0.0.1\nbindaddress {}\nbindcmdaddress {dir}/s/chronyd.sock\n\
+         driftfile {dir}/drift\ndumpdir {dir}/dump\npidfile {dir}/tb.pid\nopencommands tracking sources sourcestats activity sourcename\n",
+        net(3, 1)
+    );
+    let config = lab.file("tb.conf", &text);
+    lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
+    net(3, 1)
+}
+
+/// chronyc over the Unix socket of our daemon.
+fn chronyc(lab: &Lab, program: &str, args: &[&str]) -> String {
+    let socket = format!("{}/s/chronyd.sock", lab.dir().display());
+    let mut all = vec!["-h", socket.as_str()];
+    all.extend(args);
+    lab.says(program, &all)
+}
+
+/// What our daemon believes its clock to be off by, s.
+fn correction(lab: &Lab) -> Option<f64> {
+    chronyc(lab, "chronyc", &["-n", "-c", "tracking"]).trim().split(',').nth(4)?.parse().ok()
+}
+
+fn follows_five(test: &str, v6: bool) {
+    let mut lab = match ready() {
+        Ok(()) => Lab::new(test),
+        Err(why) => return skip(test, &why),
+    };
+    let ours = five_servers(&mut lab, v6);
+    lab.wait("five sources reachable, one selected, the clock within a millisecond", 60, |lab| {
+        let socket = format!("{}/s/chronyd.sock", lab.dir().display());
+        let out = lab.inside("chronyc", &["-h", &socket, "-n", "-c", "sources"]);
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let good = text.lines().filter(|l| l.starts_with("^,*") || l.starts_with("^,+") || l.starts_with("^,-"));
+        text.contains("^,*") && good.count() == 5 && correction(lab).is_some_and(|c| c.abs() < 1e-3)
+    });
+    let tracking = chronyc(&lab, "chronyc", &["-n", "-c", "tracking"]);
+    let fields: Vec<&str> = tracking.trim().split(',').collect();
+    assert_eq!(fields.len(), 14, "{tracking}");
+    assert_eq!((fields[2], fields[13]), ("2", "Normal"));
+    // All these clocks are one clock: whatever we believe it to be off by is our error. The relays' jitter is 0.3 ms.
+    assert!(correction(&lab).is_some_and(|c| c.abs() < 2e-3), "{tracking}");
+    let root_delay: f64 = fields[10].parse().unwrap();
+    assert!((0.009..0.06).contains(&root_delay), "{tracking}");
+
+    for (report, lines) in [("sourcestats", 7), ("sources", 7), ("selectdata", 7), ("activity", 6), ("serverstats", 11)] {
+        let text = chronyc(&lab, "chronyc", &["-n", report]);
+        assert_eq!(text.lines().count(), lines, "{report}:\n{text}");
+    }
+    let ntpdata = chronyc(&lab, "chronyc", &["-n", "ntpdata"]);
+    assert_eq!(ntpdata.matches("NTP tests       : 111 111 1111").count(), 5, "{ntpdata}");
+    assert!(ntpdata.contains("RX timestamping : Kernel"), "{ntpdata}");
+
+    changes(&lab, v6);
+    others_follow_us(&mut lab, &ours, v6);
+    layouts_of_today(&lab);
+}
+
+/// add, delete, burst, offline, online.
+fn changes(lab: &Lab, v6: bool) {
+    let extra = if v6 { "fd00:9:1::1" } else { "10.9.1.1" };
+    assert!(chronyc(lab, "chronyc", &[&format!("add server {extra} iburst")]).contains("200 OK"));
+    let twice = lab.inside("chronyc", &["-h", &format!("{}/s/chronyd.sock", lab.dir().display()), "add", "server", extra]);
+    assert!(String::from_utf8_lossy(&twice.stdout).contains("511 Source already present"));
+    assert!(chronyc(lab, "chronyc", &["-n", "sources"]).contains(extra));
+    assert!(chronyc(lab, "chronyc", &["burst 2/4"]).contains("200 OK"));
+    assert!(chronyc(lab, "chronyc", &["-c", "activity"]).starts_with("0,0,6,0,0"));
+    assert!(chronyc(lab, "chronyc", &[&format!("offline {extra}")]).contains("200 OK"));
+    assert!(chronyc(lab, "chronyc", &[&format!("delete {extra}")]).contains("200 OK"));
+    assert_eq!(chronyc(lab, "chronyc", &["-n", "sources"]).lines().count(), 7);
+    for command in ["reselect", "refresh", "dump", "cyclelogs", "rekey", "reload sources", "onoffline", "online"] {
+        assert!(chronyc(lab, "chronyc", &[command]).contains("200 OK"), "{command}");
+    }
+    assert!(chronyc(lab, "chronyc", &["accheck 10.1.2.3"]).contains(if v6 { "209" } else { "208" }));
+    // The same commands are refused from the network, the open reports are not.
+    let out = lab.inside("chronyc", &["-h", "127.0.0.1", "-n", "delete", extra]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("501 Not authorised"));
+    assert!(lab.says("chronyc", &["-h", "127.0.0.1", "-n", "tracking"]).contains("Leap status     : Normal"));
+    let dump = if v6 { "fd00:9:2::1.dat" } else { "10.9.2.1.dat" };
+    assert!(lab.dir().join("dump").join(dump).exists());
+}
+
+/// A real chronyd takes its time from us.
+fn others_follow_us(lab: &mut Lab, ours: &str, v6: bool) {
+    let dir = lab.dir().display().to_string();
+    let own = if v6 { "fd00:9:3::2" } else { "10.9.3.2" };
+    let config = lab.file(
+        "down.conf",
+        &format!(
+            "server {ours} iburst minpoll 0 maxpoll 2\nbindacqaddress {own}\nport 0\ncmdport 0\nbindcmdaddress {dir}/down/chronyd.sock\npidfile {dir}/down.pid\n"
+        ),
+    );
+    lab.start("down", "chronyd", &["-x", "-d", "-U", "-u", "root", "-f", &config]);
+    let socket = format!("{dir}/down/chronyd.sock");
+    lab.wait("a real chronyd selects us", 30, |lab| {
+        let out = lab.inside("chronyc", &["-h", &socket, "-n", "-c", "sources"]);
+        String::from_utf8_lossy(&out.stdout).starts_with("^,*")
+    });
+    let tracking = lab.says("chronyc", &["-h", &socket, "-n", "-c", "tracking"]);
+    let fields: Vec<&str> = tracking.trim().split(',').collect();
+    assert_eq!((fields[2], fields[13]), ("3", "Normal"), "{tracking}");
+    assert!(fields[4].parse::<f64>().unwrap().abs() < 5e-3, "{tracking}");
+
+    // Our command line prints of a real chronyd what chronyc prints of it.
+    for command in [
+        &["-n", "tracking"][..],
+        &["-n", "sources"],
+        &["-n", "-c", "sources"],
+        &["-n", "sourcestats"],
+        &["-n", "-c", "sourcestats"],
+        &["-c", "activity"],
+        &["activity"],
+        &["-n", "selectdata"],
+        &["-n", "-c", "selectdata"],
+        &["-n", "authdata"],
+    ] {
+        let with = |program: &str| {
+            let mut all = vec!["-h", socket.as_str()];
+            all.extend(command);
+            let out = lab.inside(program, &all);
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            // The pending correction and the dispersion change from one microsecond to the next.
+            let text = if command.contains(&"tracking") { masked(&text) } else { text };
+            (text, out.status.code())
+        };
+        let chronyc = alias(lab, "chronyc");
+        // Numbers move between two calls; ask until a pair of calls saw the same state.
+        let same = (0..20).any(|_| {
+            let theirs = with("chronyc");
+            theirs == with(TIMEBALL) && theirs == with(&chronyc) && theirs == with("chronyc")
+        });
+        assert!(same, "{command:?}: chronyc {:?}, ours {:?}", with("chronyc"), with(TIMEBALL));
+    }
+}
+
+/// Decimal fractions without their digits.
+fn masked(text: &str) -> String {
+    let mut in_fraction = false;
+    text.chars()
+        .map(|c| {
+            in_fraction = c == '.' || in_fraction && c.is_ascii_digit();
+            if in_fraction && c.is_ascii_digit() { '0' } else { c }
+        })
+        .collect()
+}
+
+/// serverstats and ntpdata in the layouts of chrony 4.6.
+fn layouts_of_today(lab: &Lab) {
+    let chronyc46 = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/trixie/chronyc");
+    if !std::path::Path::new(chronyc46).exists() {
+        return skip("layouts of chrony 4.6", "target/trixie/chronyc is missing: tests/fetch-chronyc brings it");
+    }
+    let stats = chronyc(lab, chronyc46, &["serverstats"]);
+    assert_eq!(stats.lines().count(), 17, "{stats}");
+    let kernel = stats.lines().find(|l| l.starts_with("NTP kernel RX timestamps")).expect("the line");
+    assert!(!kernel.ends_with(" 0"), "{stats}");
+    let data = chronyc(lab, chronyc46, &["-n", "-c", "ntpdata"]);
+    assert_eq!(data.lines().next().expect("a source").split(',').count(), 38, "{data}");
+    for report in ["tracking", "sources", "sourcestats", "selectdata", "authdata", "activity"] {
+        chronyc(lab, chronyc46, &["-n", report]);
+    }
+    for command in ["local stratum 12", "local off"] {
+        assert!(chronyc(lab, chronyc46, &[command]).contains("200 OK"), "{command}");
+    }
+}
+
+#[test]
+fn selects_among_five_chronyds_over_ipv4() {
+    follows_five("v4", false);
+}
+
+#[test]
+fn selects_among_five_chronyds_over_ipv6() {
+    follows_five("v6", true);
+}
+
+#[test]
+fn requests_tell_nothing_and_use_a_port_each() {
+    let mut lab = need_lab!("privacy");
+    lab.addresses(&["10.9.4.1"]);
+    lab.start("server", &example("ntp_probe"), &["record", "10.9.4.1", "123", "60"]);
+    let dir = lab.dir().display().to_string();
+    let config = lab.file(
+        "tb.conf",
+        &format!("server 10.9.4.1 minpoll -4 maxpoll -4 iburst\nport 0\ncmdport 0\nbindcmdaddress {dir}/s/tb.sock\npidfile /\n"),
+    );
+    lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
+    lab.wait("a hundred requests", 30, |lab| lab.log("server").lines().count() >= 100);
+    let log = lab.log("server");
+    let requests: Vec<(u16, Vec<u8>)> = log
+        .lines()
+        .filter_map(|line| {
+            let (port, hex) = line.strip_prefix("request port=")?.split_once(" hex=")?;
+            let bytes = (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok());
+            Some((port.parse().ok()?, bytes.collect::<Option<Vec<u8>>>()?))
+        })
+        .collect();
+    assert!(requests.len() >= 100);
+    let mut ports: Vec<u16> = requests.iter().map(|r| r.0).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert!(ports.len() * 10 > requests.len() * 9, "{} ports for {} requests", ports.len(), requests.len());
+    let mut ones = 0;
+    for (_, bytes) in &requests {
+        assert_eq!(bytes.len(), 48);
+        assert_eq!(bytes[0], 0b00_100_011, "leap 0, version 4, mode 3");
+        assert_eq!((bytes[1], bytes[3]), (0, 32), "stratum and precision");
+        assert!(bytes[4..40].iter().all(|&b| b == 0), "nothing about us: {bytes:02x?}");
+        ones += bytes[40..48].iter().map(|b| b.count_ones()).sum::<u32>();
+    }
+    // 64 random bits each: the share of ones is a half within six standard deviations.
+    let bits = requests.len() as f64 * 64.0;
+    assert!((f64::from(ones) - bits / 2.0).abs() < 6.0 * (bits / 4.0).sqrt(), "{ones} of {bits}");
+}
+
+#[test]
+fn answers_at_once_survives_a_flood_and_stays_small() {
+    let mut lab = need_lab!("flood");
+    lab.addresses(&["10.9.5.1"]);
+    let dir = lab.dir().display().to_string();
+    // The upstream does not exist: leap 3 from the first moment on.
+    let config = lab.file(
+        "tb.conf",
+        &format!("server 10.9.5.99 iburst\nallow 10.0.0.0/8\ncmdport 323\nbindcmdaddress {dir}/s/tb.sock\npidfile /\n"),
+    );
+    let began = Instant::now();
+    let pid = lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
+    let probe = example("ntp_probe");
+    let first = lab.says(&probe, &["ask", "10.9.5.1", "123", "20"]);
+    let line = first.lines().find(|l| l.starts_with("answer")).expect("an answer").to_owned();
+    println!("first answers within {:?} of the start (processes of the test included): {line}", began.elapsed());
+    assert!(line.contains("from=10.9.5.1 leap=3 version=4 mode=4 stratum=0 len=48"), "{line}");
+    assert!(line.ends_with("origin=true"), "{line}");
+
+    let before = resident_kb(pid);
+    println!("resident when idle: {before} kB");
+    assert!(before <= 4096, "idle resident set {before} kB");
+    for port in ["123", "323"] {
+        for seed in ["1", "2"] {
+            let text = lab.says(&probe, &["flood", "10.9.5.1", port, "50000", seed]);
+            assert!(text.contains("longer=0 unasked=0"), "port {port}: {text}");
+            println!("port {port}: {}", text.trim());
+        }
+    }
+    let after = resident_kb(pid);
+    assert!(after <= before + 256, "resident set grew from {before} to {after} kB");
+    assert!(lab.says(&probe, &["ask", "10.9.5.1", "123"]).starts_with("answer"), "still alive");
+}
+
+/// Resident set of the daemon (`ip netns exec` and `setpriv` replace themselves by it), kB.
+fn resident_kb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon runs");
+    assert!(status.starts_with("Name:\ttimeball"), "{status}");
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a resident set");
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
+}
