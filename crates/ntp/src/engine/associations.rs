@@ -85,6 +85,8 @@ impl Engine {
             PRESEND_INTERVAL
         } else {
             let interval = source.poll.interval(source.reach.reachable(), min_delay);
+            let part = if source.poll.take_out_of_step() { 0.3 + 0.7 * self.rng.uniform() } else { 1.0 };
+            let interval = interval * part;
             let early = if source.config.presend <= source.poll.exponent { PRESEND_INTERVAL } else { 0.0 };
             (interval - early).max(interval / 4.0) * (1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5))
         };
