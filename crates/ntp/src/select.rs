@@ -7,6 +7,8 @@
 
 mod majority;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use status::{Mark, Status};
 
