@@ -8,14 +8,14 @@ use crate::server::{Fault, Server};
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
-/// Five servers 10 to 40 ms away (one way); exponential jitter of 2 ms there and 0.5 ms back, as on a home line whose way up
+/// Five servers, 10 to 40 ms there and back; exponential jitter of 2 ms there and 0.5 ms back, as on a home line whose way up
 /// is the narrow one.
 fn five_links() -> Vec<Link> {
     [0.010, 0.015, 0.022, 0.030, 0.040]
         .into_iter()
-        .map(|base: f64| Link {
-            there: Way::constant(base).exponential(2e-3),
-            back: Way::constant(base).exponential(0.5e-3),
+        .map(|round_trip: f64| Link {
+            there: Way::constant(round_trip / 2.0).exponential(2e-3),
+            back: Way::constant(round_trip / 2.0).exponential(0.5e-3),
         })
         .collect()
 }
