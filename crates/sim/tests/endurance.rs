@@ -23,6 +23,7 @@ fn loss_jitter_and_wander_are_endured() {
     let near = || Way::constant(0.010).exponential(1e-3);
     let lost = 1.0 - 0.67f64.sqrt(); // each way
     let mut table = String::from("                     rms (µs)  max (µs)  synchronised  honest  packets\n");
+    let mut bad = Vec::new();
     for (name, plan, rms, max) in [
         ("33 % loss", one_server(near().loss(lost), 1e-9), 0.5e-3, 2e-3),
         ("100 ms jitter", one_server(Way::constant(0.010).exponential(0.1), 1e-9), 20e-3, 60e-3),
@@ -41,10 +42,12 @@ fn loss_jitter_and_wander_are_endured() {
                 figures.honest,
                 figures.packets
             );
-            assert!(figures.rms < rms && figures.max < max, "{name}, seed {seed}: {figures:?}");
-            assert_eq!(figures.synchronised, 1.0, "{name}, seed {seed}");
+            if !(figures.rms < rms && figures.max < max && figures.synchronised == 1.0) {
+                bad.push(format!("{name} seed {seed}: more than {} µs rms or {} µs", rms * 1e6, max * 1e6));
+            }
         }
     }
+    assert!(bad.is_empty(), "{bad:?}\n{table}");
     insta::assert_snapshot!(table);
 }
 
@@ -87,12 +90,39 @@ fn holdover_is_honest() {
     assert!(after.max < 2e-3 && after.synchronised == 1.0, "{after:?}");
 }
 
-/// |served error| ≤ served root distance, always: in every scenario with a name, from the first second on.
+/// Packets that come twice, and answers that overtake each other, change nothing.
+#[test]
+fn duplicates_and_overtaking_are_harmless() {
+    let mut once = one_server(Way::constant(0.010).exponential(1e-3), 1e-9);
+    (once.source.minpoll, once.source.maxpoll) = (4, 4);
+    let mut twice = once.clone();
+    for (_, link) in &mut twice.servers {
+        link.there = link.there.clone().duplication(0.5);
+        link.back = link.back.clone().duplication(0.5);
+    }
+    let run = |plan: &Plan| {
+        let mut built = plan.build(1);
+        built.world.run_until(4.0 * HOUR);
+        let answers = built.world.server(built.servers[0]).history().len();
+        (built.world.record(built.client).figures(0.5 * HOUR, 4.0 * HOUR), answers)
+    };
+    let ((alone, answers), (doubled, more)) = (run(&once), run(&twice));
+    assert!(more > answers * 5 / 4, "{more} requests arrived, {answers} without duplication");
+    assert!(doubled.packets.abs_diff(alone.packets) < 20);
+    assert!(doubled.max < 1e-3 && doubled.rms < 2.0 * alone.rms, "{doubled:?} {alone:?}");
+}
+
+/// |served error| ≤ served root distance, always: in every scenario, from the first second on.
 #[test]
 fn what_is_promised_is_kept() {
-    let mut table = String::from("scenario          synchronised from  honest  error/distance at most\n");
+    let mut table = String::from(
+        "scenario            synchronised from  honest  error/distance at most  distance (ms)\n",
+    );
     let mut broken = Vec::new();
-    for scenario in scenario::named::all() {
+    // Those with fixed polls differ little in this and take long.
+    let adaptive = scenario::all().into_iter().filter(|s| s.plan.source.maxpoll == 10);
+    let ours = scenario::named::all().into_iter().filter(|s| s.plan.source.maxpoll != 10);
+    for scenario in ours.chain(adaptive) {
         let length = scenario.length.min(24.0 * HOUR);
         for seed in 1..=2 {
             let mut built = scenario.plan.build(seed);
@@ -105,15 +135,17 @@ fn what_is_promised_is_kept() {
             let promises = || record.samples().iter().filter(|s| s.synchronised() && !excused(s.at));
             let worst = promises().map(|s| s.served_error.abs() / s.root_distance).fold(0.0, f64::max);
             let lies = promises().filter(|s| !s.honest()).count();
-            if lies > 0 || promises().count() == 0 {
+            let all = promises().count();
+            if lies > 0 || all == 0 {
                 let first = promises().find(|s| !s.honest());
                 broken.push(format!("{} seed {seed}: {lies} times, first {first:?}", scenario.name));
             }
-            let share = 1.0 - lies as f64 / promises().count() as f64;
             table += &format!(
-                "{:<16} {seed:>2} {:>16.0} {share:>7.4} {worst:>23.2}\n",
+                "{:<16} {seed:>2} {:>18.0} {:>7.4} {worst:>23.2} {:>14.1}\n",
                 scenario.name,
-                record.first_synchronised().unwrap_or(f64::NAN)
+                record.first_synchronised().unwrap_or(f64::NAN),
+                1.0 - lies as f64 / all as f64,
+                promises().map(|s| s.root_distance).sum::<f64>() / all as f64 * 1e3,
             );
         }
     }
