@@ -171,11 +171,11 @@ impl Discipline {
         self.mean_square += weight * (moved * moved - self.mean_square);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
         let duration = if self.updates <= SETTLING_UPDATES {
-            spacing / 4.0
+            correction.interval / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
-            let duration =
-                (lag / self.mean_square.max(1e-24)).clamp(0.3 * spacing, 4.0 * correction.interval);
+            let duration = (lag / self.mean_square.max(1e-24))
+                .clamp(0.3 * correction.interval, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

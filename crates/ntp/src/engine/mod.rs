@@ -282,7 +282,8 @@ impl Engine {
         });
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
-        [slew, retry, watch, self.next_source_event()].into_iter().flatten().min()
+        let renew = self.reference.synchronised.then(|| self.last.mono + steering::DISPERSION_HORIZON / 2.0);
+        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.

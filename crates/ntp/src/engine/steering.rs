@@ -17,6 +17,8 @@ use core::net::IpAddr;
 pub(super) const UNKNOWN_SKEW: f64 = 1.0;
 /// Bad updates in a row after which a source is reported and may be replaced.
 const BAD_UPDATES: u32 = 4;
+/// What clients are told is good for so long without another look, s.
+pub(super) const DISPERSION_HORIZON: f64 = 32.0;
 /// Dispersion from the noise of the estimate: this many standard deviations.
 const SIGMAS: f64 = 2.0;
 /// `-q` and `-Q` give up when nothing answered for so long, s.
@@ -38,6 +40,8 @@ pub(crate) struct Reference {
     pub root_delay: f64,
     pub root_dispersion: f64,
     pub skew: f64,
+    /// The estimate behind the last update: how its error grows with time.
+    pub combined_estimate: Option<Combined>,
     /// Frequency of the last estimate against the one in use, s/s, positive: the oscillator is slower still.
     pub residual: f64,
     pub offset_sd: f64,
@@ -67,6 +71,7 @@ impl Default for Reference {
             root_delay: 1.0,
             root_dispersion: 1.0,
             skew: UNKNOWN_SKEW,
+            combined_estimate: None,
             residual: 0.0,
             offset_sd: 0.0,
             last_offset: 0.0,
@@ -427,7 +432,6 @@ impl Engine {
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
         let time = self.discipline.cooking(now.raw).apply(now.raw);
-        let distance_noise = SIGMAS * combined.theta_sd;
         self.reference = Reference {
             synchronised: true,
             source: Some(source.id),
@@ -441,9 +445,9 @@ impl Engine {
             root_delay: sample.root_delay + sample.delay().max(0.0),
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
-                + distance_noise
-                + age * (self.clock_config.max_clock_error + combined.skew.min(UNKNOWN_SKEW)),
+                + age * self.clock_config.max_clock_error,
             skew: combined.skew,
+            combined_estimate: Some(*combined),
             residual,
             offset_sd: combined.theta_sd,
             last_offset: moved,
@@ -477,15 +481,23 @@ impl Engine {
     /// Root dispersion at `now`, s.
     pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
         let age = (now.raw - self.reference.raw).max(0.0);
-        if self.reference.mono.is_none() || !self.reference.synchronised {
+        if !self.reference.synchronised {
             return 1.0;
         }
-        self.reference.root_dispersion + age * self.dispersion_rate()
+        self.dispersion_at(age)
     }
 
-    /// Growth of our root dispersion, s/s.
-    pub(crate) fn dispersion_rate(&self) -> f64 {
-        self.clock_config.max_clock_error + self.reference.skew.min(0.1)
+    /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
+    /// least, and what the estimate itself says of its error, its wander included.
+    fn dispersion_at(&self, age: f64) -> f64 {
+        let noise = self.reference.combined_estimate.map_or(0.0, |c| c.sd_after(age));
+        self.reference.root_dispersion + age * self.clock_config.max_clock_error + SIGMAS * noise
+    }
+
+    /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
+    pub(crate) fn dispersion_rate(&self, now: Now) -> f64 {
+        let age = (now.raw - self.reference.raw).max(0.0);
+        (self.dispersion_at(age + DISPERSION_HORIZON) - self.dispersion_at(age)) / DISPERSION_HORIZON
     }
 
     /// Bound on our oscillator's frequency error for short times, s/s.

@@ -88,6 +88,16 @@ impl Estimate {
         self.samples >= MIN_FIT
     }
 
+    /// How much the deviation of θ grows over `seconds` without a sample, s (see docs in DESIGN.md, "How often to ask"): the error of the
+    /// frequency and its wander, without what is uncertain now.
+    pub fn growth(&self, seconds: f64) -> f64 {
+        let t = seconds.max(0.0);
+        let variance = 2.0 * self.covariance.max(0.0) * t
+            + self.frequency_sd * self.frequency_sd * t * t
+            + self.wander * self.wander * t * t * t / 3.0;
+        libm::sqrt(variance)
+    }
+
     /// θ at `v`: the line, extended.
     pub fn predict(&self, v: OscTime) -> Theta {
         self.theta + self.frequency * (v - self.v)
