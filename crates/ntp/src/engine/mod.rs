@@ -97,7 +97,8 @@ pub struct Engine {
     next_query: u32,
     next_socket: u32,
     next_token: u64,
-    last_request: Option<MonoTime>,
+    /// When the last request left, and the distance in seconds its source keeps.
+    last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
 
     // Estimates, clock.
