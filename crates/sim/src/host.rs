@@ -304,6 +304,14 @@ impl Host {
         self.record.push(sample);
     }
 
+    /// One mark for each source, as the `sources` command shows them: `*` selected, `+` combined, `-` not used, `x`
+    /// falseticker, `~` too variable, `?` not selectable.
+    pub fn marks(&self) -> String {
+        let now = self.clock.now();
+        let Some(engine) = &self.engine else { return String::new() };
+        (0..).map_while(|i| engine.source_data(now, i)).map(|data| data.state.mark()).collect()
+    }
+
     /// Steps of the clock by the engine so far.
     pub fn steps(&self) -> &[(TrueTime, f64)] {
         self.clock.steps()

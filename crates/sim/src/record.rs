@@ -97,6 +97,7 @@ impl Record {
     /// Figures of the samples between two times.
     pub fn figures(&self, from: f64, until: f64) -> Figures {
         let part = self.between(from, until);
+        let next = self.0.get(self.0.partition_point(|s| s.at < until)).or(part.last());
         let count = part.len() as f64;
         let rms = |value: fn(&Sample) -> f64| {
             libm::sqrt(part.iter().map(|s| value(s) * value(s)).sum::<f64>() / count)
@@ -115,7 +116,7 @@ impl Record {
             root_distance: synced().map(|s| s.root_distance).sum::<f64>() / served,
             honest: synced().filter(|s| s.honest()).count() as f64 / served,
             synchronised: served / count,
-            packets: packets(part.last()) - packets(part.first()),
+            packets: packets(next) - packets(part.first()),
         }
     }
 }
@@ -148,7 +149,7 @@ mod tests {
         assert!((late.rms - 0.001).abs() < 1e-15 && (late.max - 0.001).abs() < 1e-15);
         assert_eq!((late.samples, late.honest, late.synchronised, late.packets), (50, 1.0, 1.0, 49));
         let early = record.figures(0.0, 20.0);
-        assert_eq!((early.honest, early.synchronised), (0.0, 0.5));
+        assert_eq!((early.honest, early.synchronised, early.packets), (0.0, 0.5, 20));
         assert_eq!(record.settled(0.01), Some(50.0));
         assert_eq!(record.settled(1e-6), None);
         assert_eq!(record.first_synchronised(), Some(10.0));

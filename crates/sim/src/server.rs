@@ -117,7 +117,7 @@ impl Server {
     /// Starts it; `rng` feeds its oscillator.
     pub fn start(self, rng: Rng) -> RunningServer {
         let clock = SimClock::new(self.oscillator.clone(), self.offset, rng);
-        RunningServer { clock, description: self, last_request: None, requests: 0, kisses: 0 }
+        RunningServer { clock, description: self, history: Vec::new() }
     }
 }
 
@@ -126,11 +126,7 @@ impl Server {
 pub struct RunningServer {
     description: Server,
     clock: SimClock,
-    last_request: Option<TrueTime>,
-    /// Requests received.
-    pub requests: u64,
-    /// Kiss codes sent.
-    pub kisses: u64,
+    history: Vec<(f64, bool)>,
 }
 
 impl RunningServer {
@@ -138,6 +134,11 @@ impl RunningServer {
     pub fn error(&mut self, at: TrueTime) -> f64 {
         self.clock.advance(at);
         self.read(at).nanos().saturating_sub(at.nanos()) as f64 * 1e-9
+    }
+
+    /// Requests so far: seconds after the start, and whether a kiss code was the answer.
+    pub fn history(&self) -> &[(f64, bool)] {
+        &self.history
     }
 
     fn read(&self, at: TrueTime) -> LocalTime {
@@ -148,12 +149,12 @@ impl RunningServer {
 
     /// The answer to a request that arrives at `at`; it leaves [`PROCESSING`] later. `None`: no answer.
     pub fn respond(&mut self, at: TrueTime, request: &[u8]) -> Option<Vec<u8>> {
-        self.requests += 1;
         let request = Packet::parse(request)?;
         self.clock.advance(at);
         let receive = NtpTime::from(self.read(at));
-        let since_last = self.last_request.replace(at).map_or(f64::INFINITY, |last| at - last);
         let seconds = at.seconds();
+        let since_last = self.history.last().map_or(f64::INFINITY, |(last, _)| seconds - last);
+        self.history.push((seconds, false));
         let mut reply = Packet {
             leap: self.description.leap,
             version: request.version,
@@ -170,14 +171,16 @@ impl RunningServer {
             transmit: NtpTime::from(self.read(at + PROCESSING)),
         };
         let mut len = ntp::wire::header::HEADER_LEN;
-        let faults =
-            self.description.faults.iter().filter(|(_, from, until)| (*from..*until).contains(&seconds));
-        for (fault, ..) in faults {
-            match *fault {
+        let faults = self.description.faults.clone();
+        for (fault, from, until) in faults {
+            if !(from..until).contains(&seconds) {
+                continue;
+            }
+            match fault {
                 Fault::Silent => return None,
-                Fault::RateLimit(interval) if since_last < interval => kiss(&mut reply, "RATE"),
+                Fault::RateLimit(interval) if since_last < interval => self.kiss(&mut reply, "RATE"),
                 Fault::RateLimit(_) => {}
-                Fault::Deny => kiss(&mut reply, "DENY"),
+                Fault::Deny => self.kiss(&mut reply, "DENY"),
                 Fault::WrongOrigin => reply.origin = NtpTime(reply.origin.0 ^ 1 << 20),
                 Fault::Unsynchronised => (reply.leap, reply.stratum) = (Leap::Unsynchronised, 0),
                 Fault::Stratum(stratum) => reply.stratum = stratum,
@@ -185,17 +188,15 @@ impl RunningServer {
                 Fault::NoTransmitTime => reply.transmit = NtpTime::ZERO,
             }
         }
-        if reply.stratum == 0 && reply.refid != RefId::from_text("SIM") {
-            self.kisses += 1;
-        }
         Some(reply.emit()[..len].to_vec())
     }
-}
 
-fn kiss(reply: &mut Packet, code: &str) {
-    reply.leap = Leap::Unsynchronised;
-    reply.stratum = 0;
-    reply.refid = RefId::from_text(code);
+    fn kiss(&mut self, reply: &mut Packet, code: &str) {
+        (reply.leap, reply.stratum, reply.refid) = (Leap::Unsynchronised, 0, RefId::from_text(code));
+        if let Some((_, kissed)) = self.history.last_mut() {
+            *kissed = true;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +243,7 @@ mod tests {
         assert_eq!(ask(&mut server, 51.0).unwrap().stratum, 1);
         assert_ne!(ask(&mut server, 100.0).unwrap().origin, NtpTime(0x1234_5678_9abc_def1));
         assert!(ask(&mut server, 200.0).is_none(), "40 bytes are no packet");
-        assert_eq!((server.requests, server.kisses), (7, 1));
+        assert_eq!(server.history().len(), 7);
+        assert_eq!(server.history().iter().filter(|(_, kissed)| *kissed).count(), 1);
     }
 }

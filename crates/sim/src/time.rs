@@ -1,7 +1,7 @@
 //! True time: what no node knows.
 
 use core::ops::{Add, Sub};
-use ntp::time::seconds_to_nanos;
+use ntp::time::{NANOS, seconds_to_nanos};
 
 /// Every world begins on 2027-01-16 at 00:00:00 UTC, so that hours of simulation are hours of the day.
 pub const START: TrueTime = TrueTime(1_800_057_600_000_000_000);
@@ -28,7 +28,7 @@ impl TrueTime {
     }
     /// Seconds since the beginning of the world.
     pub fn seconds(self) -> f64 {
-        self - START
+        self.0.saturating_sub(START.0) as f64 / NANOS as f64 // exact for whole seconds
     }
 }
 
@@ -36,7 +36,7 @@ impl Sub for TrueTime {
     type Output = f64;
     /// `self − other` in seconds.
     fn sub(self, other: Self) -> f64 {
-        self.0.saturating_sub(other.0) as f64 * 1e-9
+        ntp::time::LocalTime::from_nanos(self.0) - ntp::time::LocalTime::from_nanos(other.0)
     }
 }
 

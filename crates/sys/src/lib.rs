@@ -8,8 +8,7 @@
 //! The same binary must run, unchanged, above a simulator that is preloaded in front of libc and plays the
 //! kernel's clock and network. Such a simulator knows the common calls and little else, so:
 //!
-//! 1. **Every call goes through a symbol of libc.** No raw system calls: `libc::syscall` appears only in
-//!    [`privileges`], and that runs only when root really drops to a user.
+//! 1. **Every call goes through a symbol of libc.** No raw system calls: `libc::syscall` appears nowhere.
 //! 2. **Sockets are ours, not `std::net`'s.** `socket(2)` is tried with `SOCK_CLOEXEC | SOCK_NONBLOCK`; if that
 //!    is refused (EINVAL), again without, and `fcntl(2)` sets both.
 //! 3. **Datagrams go by `recvmsg` and `sendmsg`,** with one iovec and always a control buffer of at least 256

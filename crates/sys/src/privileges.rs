@@ -1,10 +1,11 @@
 //! From root to a user that may still steer the clock.
 //!
-//! The one place with a raw system call (`capset`, for which libc has no function): it runs only when root really
-//! drops to a user, which never happens under a simulator.
+//! `capset` is the C library's function (glibc and musl have it, if in no header), not a raw system call: a
+//! preloaded simulator ends a process that makes one, and under it root drops to a user as anywhere else.
 
 use crate::cvt;
 use crate::process::User;
+use std::ffi::c_int;
 use std::io;
 
 /// Rights of root that can be kept one by one; the values are the kernel's (linux/capability.h).
@@ -81,6 +82,11 @@ struct CapData {
 /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, in two halves.
 const CAP_VERSION_3: u32 = 0x2008_0522;
 
+unsafe extern "C" {
+    /// capset(2). The C libraries declare the pointers differently; these are the kernel's.
+    fn capset(header: *const CapHeader, data: *const CapData) -> c_int;
+}
+
 fn set_capabilities(set: u64) -> io::Result<()> {
     let half = |bits: u64| {
         let bits = (bits & 0xffff_ffff) as u32;
@@ -89,7 +95,7 @@ fn set_capabilities(set: u64) -> io::Result<()> {
     let header = CapHeader { version: CAP_VERSION_3, pid: 0 };
     let data = [half(set), half(set >> 32)];
     // SAFETY: version 3 reads one header and two data structures, both live; pid 0 is this thread.
-    cvt(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) }).map(drop)
+    cvt(unsafe { capset(&raw const header, data.as_ptr()) }).map(drop)
 }
 
 #[cfg(test)]

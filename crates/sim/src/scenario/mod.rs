@@ -2,7 +2,7 @@
 //!
 //! A [`Plan`] is such a world as plain data; [`all`] lists those that have a name.
 
-mod named;
+pub mod named;
 mod table;
 
 pub use table::{Reference, TABLE};

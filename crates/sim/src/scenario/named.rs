@@ -8,14 +8,14 @@ use crate::server::{Fault, Server};
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
-/// Five servers 10 to 40 ms away (one way); exponential jitter of 2 ms there and 0.5 ms back, as on a home line whose way up
+/// Five servers, 10 to 40 ms there and back; exponential jitter of 2 ms there and 0.5 ms back, as on a home line whose way up
 /// is the narrow one.
 fn five_links() -> Vec<Link> {
     [0.010, 0.015, 0.022, 0.030, 0.040]
         .into_iter()
-        .map(|base: f64| Link {
-            there: Way::constant(base).exponential(2e-3),
-            back: Way::constant(base).exponential(0.5e-3),
+        .map(|round_trip: f64| Link {
+            there: Way::constant(round_trip / 2.0).exponential(2e-3),
+            back: Way::constant(round_trip / 2.0).exponential(0.5e-3),
         })
         .collect()
 }
@@ -89,15 +89,16 @@ pub fn local_network(offset: f64, frequency: f64) -> Plan {
     plan
 }
 
-/// A server that refuses requests sooner than 200 s after the last one.
+/// A server asked every 16 s that refuses, from 600 s on, what comes sooner than 20 s after the last request.
 pub fn rate_limited() -> Plan {
     let mut plan = local_network(0.01, 20e-6);
-    plan.servers[0].0 = Server::ideal().claims(1, 0.0, 1e-5).fault(Fault::RateLimit(200.0), 600.0, f64::MAX);
-    plan.source.maxpoll = 12;
+    plan.servers[0].0 = Server::ideal().claims(1, 0.0, 1e-5).fault(Fault::RateLimit(20.0), 600.0, f64::MAX);
+    (plan.source.minpoll, plan.source.maxpoll) = (4, 4);
     plan
 }
 
-pub(super) fn all() -> Vec<Scenario> {
+/// All of them.
+pub fn all() -> Vec<Scenario> {
     let entry = |name, about: &str, hours: f64, warmup, plan| Scenario {
         name,
         about: about.to_owned(),
@@ -116,6 +117,6 @@ pub(super) fn all() -> Vec<Scenario> {
         entry("colluding", "two of five wrong together by 50 ms", 6.0, 600.0, falsetickers(0.05, 0.05)),
         entry("bad-line", "33 % loss, 100 ms jitter, wander 1e-7", 12.0, 3600.0, bad_line()),
         entry("outside-step", "somebody steps the clock by 0.5 s after two hours", 6.0, 600.0, stepped),
-        entry("rate-limited", "the server asks to slow down", 12.0, 600.0, rate_limited()),
+        entry("rate-limited", "the server asks to slow down", 6.0, 600.0, rate_limited()),
     ]
 }
