@@ -66,7 +66,11 @@ impl Engine {
     fn transmit(&mut self, now: Now, clock: &mut dyn Clock, index: usize, out: &mut Actions) {
         self.missed(now, clock, index, out);
         // A source may have been removed or moved meanwhile.
-        let Some(remote) = self.sources.get(index).and_then(|s| s.remote) else { return };
+        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(remote) = source.remote else {
+            source.due = None;
+            return;
+        };
         let (socket, token) = (SocketId(self.next_socket), self.next_token);
         self.next_socket = self.next_socket.wrapping_add(1);
         self.next_token = self.next_token.wrapping_add(1);

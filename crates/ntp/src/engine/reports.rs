@@ -25,7 +25,7 @@ use crate::wire::{Leap, Mode};
 impl Source {
     /// Its address in reports: the number while it has none.
     pub(crate) fn report_address(&self) -> Address {
-        self.remote.map_or(Address::Id(self.id.0), |remote| remote.ip().into())
+        self.remote.map_or(Address::Id(self.placeholder), |remote| remote.ip().into())
     }
 }
 

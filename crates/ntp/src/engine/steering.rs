@@ -181,6 +181,10 @@ impl Engine {
         };
         let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
         let newest = source.stats.last();
+        // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
+        let most = source.stats.options().max_samples;
+        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
+        let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
         if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
@@ -200,7 +204,7 @@ impl Engine {
             polls: u32::from(source.reach.size),
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: source.stats.samples(),
+            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
             fresh,
             oldest_age: age(source.stats.oldest()),
             newest_age: age(newest.map(|s| s.v)),
@@ -209,7 +213,7 @@ impl Engine {
             address_id: source.refid().0,
             offset,
             root_distance: distance,
-            std_dev: source.stats.std_dev(),
+            std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,
             skew,
             state: source.select,
@@ -580,7 +584,7 @@ impl Engine {
         }
     }
 
-    fn record_tracking(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn record_tracking(&mut self, now: Now, out: &mut Actions) {
         let record = self.tracking_record(now);
         out.push(Action::Record(record));
     }

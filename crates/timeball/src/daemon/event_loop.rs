@@ -321,6 +321,18 @@ impl EventLoop {
 
     /// Does what the engine asked for, and what it asks for in return.
     fn act(&mut self) {
+        self.drain();
+        // The first names are answered (or there were none): the dumps know their sources now.
+        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
+            let now = self.clocks.now();
+            if self.state.load_dumps(&mut self.engine, now) > 0 {
+                self.engine.dumps_loaded(now, &mut self.clocks, &mut self.out);
+                self.drain();
+            }
+        }
+    }
+
+    fn drain(&mut self) {
         let mut batch = std::mem::take(&mut self.workspace.batch);
         while !self.out.is_empty() {
             std::mem::swap(&mut self.out, &mut batch);
@@ -329,11 +341,6 @@ impl EventLoop {
             }
         }
         self.workspace.batch = batch;
-        // The first names are answered (or there were none): the dumps know their sources now.
-        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
-            let now = self.clocks.now();
-            self.state.load_dumps(&mut self.engine, now);
-        }
     }
 
     fn perform(&mut self, action: Action) {

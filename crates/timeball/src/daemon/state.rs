@@ -105,9 +105,10 @@ impl StateFiles {
         self.found.is_some() && self.dumps.is_some()
     }
 
-    /// Loads the dumps of the last run and, as chronyd, takes them away.
-    pub fn load_dumps(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(found), Some(folder)) = (self.found.take(), &self.dumps) else { return };
+    /// Loads the dumps of the last run and, as chronyd, takes them away. Returns how many were loaded.
+    pub fn load_dumps(&mut self, engine: &mut Engine, now: Now) -> usize {
+        let (Some(found), Some(folder)) = (self.found.take(), &self.dumps) else { return 0 };
+        let mut count = 0;
         for path in dump_files(folder) {
             let source = path.file_stem().unwrap_or_default().to_string_lossy();
             if found.load {
@@ -115,7 +116,10 @@ impl StateFiles {
                 let text = files::read(&path, LONGEST).ok().flatten();
                 let loaded = text.map(|text| engine.load_dump(now, &name, &text));
                 match loaded {
-                    Some(Ok(())) => logger::info(&format!("Loaded dump file for {source}")),
+                    Some(Ok(())) => {
+                        count += 1;
+                        logger::info(&format!("Loaded dump file for {source}"));
+                    }
                     Some(Err(_)) | None => logger::warning(&format!("Could not load dump file for {source}")),
                 }
             }
@@ -123,6 +127,7 @@ impl StateFiles {
                 let _ = fs::remove_file(&path);
             }
         }
+        count
     }
 
     /// Writes dumps: pairs of file name and text. Once there are new ones, those of servers that are ours no
