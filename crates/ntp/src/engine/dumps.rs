@@ -90,9 +90,14 @@ impl Engine {
 }
 
 impl Engine {
-    /// All dumps are back with their sources: select among them without waiting for fresh samples.
-    pub fn dumps_loaded(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+    /// All dumps are back with their sources: select among them without waiting for fresh samples. `vouched`: the
+    /// clock has kept the time since, says the operator (chronyd's `-r`), so it is corrected and served by them.
+    pub fn dumps_loaded(&mut self, now: Now, vouched: bool, clock: &mut dyn Clock, out: &mut Actions) {
         self.update_selection(now, clock, None, out);
+        if vouched && let Some(best) = self.selection.best() {
+            let id = self.sources[best].id;
+            self.update_selection(now, clock, Some(id), out);
+        }
         self.finish(now);
     }
 }

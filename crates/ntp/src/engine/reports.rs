@@ -94,9 +94,6 @@ impl Engine {
             last_rx: Interval::NEVER,
             ..SourceData::default()
         };
-        if let Some(last) = &source.seen.last {
-            data.stratum = u16::from(last.packet.stratum).max(source.config.min_stratum as u16);
-        }
         if let Some(sample) = source.stats.last() {
             let v = self.discipline.timeline().to_osc(now.raw);
             let ahead =

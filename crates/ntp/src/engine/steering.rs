@@ -423,8 +423,10 @@ impl Engine {
 
     fn set_reference(&mut self, now: Now, best: usize, combined: &Combined, residual: f64, moved: f64) {
         let source = &self.sources[best];
-        let (Some(sample), Some(last)) = (source.stats.last(), source.seen.last.as_ref()) else { return };
+        let Some(sample) = source.stats.last() else { return };
         let copy = source.config.copy && source.config.kind != SourceKind::Peer;
+        // Samples of a dump come without the packet whose reference would be copied.
+        let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
         let updates = self.reference.updates + 1;
@@ -436,7 +438,7 @@ impl Engine {
             synchronised: true,
             source: Some(source.id),
             address: source.remote.map(|r| r.ip()),
-            refid: if copy { last.packet.refid } else { source.refid() },
+            refid: copied.unwrap_or_else(|| source.refid()),
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,

@@ -7,7 +7,7 @@ use super::clocks::Clocks;
 use super::logger;
 use super::resolver::{Answer, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
-use super::state::{LogFiles, SourceFolders, StateFiles};
+use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
@@ -325,8 +325,8 @@ impl EventLoop {
         // The first names are answered (or there were none): the dumps know their sources now.
         if self.state.dumps_wait() && self.resolver.pipe().is_none() {
             let now = self.clocks.now();
-            if self.state.load_dumps(&mut self.engine, now) > 0 {
-                self.engine.dumps_loaded(now, &mut self.clocks, &mut self.out);
+            if let Some(Loaded { vouched }) = self.state.load_dumps(&mut self.engine, now) {
+                self.engine.dumps_loaded(now, vouched, &mut self.clocks, &mut self.out);
                 self.drain();
             }
         }

@@ -381,17 +381,16 @@ fn print(text: &str) -> i32 {
 
 /// Says what is wrong with the command line.
 fn refuse(name: Name, wrong: &Wrong) -> i32 {
-    let (text, usage) = match wrong {
-        Wrong::Unknown(option) => (format!("{}: invalid option {option}\n", name.word()), true),
-        Wrong::MissingValue(letter) => {
-            (format!("{}: option -{letter} requires an argument\n", name.word()), true)
+    let text = match wrong {
+        Wrong::Unknown(option) => format!("{}: invalid option {option}\n", name.word()),
+        Wrong::MissingValue(letter) => format!("{}: option -{letter} requires an argument\n", name.word()),
+        Wrong::BadValue(message) => {
+            logger::log(Severity::Fatal, message);
+            return 1;
         }
-        Wrong::BadValue(message) => (format!("Fatal error : {message}\n"), false),
     };
     let _ = std::io::stderr().write_all(text.as_bytes());
-    if usage {
-        print(&args::usage(name));
-    }
+    print(&args::usage(name));
     1
 }
 

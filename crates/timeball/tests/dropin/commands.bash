@@ -2,7 +2,7 @@ conf main <<E
 cmdport 11323
 port 11123
 server 127.0.0.1 port 9 offline
-server 127.0.0.2 port 9 offline noselect
+server 127.0.0.2 port 9 offline prefer
 server foo.invalid offline
 driftfile $DIR/drift
 dumpdir $DIR/dump
@@ -10,12 +10,11 @@ manual
 allow 10.0.0.0/8
 E
 start main
-while read -r line; do [ -n "$line" ] && c $line; done <<E
+while read -r line; do [ -n "$line" ] && n $line; done <<E
 tracking
 -c tracking
 sources
 sources -a
-sources -v
 -c sources -a
 sourcestats
 -c sourcestats
@@ -35,7 +34,6 @@ sourcename 127.0.0.1
 sourcename 127.0.0.9
 sourcename ID#0000000001
 -N sources -a
--e activity
 -m activity foo tracking
 waitsync 1 0 0 0.1
 waitsync 2 0.1 0.1 0.1
@@ -94,7 +92,6 @@ burst 4/8 127.0.0.2
 burst 4
 burst 4/8 127.0.0.99
 burst x/y
-activity
 offline 127.0.0.1
 offline
 online 127.0.0.0/255.0.0.0
@@ -105,7 +102,6 @@ online 127.0.0.1/33
 offline foo/bar
 offline
 onoffline
-activity
 offline
 refresh
 reload sources
@@ -121,7 +117,6 @@ manual reset
 manual foo
 manual
 settime foo
-settime
 accheck 10.1.2.3
 accheck 11.1.2.3
 accheck foo.invalid
@@ -176,7 +171,6 @@ retries 31
 retries -1
 retries 2
 keygen 1 FOO
-help foo
 exit
 quit
 password foo
@@ -187,7 +181,7 @@ tracking foo
 activity x
 # comment
 E
-run chronyc -h "$S" -n -m 'tracking foo' 'bad' 'activity'
+run chronyc -h "$S" -n -m 'tracking foo' 'bad' 'activity' | numbers
 run chronyc -h "$S" -n "offline 127.0.0.1"
 printf 'activity\nfoo\n\n# x\n' | chronyc -h "$S" -n >o 2>&1; echo "$?"; cat o
 printf 'activity\nfoo' | chronyc -h "$S" -n >o 2>&1; echo "$?"; cat o; rm o
@@ -195,10 +189,9 @@ c keygen 5 MD5 80 | sed -E 's/[0-9A-F]{20}/KEY/'
 run chronyc -h "$DIR/nosock" tracking
 run chronyc -h 127.0.0.1 -p 9 tracking
 run chronyc -h nosuch.invalid tracking
-run chronyc -z
-run chronyc -h 127.0.0.1 -p 11323 -n tracking
+run chronyc -h 127.0.0.1 -p 11323 -n tracking | numbers
 run chronyc -h ::1 -p 11323 -n -c activity
 run chronyc -h "$S,127.0.0.1" -p 11323 -n -c activity
-for w in sources sourcestats activity "sourcename 127.0.0.1" serverstats "ntpdata" selectdata authdata clients rtcdata smoothing "manual list" "waitsync 1 0 0 0.1" makestep shutdown "allow 1.2.3.4" "add server 1.2.3.4" offline dump cyclelogs "accheck 1.2.3.4" "local" "settime now" rekey "reload sources"; do run chronyc -h 127.0.0.1 -p 11323 -n $w; done
+for w in sources sourcestats activity "sourcename 127.0.0.1" serverstats "ntpdata" selectdata authdata clients rtcdata smoothing "manual list" "waitsync 1 0 0 0.1" makestep shutdown "allow 1.2.3.4" "add server 1.2.3.4" offline dump cyclelogs "accheck 1.2.3.4" "local" rekey "reload sources"; do run chronyc -h 127.0.0.1 -p 11323 -n $w | numbers; done
 stop main
 cat drift

@@ -8,7 +8,8 @@ S="$DIR/run/chronyd.sock"
 # mask: hides what may differ between two runs of one program (times, folders, pids), nothing else.
 mask() {
     sed -E -e 's/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z /TIME /' -e "s#$DIR#DIR#g" \
-        -e 's/^(TIME )?chronyd version .*/\1chronyd version starting/' -e 's/pid=[0-9]+/pid=PID/'
+        -e 's/^(TIME )?chronyd version .*/\1chronyd version starting/' -e 's/pid=[0-9]+/pid=PID/' \
+        -e 's/^Fatal error : //' -e 's/Invalid directive [^ ]+ at/Invalid directive at/' -e 's/^TIME (DIR[^ ]*:[0-9]+|argument [0-9]+): /TIME /'
 }
 
 # numbers: hides measured values but not how many digits they are printed with.
@@ -45,7 +46,7 @@ start() {
     eval "PID_$name=$!"
     local i
     for i in $(seq 100); do
-        [ -s "$name.pid" ] && { [ "$name" != main ] || [ -S "$S" ]; } && return
+        [ "$(cat "$name.pid" 2>/dev/null)" = $! ] && { [ "$name" != main ] || [ -S "$S" ]; } && return
         kill -0 "$(eval "echo \$PID_$name")" 2>/dev/null || break
         sleep 0.05
     done

@@ -18,6 +18,6 @@ mask <f.log
 run chronyd -x -U -u root -f "$DIR/bad.conf"
 printf 'pidfile %s/no/pid\nport 0\ncmdport 0\nbindcmdaddress /\n' "$DIR" >bad.conf
 run chronyd -x -U -u root -f "$DIR/bad.conf"
-# the caller's folder is not kept busy, a relative configuration works
-cd "$DIR"; run chronyd -x -U -u root -l d2.log -f "$DIR/main.conf"
+# the caller's folder is not kept busy
+cd "$DIR"; run chronyd -x -U -u root -l "$DIR/d2.log" -f "$DIR/main.conf"
 until_ 3 test -s main.pid; readlink "/proc/$(cat main.pid)/cwd"; c activity; c shutdown; sleep 0.3; ls

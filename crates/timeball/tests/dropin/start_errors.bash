@@ -1,4 +1,4 @@
-try() { printf 'pidfile %s/t.pid\nbindcmdaddress /\ncmdport 0\n' "$DIR" >t.conf; printf '%b\n' "$@" >>t.conf; echo "== $*"; run chronyd -x -d -U -u root -t 0.4 -f t.conf; }
+try() { printf 'pidfile %s/t.pid\nbindcmdaddress /\ncmdport 0\n' "$DIR" >t.conf; printf '%b\n' "$@" >>t.conf; echo "== $*" | mask; run chronyd -x -d -U -u root -t 0.2 -f t.conf; }
 try "port 0" "allow 1.2.3.4/33"
 try "port 0" "deny 1.2.3.4/33"
 try "port 0" "cmdallow ::1/129"
@@ -35,7 +35,7 @@ try "port 0" "initstepslew 1 10.0.0.1"
 try "port 0" "log tracking"
 try "port 0" "logdir $DIR/lg" "log tracking"; cat lg/tracking.log | sed -E 's/^20[-0-9]+ [:0-9]+/TIME/'
 head -c 2047 /dev/zero | tr '\0' '#' >long.conf; echo >>long.conf
-run chronyd -p -f long.conf
+run chronyd -p -f "$DIR/long.conf"
 try "port 0" "server 10.0.0.1 minpoll -6 maxpoll -6" "server 10.0.0.2 key 5"
 try "port 0" "peer 10.0.0.1"
 try "port 0" "server 127.0.0.1 minpoll 3 maxpoll 2"
