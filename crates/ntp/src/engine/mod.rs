@@ -85,6 +85,8 @@ pub struct Engine {
     family: Family,
     refresh_interval: f64,
     once: Once,
+    /// False with `-x`: nobody may step the clock by command.
+    steers: bool,
     port_open: bool,
 
     // Sources and their names.
@@ -93,11 +95,13 @@ pub struct Engine {
     local_addresses: Vec<(SourceId, IpAddr)>,
     directory_sources: Vec<SourceConfig>,
     next_source: u32,
+    next_placeholder: u32,
     next_group: u32,
     next_query: u32,
     next_socket: u32,
     next_token: u64,
-    last_request: Option<MonoTime>,
+    /// When the last request left, and the distance in seconds its source keeps.
+    last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
 
     // Estimates, clock.
@@ -161,12 +165,14 @@ impl Engine {
             family: start.family,
             refresh_interval: config.client.refresh,
             once: start.once,
+            steers: start.steers,
             port_open: config.server.port != 0 && start.once != Once::Print,
             sources: Vec::new(),
             groups: Vec::new(),
             local_addresses: Vec::new(),
             directory_sources: Vec::new(),
             next_source: 0,
+            next_placeholder: 0,
             next_group: 0,
             next_query: 0,
             next_socket: 0,
@@ -203,6 +209,10 @@ impl Engine {
         }
         engine.spread_first_requests(now);
         engine.update_selection(now, clock, None, out);
+        if engine.log.tracking {
+            engine.reference.time = engine.discipline.cooking(now.raw).apply(now.raw);
+            engine.record_tracking(now, out);
+        }
         engine.finish(now);
         engine
     }

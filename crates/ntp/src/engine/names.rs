@@ -88,6 +88,10 @@ impl Engine {
         let options = self.stats_options(&config);
         let mut source = Source::new(id, config, options);
         source.group = group;
+        if group.is_some() {
+            self.next_placeholder = self.next_placeholder.wrapping_add(1);
+            source.placeholder = self.next_placeholder;
+        }
         self.sources.push(source);
         id
     }

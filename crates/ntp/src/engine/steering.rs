@@ -186,6 +186,10 @@ impl Engine {
         };
         let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
         let newest = source.stats.last();
+        // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
+        let most = source.stats.options().max_samples;
+        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
+        let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
         if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
@@ -205,7 +209,7 @@ impl Engine {
             polls: u32::from(source.reach.size),
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: source.stats.samples(),
+            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
             fresh,
             oldest_age: age(source.stats.oldest()),
             newest_age: age(newest.map(|s| s.v)),
@@ -214,7 +218,7 @@ impl Engine {
             address_id: source.refid().0,
             offset,
             root_distance: distance,
-            std_dev: source.stats.std_dev(),
+            std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,
             skew,
             state: source.select,
@@ -424,8 +428,10 @@ impl Engine {
 
     fn set_reference(&mut self, now: Now, best: usize, combined: &Combined, residual: f64, moved: f64) {
         let source = &self.sources[best];
-        let (Some(sample), Some(last)) = (source.stats.last(), source.seen.last.as_ref()) else { return };
+        let Some(sample) = source.stats.last() else { return };
         let copy = source.config.copy && source.config.kind != SourceKind::Peer;
+        // Samples of a dump come without the packet whose reference would be copied.
+        let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
         let updates = self.reference.updates + 1;
@@ -436,7 +442,7 @@ impl Engine {
             synchronised: true,
             source: Some(source.id),
             address: source.remote.map(|r| r.ip()),
-            refid: if copy { last.packet.refid } else { source.refid() },
+            refid: copied.unwrap_or_else(|| source.refid()),
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
@@ -592,7 +598,7 @@ impl Engine {
         }
     }
 
-    fn record_tracking(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn record_tracking(&mut self, now: Now, out: &mut Actions) {
         let record = self.tracking_record(now);
         out.push(Action::Record(record));
     }

@@ -195,6 +195,11 @@ impl SourceStats {
         }
     }
 
+    /// The limits of the window.
+    pub fn options(&self) -> StatsOptions {
+        self.options
+    }
+
     /// Forgets everything but the options.
     pub fn reset(&mut self) {
         *self = Self::new(self.options);
