@@ -7,6 +7,8 @@
 
 mod majority;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use status::{Mark, Status};
 
@@ -523,7 +525,11 @@ fn combine_similar(candidates: &[Candidate], options: &SelectOptions, best: usiz
         }
         let far =
             c.root_distance > options.combine_limit * leader.root_distance || options.combine_limit <= 0.0;
-        let drifts = (c.frequency - leader.frequency).abs() > c.skew + leader.skew + options.max_clock_error;
+        // Skews learned from few samples are guesses themselves, and the combination bounds every member's pull: only
+        // what is beyond twice both is another clock's drift. (Too strict, and one confident wrong leader makes the
+        // truthful ones wait outside.)
+        let apart = (c.frequency - leader.frequency).abs();
+        let drifts = apart > 2.0 * (c.skew + leader.skew) + options.max_clock_error;
         if far || drifts {
             verdict.state.distant = if c.polls < 8 { 1 } else { PENALTY };
         }

@@ -28,6 +28,11 @@ pub fn seconds_to_nanos(seconds: f64) -> i64 {
     libm::rint(seconds * 1e9) as i64
 }
 
+/// Nanoseconds as seconds.
+const fn to_seconds(nanos: i64) -> f64 {
+    nanos as f64 * 1e-9
+}
+
 macro_rules! clock_reading {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -60,7 +65,7 @@ macro_rules! clock_reading {
             type Output = f64;
             /// `self − other` in seconds.
             fn sub(self, other: Self) -> f64 {
-                self.nanos_since(other) as f64 * 1e-9
+                to_seconds(self.nanos_since(other))
             }
         }
         impl Add<f64> for $name {

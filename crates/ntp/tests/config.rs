@@ -201,6 +201,12 @@ fn what_has_no_effect_gives_one_warning_a_line() {
         ),
         ("logchange 0.1ms", "/etc/timeball.conf:1: \"0.1ms\" is read as 0.1, \"ms\" is ignored"),
         ("log tracking rtc tempcomp rtc", "/etc/timeball.conf:1: log rtc, tempcomp has no effect yet"),
+        (
+            "server a nts xleave iburst",
+            "/etc/timeball.conf:1: nts, xleave of a has no effect yet; unauthenticated, the source is not used",
+        ),
+        ("peer a", "/etc/timeball.conf:1: a is asked as a server, symmetric mode has no effect yet"),
+        ("pool a xleave", "/etc/timeball.conf:1: xleave of a has no effect yet"),
         ("linux_hz 100", "/etc/timeball.conf:1: linux_hz directive is no longer supported"),
     ] {
         let warnings: Vec<String> = good(text).warnings.iter().map(Warning::to_string).collect();
@@ -329,7 +335,7 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
          ntstrustedcerts /etc/ssl/ntp.pem\nsmoothtime 400 0.01\nclockprecision 1e-7\nleapsecmode slew\nlogchange 0.5\n\
          refclock SHM 0 refid NMEA offset 0.1 delay 0.2 noselect\nrefclock PPS /dev/pps0 lock NMEA refid GPS prefer stratum 0 poll 3\n\
          refclock PHC /dev/ptp0 refid PHC\n",
-        8,
+        9,
     ),
     (
         "Debian",
@@ -357,7 +363,7 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
         "server ntp1.example.net iburst\nserver ntp2.example.net iburst\nserver ntp3.example.net iburst\nserver ntp4.example.net iburst\n\
          makestep 1.0 3\nrtcsync\nallow\nclientloglimit 100000000\nleapsectz right/UTC\ndriftfile /var/lib/chrony/drift\n\
          dumpdir /run/chrony\n",
-        1,
+        2,
     ),
 ];
 

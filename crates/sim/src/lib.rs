@@ -1,1 +1,31 @@
-//! stub
+//! A deterministic world: engines, oscillators, links and servers under one true time.
+//!
+//! Read [`world::World`] first. A world is built from a seed, hosts ([`host::Host`]: an `ntp::engine::Engine` behind a
+//! simulated clock), servers that are only a function of true time ([`server::Server`]) and links with delays
+//! ([`link::Link`]). Nothing in here reads a real clock or real chance: equal seeds give equal runs, bit by bit.
+//!
+//! Ready-made worlds have names: [`scenario::all`].
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod generator;
+pub mod host;
+pub mod link;
+pub mod oscillator;
+pub mod record;
+pub mod scenario;
+pub mod server;
+pub mod time;
+pub mod world;
+
+pub use clock::SimClock;
+pub use generator::Generator;
+pub use host::Host;
+pub use link::{Link, Way};
+pub use oscillator::Oscillator;
+pub use record::{Figures, Record};
+
+pub use scenario::{Plan, Scenario};
+pub use server::{Fault, Server};
+pub use time::TrueTime;
+pub use world::{NodeId, World};

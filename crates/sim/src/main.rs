@@ -1,1 +1,224 @@
-fn main() {}
+//! Runs a simulated world and prints what became of the client's clock.
+#![forbid(unsafe_code)]
+
+use sim::scenario::{self, Scenario, TABLE};
+use sim::{Figures, Host};
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Simulates the engine in a world of oscillators, links and servers; nothing real is touched.
+
+Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
+       sim table [--seeds N] [--only TEXT]
+       sim list
+
+  SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
+  table         runs every scenario that chronyd was measured in and compares (takes minutes)
+  list          names all scenarios
+  --seed N      another world of the same kind (default 1)
+  --hours N     how long (default: the scenario's own length)
+  --csv         one line per second instead: second, error, served error, frequency error, root distance, packets
+  --seeds N     runs each scenario of the table N times (default 3)
+  --only TEXT   only those whose name contains TEXT
+
+Examples:
+  sim router                       a home router's first two days
+  sim router --seed 7 --hours 6    another router's first morning
+  sim falsetickers                 two of five servers lie
+  sim cold-slow --csv > cold.csv   to be plotted
+  sim table --only net5 --seeds 1  a quick comparison
+";
+
+/// What the command line asks for.
+struct Request {
+    what: String,
+    seed: u64,
+    seeds: u64,
+    hours: Option<f64>,
+    only: String,
+    csv: bool,
+}
+
+fn main() -> ExitCode {
+    match parse(std::env::args().skip(1)).and_then(|request| run(&request)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("sim: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
+    let mut request =
+        Request { what: String::new(), seed: 1, seeds: 3, hours: None, only: String::new(), csv: false };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value; see --help"));
+        match word.as_str() {
+            "--help" | "-h" | "help" => request.what = "help".into(),
+            "--seed" => request.seed = number(&word, &value()?)?,
+            "--seeds" => request.seeds = number(&word, &value()?)?,
+            "--hours" => request.hours = Some(number(&word, &value()?)?),
+            "--only" => request.only = value()?,
+            "--csv" => request.csv = true,
+            name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
+            _ => return Err(format!("\"{word}\" is not understood; see --help")),
+        }
+    }
+    match request.hours {
+        Some(hours) if !(hours > 0.0 && hours <= 100_000.0) => {
+            Err("--hours must be above 0 and at most 100000".into())
+        }
+        _ if request.seeds == 0 => Err("--seeds must be at least 1".into()),
+        _ => Ok(request),
+    }
+}
+
+fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{option} needs a number, not \"{text}\""))
+}
+
+fn run(request: &Request) -> Result<(), String> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match request.what.as_str() {
+        "" | "help" => out.write_all(HELP.as_bytes()),
+        "list" => list(&mut out),
+        "table" => table(&mut out, request),
+        name => match scenario::find(name) {
+            Some(scenario) => show(&mut out, &scenario, request),
+            None => return Err(format!("there is no scenario \"{name}\"; sim list names them")),
+        },
+    };
+    match result.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write: {error}")),
+        _ => Ok(()),
+    }
+}
+
+fn list(out: &mut impl Write) -> io::Result<()> {
+    for scenario in scenario::all() {
+        writeln!(out, "{:<16} {:>5.1} h  {}", scenario.name, scenario.length / 3600.0, scenario.about)?;
+    }
+    Ok(())
+}
+
+/// Hour by hour, or second by second as CSV.
+fn show(out: &mut impl Write, scenario: &Scenario, request: &Request) -> io::Result<()> {
+    let length = request.hours.map_or(scenario.length, |hours| hours * 3600.0);
+    let mut built = scenario.plan.build(request.seed);
+    if request.csv {
+        built.world.run_until(length);
+        return csv(out, built.world.host(built.client));
+    }
+    writeln!(out, "{}: {} (seed {})\n", scenario.name, scenario.about, request.seed)?;
+    writeln!(out, "hour   error max    error rms    frequency  sources  root distance  packets  steps")?;
+    writeln!(out, "              µs           µs          ppm                        ms")?;
+    let hours = (length / 3600.0).ceil() as u32;
+    for hour in 0..hours {
+        let (from, until) = (f64::from(hour) * 3600.0, (f64::from(hour + 1) * 3600.0).min(length));
+        built.world.run_until(until);
+        let host = built.world.host(built.client);
+        let figures = host.record.figures(from, until);
+        writeln!(
+            out,
+            "{hour:>4} {:>11.1} {:>12.1} {:>12.4} {:>8} {:>14.3} {:>8} {:>6}",
+            figures.max * 1e6,
+            figures.rms * 1e6,
+            host.engine().map_or(f64::NAN, ntp::engine::Engine::frequency) * 1e6,
+            host.marks(),
+            figures.root_distance * 1e3,
+            figures.packets,
+            host.steps().len(),
+        )?;
+    }
+    let host = built.world.host(built.client);
+    writeln!(out, "\n{}", summary(host, scenario.warmup.min(length / 2.0), length))
+}
+
+fn summary(host: &Host, warmup: f64, length: f64) -> String {
+    let figures = host.record.figures(warmup, length);
+    let settled = |limit: f64| match host.record.settled(limit) {
+        Some(at) => format!("{at:.0} s"),
+        None => "never".into(),
+    };
+    format!(
+        "After {warmup:.0} s: error {:.1} µs rms, {:.1} µs at most; frequency {:.5} ppm rms.\n\
+         Below 10 ms for good from {}, below 1 ms from {}. Served error within the root distance: {:.3} %.",
+        figures.rms * 1e6,
+        figures.max * 1e6,
+        figures.frequency_rms * 1e6,
+        settled(0.01),
+        settled(0.001),
+        figures.honest * 100.0,
+    )
+}
+
+fn csv(out: &mut impl Write, host: &Host) -> io::Result<()> {
+    writeln!(out, "second,error,served_error,frequency_error,root_distance,packets")?;
+    for s in host.record.samples() {
+        writeln!(
+            out,
+            "{},{:.9},{:.9},{:.6e},{:.9},{}",
+            s.at, s.error, s.served_error, s.frequency_error, s.root_distance, s.packets
+        )?;
+    }
+    Ok(())
+}
+
+/// Every scenario that chronyd was measured in.
+fn table(out: &mut impl Write, request: &Request) -> io::Result<()> {
+    writeln!(
+        out,
+        "scenario            rms µs  chronyd  ratio   max µs  ratio   freq ppm  ratio  interval  chronyd  honest %"
+    )?;
+    let (mut logs, mut worst, mut frequency_logs, mut packet_logs) =
+        (Vec::new(), 0.0f64, Vec::new(), Vec::new());
+    for reference in TABLE.iter().filter(|r| r.name.contains(&request.only)) {
+        let scenario = reference.scenario();
+        let runs: Vec<Figures> = (0..request.seeds)
+            .map(|i| {
+                let mut built = scenario.plan.build(request.seed + i);
+                built.world.run_until(scenario.length);
+                built.world.record(built.client).figures(scenario.warmup, scenario.length)
+            })
+            .collect();
+        let count = runs.len() as f64;
+        let rms =
+            |value: fn(&Figures) -> f64| (runs.iter().map(|f| value(f).powi(2)).sum::<f64>() / count).sqrt();
+        let (error, frequency) = (rms(|f| f.rms), rms(|f| f.frequency_rms));
+        let max = runs.iter().map(|f| f.max).fold(0.0, f64::max);
+        let packets = runs.iter().map(|f| f.packets as f64).sum::<f64>() / count;
+        let interval = (scenario.length - scenario.warmup) / packets;
+        let honest = runs.iter().map(|f| f.honest).fold(1.0, f64::min);
+        let chrony = reference.chrony;
+        let ratio = error / chrony.rms;
+        logs.push(ratio.ln());
+        frequency_logs.push((frequency / chrony.frequency_rms).ln());
+        packet_logs.push((chrony.interval / interval).ln());
+        worst = worst.max(ratio);
+        writeln!(
+            out,
+            "{:<16} {:>9.3} {:>8.2} {ratio:>6.3} {:>8.1} {:>6.2} {:>10.5} {:>6.2} {interval:>9.0} {:>8.0} {:>9.3}",
+            reference.name,
+            error * 1e6,
+            chrony.rms * 1e6,
+            max * 1e6,
+            max / chrony.max,
+            frequency * 1e6,
+            frequency / chrony.frequency_rms,
+            chrony.interval,
+            honest * 100.0
+        )?;
+        out.flush()?;
+    }
+    let mean = |logs: &[f64]| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    writeln!(
+        out,
+        "\n{} scenarios: geometric mean of the ratios {:.3}, worst {worst:.2}; frequency {:.2}; packets {:.2}",
+        logs.len(),
+        mean(&logs),
+        mean(&frequency_logs),
+        mean(&packet_logs)
+    )
+}

@@ -38,7 +38,9 @@ impl Ord for Waiting {
 fn deliver(queue: &Receiver<Waiting>) {
     let mut heap: BinaryHeap<Waiting> = BinaryHeap::new();
     loop {
-        let wait = heap.peek().map_or(Duration::from_secs(3600), |w| w.due.saturating_duration_since(Instant::now()));
+        let wait = heap
+            .peek()
+            .map_or(Duration::from_secs(3600), |w| w.due.saturating_duration_since(Instant::now()));
         match queue.recv_timeout(wait) {
             Ok(waiting) => heap.push(waiting),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
@@ -63,7 +65,14 @@ fn delayed(base: f64, mean: f64, state: &mut u64) -> Duration {
     Duration::from_secs_f64((base - mean * (1.0 - uniform).max(1e-12).ln()) / 1000.0)
 }
 
-fn relay_back(from_target: UdpSocket, listen: UdpSocket, client: SocketAddr, queue: Sender<Waiting>, back: f64, jitter: f64) {
+fn relay_back(
+    from_target: UdpSocket,
+    listen: UdpSocket,
+    client: SocketAddr,
+    queue: Sender<Waiting>,
+    back: f64,
+    jitter: f64,
+) {
     let (mut buffer, mut state) = ([0; 2048], u64::from(client.port()) + 77);
     while let Ok((len, _)) = from_target.recv_from(&mut buffer) {
         let Ok(socket) = listen.try_clone() else { return };

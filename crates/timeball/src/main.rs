@@ -11,6 +11,11 @@ use ntp::engine::Severity;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+/// Counts, so that a test can say that serving allocates nothing.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: sys::allocation::Counting = sys::allocation::Counting;
+
 fn main() {
     std::panic::set_hook(Box::new(|panic| {
         // Whatever the build profile says about unwinding: a half-alive clock daemon is worse than none, and

@@ -1,4 +1,4 @@
-//! The configuration as typed truth. Text becomes this in [`parse`]; nothing else reads configuration text.
+//! The configuration as typed truth. Text becomes this in [`mod@parse`]; nothing else reads configuration text.
 //!
 //! Every field has the documented default of its directive; times are seconds, frequencies s/s (directives and
 //! reports speak ppm), polls log₂ seconds.
@@ -348,7 +348,7 @@ pub struct SelectionConfig {
     pub max_samples: i32,
 }
 
-/// One line of an access list, in order: `allow`/`deny` [`all`] [subnet].
+/// One line of an access list, in order: `allow` or `deny`, perhaps `all`, perhaps a subnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessRule {
     /// allow or deny.

@@ -4,7 +4,7 @@
 //! number (`0.5s` is 0.5), while inside an option list the text behind the number is the next word (`minpoll 1.5`
 //! is an unknown option `.5`). [`Words`] knows both; what is ignored is noted as a warning.
 
-/// Why a line was refused. The wording belongs to [`super::parse`], which knows the directive and the place.
+/// Why a line was refused. The wording belongs to [`mod@super::parse`], which knows the directive and the place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wrong {
     /// What kind of mistake it is.

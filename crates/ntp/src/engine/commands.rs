@@ -413,7 +413,7 @@ impl Engine {
                     self.directory_sources.push(new.clone());
                 }
                 Err(_) => {
-                    out.log(Severity::Error, format!("Could not add source {} : Already in use", new.name))
+                    out.log(Severity::Error, format!("Could not add source {} : Already in use", new.name));
                 }
             }
         }

@@ -71,7 +71,7 @@ impl Engine {
         let announced = if self.reference.synchronised { self.reference.leap } else { Leap::None };
         match self.leap.pending {
             None if matches!(announced, Leap::Insert | Leap::Delete) => {
-                self.arm_leap(local, announced, clock, out)
+                self.arm_leap(local, announced, clock, out);
             }
             Some((_, at)) if local >= at => self.do_leap(now, clock, out),
             Some((_, at)) => {

@@ -15,6 +15,7 @@ mod leap;
 mod names;
 mod records;
 mod reports;
+mod responses;
 mod serving;
 mod steering;
 
@@ -245,7 +246,7 @@ impl Engine {
         match input {
             Input::Timeout => self.on_timeout(now, clock, out),
             Input::Datagram { socket, meta, rx, bytes } => {
-                self.on_datagram(now, clock, socket, &meta, &rx, bytes, out);
+                self.on_datagram(now, clock, (socket, &meta, rx), bytes, out);
             }
             Input::Sent { token, at } => self.on_sent(token, at),
             Input::SendFailed { socket } => self.on_send_failed(socket, out),

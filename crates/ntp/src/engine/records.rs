@@ -1,12 +1,10 @@
 //! Entries of the log files, from the engine's state.
 
+use super::responses::Response;
 use super::{Engine, Stamp, StampSource};
 use crate::estimator::Theta;
 use crate::logfile::{Measurement, Record, Selection, Statistics, Tracking};
-use crate::source::checks::Checks;
-use crate::source::exchange::Measured;
 use crate::time::Now;
-use crate::wire::Packet;
 
 const fn stamp_letter(stamp: &Stamp) -> char {
     match stamp.source {
@@ -21,15 +19,8 @@ impl Engine {
         Some(self.sources.get(index)?.remote?.ip().to_string())
     }
 
-    pub(super) fn measurement_record(
-        &self,
-        now: Now,
-        index: usize,
-        passed: Checks,
-        packet: &Packet,
-        measured: &Measured,
-        stamps: (Stamp, Stamp),
-    ) -> Option<Record> {
+    pub(super) fn measurement_record(&self, now: Now, index: usize, response: &Response) -> Option<Record> {
+        let Response { packet, measured, passed, .. } = response;
         let source = self.sources.get(index)?;
         let sample = &measured.sample;
         let belief = self.discipline.belief();
@@ -53,8 +44,8 @@ impl Engine {
             refid: packet.refid,
             mode: packet.mode,
             interleaved: false,
-            tx_source: stamp_letter(&stamps.0),
-            rx_source: stamp_letter(&stamps.1),
+            tx_source: stamp_letter(&response.tx),
+            rx_source: stamp_letter(&response.rx),
         }))
     }
 

@@ -91,6 +91,22 @@ impl State {
         forward + self.update(point.backward, [-1.0, -point.half, 0.5], noise.backward, noise.reading)
     }
 
+    /// Does exactly one way of `point` come earlier than it could? Queueing cannot explain that, a change can.
+    pub fn is_impossible(&self, point: &Point, noise: &Noise) -> bool {
+        let early = |value: f64, h: [f64; 3]| {
+            let (mut mean, mut variance) = (0.0, noise.reading * noise.reading);
+            for i in 0..3 {
+                mean += h[i] * self.x[i];
+                for j in 0..3 {
+                    variance += h[i] * h[j] * self.p[i][j];
+                }
+            }
+            value - mean < -3.0 * sqrt(variance.max(0.0))
+        };
+        let forward = early(point.forward, [1.0, -point.half, 0.5]);
+        forward != early(point.backward, [-1.0, -point.half, 0.5])
+    }
+
     /// Runs through `points[from..]`, starting at the time of the first of them; returns the log evidence.
     pub fn run(&mut self, points: &[Point], from: usize, noise: &Noise, jump: Option<Jump>) -> f64 {
         let mut evidence = 0.0;

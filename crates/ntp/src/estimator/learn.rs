@@ -11,6 +11,20 @@ use libm::{exp, log, sqrt};
 /// Wander before anything is known, s/s per √s: an ordinary crystal in an ordinary room.
 const WANDER: f64 = 2e-9;
 
+/// Samples up to which the noise is learned fast.
+const FEW: usize = 16;
+
+type Scale = fn(&mut Noise, f64);
+
+/// The directions in which noise is searched.
+const SCALES: [Scale; 5] = [
+    |n, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
+    |n, f| n.forward *= f,
+    |n, f| n.backward *= f,
+    |n, f| n.reading *= f * f,
+    |n, f| n.wander *= f * f * f,
+];
+
 impl Noise {
     /// Noise before anything is known.
     pub fn guess(jitter: f64) -> Self {
@@ -61,35 +75,32 @@ impl<'a> Window<'a> {
         self.start.clone().run(self.points, 0, noise, self.jump) + noise.plausibility(self.jitter)
     }
 
-    /// Adapts the noise: slowly, but fast while there are few samples.
-    pub fn learn(&mut self) {
-        let rounds = if self.points.len() <= 16 { 3 } else { 1 };
-        for round in 1..=rounds {
-            let step = if rounds > 1 { 0.5 / f64::from(round) } else { 0.15 };
-            self.search(step);
+    /// Adapts the noise: all of it, fast, while there are few samples, later a little with each `turn`.
+    pub fn learn(&mut self, turn: usize) {
+        let mut best = self.evidence(&self.noise);
+        if self.points.len() > FEW {
+            for scale in [SCALES[turn % 5], SCALES[(turn + 3) % 5]] {
+                self.search(scale, 0.15, &mut best);
+            }
+            return;
+        }
+        for round in 1..=3 {
+            for scale in SCALES {
+                self.search(scale, 0.5 / f64::from(round), &mut best);
+            }
         }
     }
 
-    /// One round of coordinate search.
-    fn search(&mut self, step: f64) {
-        let scales: [fn(&mut Noise, f64); 5] = [
-            |n, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
-            |n, f| n.forward *= f,
-            |n, f| n.backward *= f,
-            |n, f| n.reading *= f * f,
-            |n, f| n.wander *= f * f * f,
-        ];
-        let mut best = self.evidence(&self.noise);
-        for scale in scales {
-            for factor in [exp(step), exp(-step)] {
-                let mut noise = self.noise;
-                scale(&mut noise, factor);
-                let noise = noise.limited();
-                let evidence = self.evidence(&noise);
-                if evidence > best {
-                    (best, self.noise) = (evidence, noise);
-                    break;
-                }
+    /// Tries a larger and a smaller noise.
+    fn search(&mut self, scale: Scale, step: f64, best: &mut f64) {
+        for factor in [exp(step), exp(-step)] {
+            let mut noise = self.noise;
+            scale(&mut noise, factor);
+            let noise = noise.limited();
+            let evidence = self.evidence(&noise);
+            if evidence > *best {
+                (*best, self.noise) = (evidence, noise);
+                return;
             }
         }
     }
@@ -102,15 +113,20 @@ impl<'a> Window<'a> {
         const BELIEVE: f64 = 6.0;
         const DROP: f64 = 2.0;
         let n = self.points.len();
-        let with = self.evidence(&self.noise);
-        if let Some(jump) = self.jump.take()
-            && (jump.at >= n || self.evidence(&self.noise) < with - DROP)
-        {
-            self.jump = Some(jump);
+        if let Some(jump) = self.jump {
+            let with = self.evidence(&self.noise);
+            self.jump = None;
+            if jump.at < n && with - self.evidence(&self.noise) > DROP {
+                self.jump = Some(jump);
+            }
         }
         let mut before = [State::default(); MAX_SAMPLES];
         let mut sums = [0.0; MAX_SAMPLES];
         let plain = self.pass(&mut before, &mut sums);
+        let newest = n.saturating_sub(32)..n;
+        if !newest.into_iter().any(|i| before[i].is_impossible(&self.points[i], &self.noise)) {
+            return 0;
+        }
         let mut best: Option<(f64, Jump)> = None;
         for back in [3, 4, 5, 6, 8, 11, 16, 23, 32] {
             let Some(at) = n.checked_sub(back).filter(|&at| at >= 3) else { break };

@@ -93,7 +93,7 @@ impl Estimate {
         self.theta + self.frequency * (v - self.v)
     }
 
-    /// Standard deviation of [`Self::predict`], s; never below that of an exact line at its reference.
+    /// Standard deviation of [`Self::predict`], s.
     pub fn predict_sd(&self, v: OscTime) -> f64 {
         let t = v - self.v;
         let variance = self.offset_sd * self.offset_sd
@@ -149,6 +149,8 @@ pub struct SourceStats {
     estimate: Option<Estimate>,
     runs: usize,
     asymmetry: f64,
+    /// Counts the fits.
+    turn: usize,
 }
 
 const EMPTY: Sample = Sample {
@@ -179,6 +181,7 @@ impl SourceStats {
             estimate: None,
             runs: 0,
             asymmetry: 0.0,
+            turn: 0,
         }
     }
 
@@ -190,9 +193,9 @@ impl SourceStats {
     /// Adds the newest sample and fits the line anew.
     ///
     /// Samples come in the order of their `v` (restored ones first); one that is older than the last is
-    /// ignored, and so is one whose numbers are not finite. Returns whether it was taken.
+    /// ignored, and so is one with absurd numbers. Returns whether it was taken.
     pub fn push(&mut self, sample: &Sample) -> bool {
-        let sane = sample.half.is_finite() && sample.dispersion.is_finite();
+        let sane = sample.half.abs() < 1e9 && sample.dispersion.abs() < 1e9;
         if !sane || self.last().is_some_and(|last| sample.v < last.v) {
             return false;
         }
@@ -220,9 +223,6 @@ impl SourceStats {
             sample.forward = sample.forward.saturating_add(nanos);
             sample.backward = sample.backward.saturating_sub(nanos);
         }
-        if let Some(estimate) = &mut self.estimate {
-            estimate.theta = Theta::from_nanos(nanos) + estimate.theta.seconds();
-        }
         self.refit();
     }
 
@@ -236,12 +236,12 @@ impl SourceStats {
         self.ring[..self.count].last()
     }
 
-    /// Samples the line was fitted to, oldest first: what a dump file saves.
+    /// All samples kept, oldest first: what a dump file saves.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Sample> + Clone {
-        self.ring[self.first..self.count].iter()
+        self.ring[..self.count].iter()
     }
 
-    /// Samples the line was fitted to (NP of the reports). Poll adaptation holds it against `polltarget`: a
+    /// Newest samples that a straight line still describes (NP of the reports). Poll adaptation holds it against `polltarget`: a
     /// longer window than wanted means that polling can be slower.
     pub fn samples(&self) -> usize {
         self.count - self.first
@@ -259,15 +259,12 @@ impl SourceStats {
 
     /// Time between the oldest and the newest sample of the line, s.
     pub fn span(&self) -> f64 {
-        match (self.iter().next(), self.last()) {
-            (Some(oldest), Some(newest)) => newest.v - oldest.v,
-            _ => 0.0,
-        }
+        self.oldest().zip(self.last()).map_or(0.0, |(oldest, newest)| newest.v - oldest)
     }
 
     /// Oscillator time of the oldest sample of the line.
     pub fn oldest(&self) -> Option<OscTime> {
-        self.iter().next().map(|sample| sample.v)
+        self.ring[self.first..self.count].first().map(|sample| sample.v)
     }
 
     /// Share of the jitter that lies on the way there, −0.5 (none: all on the way back) to 0.5 (all).
@@ -323,7 +320,8 @@ impl SourceStats {
         }
         let jump = self.jump.map(|jump| Jump { at: jump.at - self.start, ..jump });
         let mut window = Window::new(window, self.noise, jump);
-        window.learn();
+        window.learn(self.turn);
+        self.turn = self.turn.wrapping_add(1);
         let obsolete = window.seek_jump();
         let state = window.finish();
         let noise = window.noise;

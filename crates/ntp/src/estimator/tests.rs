@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::rng::Rng;
+use crate::time::NANOS;
+use proptest::prelude::*;
 use std::fmt::Write;
 
 /// Queueing of one way.
@@ -51,8 +53,8 @@ impl Scenario {
     fn run(&self, seed: u64, mut estimate: impl FnMut(&Sample) -> Estimate) -> Score {
         let mut rng = Rng::from_number(seed);
         let (mut theta, mut frequency) = (0.3, self.frequency);
-        let base = 1_500_000_000 * crate::time::NANOS;
-        let mut v = OscTime::from_nanos(1000 * crate::time::NANOS);
+        let base = 1_500_000_000 * NANOS;
+        let mut v = OscTime::from_nanos(1000 * NANOS);
         let mut sum = [0.0; 5];
         let mut number = 0.0;
         for i in 0..SAMPLES {
@@ -218,5 +220,186 @@ fn errors_by_jitter_and_wander() {
         )
         .expect("a string takes everything");
     }
-    println!("{table}");
+    insta::assert_snapshot!(table);
+}
+
+/// A sample of the true line θ = `theta` (ns) + `frequency` · v at `seconds`, with 10 ms each way and more.
+fn exact(theta: i64, frequency: f64, seconds: f64, late: (i64, i64)) -> Sample {
+    let there = 10_000_000 + late.0;
+    let back = 10_000_000 + late.1;
+    let half = (there + back) as f64 / 2e9;
+    let at = |t: f64| theta + crate::time::seconds_to_nanos(frequency * t);
+    Sample {
+        v: OscTime::from_seconds(seconds),
+        forward: at(seconds - half) + there,
+        backward: back - at(seconds + half),
+        half,
+        ..EMPTY
+    }
+}
+
+fn stats(samples: &[Sample]) -> SourceStats {
+    let mut stats = SourceStats::new(StatsOptions::default());
+    for sample in samples {
+        stats.push(sample);
+    }
+    stats
+}
+
+#[test]
+fn an_exact_line_is_found_from_three_samples_even_at_minus_five_percent() {
+    for frequency in [-0.05, 0.1, -0.1, 0.0, 1e-6] {
+        let theta = 1_500_000_000 * NANOS;
+        let mut stats = SourceStats::new(StatsOptions::default());
+        for i in 0..80 {
+            let seconds = f64::from(i) * 2.0;
+            stats.push(&exact(theta, frequency, seconds, (0, 0)));
+            let e = stats.estimate().expect("there is a sample");
+            assert_eq!(e.has_frequency(), i >= 2);
+            if i >= 2 {
+                let truth = Theta::from_nanos(theta) + frequency * seconds;
+                assert!((e.theta - truth).abs() < 3e-9, "{frequency} {i}: {}", e.theta - truth);
+                assert!((e.frequency - frequency).abs() < 3e-9, "{frequency} {i}: {}", e.frequency);
+            }
+        }
+        assert!(stats.samples() == MAX_SAMPLES && (stats.span() - 126.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn before_the_third_sample_there_is_an_offset_and_no_frequency() {
+    let mut stats = SourceStats::new(StatsOptions::default());
+    assert_eq!((stats.estimate(), stats.samples(), stats.std_dev()), (None, 0, UNKNOWN_STD_DEV));
+    assert!(stats.accepts_delay(100.0, 1.0));
+    stats.push(&exact(NANOS, 0.0, 0.0, (0, 0)));
+    let e = *stats.estimate().expect("there is a sample");
+    assert_eq!((e.theta, e.frequency, e.skew), (Theta::from_nanos(NANOS), 0.0, UNKNOWN_SKEW));
+    assert_eq!((e.offset_sd, stats.min_delay()), (0.01, Some(0.02)));
+}
+
+#[test]
+fn samples_of_one_instant_and_older_ones_do_no_harm() {
+    let same = exact(0, 0.0, 100.0, (0, 0));
+    let mut stats = stats(&[same; 5]);
+    assert!(stats.estimate().is_some_and(|e| !e.has_frequency() && e.theta == Theta::default()));
+    assert!(!stats.push(&exact(0, 0.0, 99.0, (0, 0))), "older than the last");
+    assert_eq!(stats.iter().len(), 5);
+}
+
+#[test]
+fn maxsamples_and_minsamples_bound_the_window() {
+    let bent = |i: i32| exact(i64::from(i * i) * 1_000_000, 0.0, f64::from(i) * 64.0, (0, 0));
+    for (min, max, kept) in
+        [(6, 0, 6..=12), (3, 0, 3..=12), (20, 0, 20..=20), (6, 8, 6..=8), (6, 4, 4..=4), (6, 1, 1..=1)]
+    {
+        let mut stats = SourceStats::new(StatsOptions { min_samples: min, max_samples: max });
+        (0..40).for_each(|i| assert!(stats.push(&bent(i))));
+        assert!(kept.contains(&stats.samples()), "{min} {max}: {}", stats.samples());
+    }
+}
+
+#[test]
+fn a_frequency_jump_is_followed_within_a_few_samples() {
+    let mut rng = Rng::from_number(3);
+    let mut stats = SourceStats::new(StatsOptions::default());
+    let mut late = || (Jitter::Exponential(1e-4).draw(&mut rng) * 1e9) as i64;
+    let mut theta = 0;
+    for i in 0..60 {
+        theta += if i > 50 { 64 * 5_000 } else { 0 }; // 5 ppm
+        stats.push(&exact(theta, 0.0, f64::from(i) * 64.0, (late(), late())));
+    }
+    let e = stats.estimate().expect("there are samples");
+    assert!((e.frequency - 5e-6).abs() < 3e-7, "{}", e.frequency);
+    assert!((e.theta.nanos() - theta).abs() < 60_000, "{}", e.theta.nanos() - theta);
+}
+
+#[test]
+fn a_known_step_of_true_time_moves_the_line_and_nothing_else() {
+    let mut stats = stats(&core::array::from_fn::<_, 20, _>(|i| exact(0, 1e-5, i as f64 * 16.0, (0, 0))));
+    let before = *stats.estimate().expect("there are samples");
+    stats.add_offset(-NANOS);
+    let after = *stats.estimate().expect("there are samples");
+    assert!((after.theta - before.theta + 1.0).abs() < 1e-9);
+    assert!((after.frequency - before.frequency).abs() < 1e-9);
+}
+
+#[test]
+fn test_c_compares_with_the_spread_of_the_offsets() {
+    let samples: [Sample; 20] = core::array::from_fn(|i| {
+        exact(0, 0.0, i as f64 * 16.0, (if i % 2 == 0 { 1_000_000 } else { 0 }, 500_000))
+    });
+    let mut stats = stats(&samples);
+    let (sd, least) = (stats.std_dev(), stats.min_delay().expect("there are samples"));
+    assert!(sd > 1e-4 && sd < 1e-3 && (least - 0.0205).abs() < 1e-9);
+    assert!(stats.accepts_delay(least + 9.0 * sd, 10.0) && !stats.accepts_delay(least + 11.0 * sd, 10.0));
+    stats.note_delay(0.5);
+    assert_eq!(stats.delay_quantile(0.5), Some(0.5));
+}
+
+proptest! {
+    #[test]
+    fn no_sample_however_absurd_gives_a_number_that_is_none(
+        samples in prop::collection::vec((any::<i64>(), any::<i64>(), any::<i64>(), any::<f64>(), 0u32..64), 1..30),
+    ) {
+        let mut stats = SourceStats::new(StatsOptions::default());
+        let mut v = 0i64;
+        for (step, forward, backward, half, shift) in samples {
+            v = v.saturating_add((step >> shift).saturating_abs());
+            let sample = Sample {
+                v: OscTime::from_nanos(v),
+                forward: forward >> shift,
+                backward: backward >> shift,
+                half,
+                dispersion: half,
+                ..EMPTY
+            };
+            stats.push(&sample);
+            if let Some(e) = stats.estimate() {
+                let numbers = [e.offset_sd, e.frequency, e.frequency_sd, e.covariance, e.wander, e.skew, e.std_dev, e.delay];
+                prop_assert!(numbers.iter().all(|x| x.is_finite()), "{:?}", e);
+                prop_assert!(e.theta.seconds().is_finite() && e.predict_sd(e.v).is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn the_estimate_moves_with_the_origins_of_time_and_offset(
+        late in prop::collection::vec((0i64..3_000_000, 0i64..3_000_000), 3..40),
+        theta in -(1i64 << 60)..(1i64 << 60),
+        origin in -(1i64 << 60)..(1i64 << 60),
+    ) {
+        let here: Vec<_> = (0..).zip(&late).map(|(i, &late)| exact(0, 1e-5, f64::from(i) * 16.0, late)).collect();
+        let there: Vec<_> = here.iter().map(|s| Sample {
+            v: OscTime::from_nanos(s.v.nanos() + origin),
+            forward: s.forward + theta,
+            backward: s.backward - theta,
+            ..*s
+        }).collect();
+        let (here, there) = (stats(&here), stats(&there));
+        let (a, b) = (here.estimate().expect("samples"), there.estimate().expect("samples"));
+        // Within rounding: the base of the window is a whole nanosecond.
+        prop_assert!((b.theta.nanos() - a.theta.nanos() - theta).abs() <= 1);
+        prop_assert_eq!(b.v.nanos() - a.v.nanos(), origin);
+        prop_assert!((a.frequency - b.frequency).abs() < 1e-4 * a.frequency_sd + 1e-12);
+        prop_assert!((a.offset_sd / b.offset_sd - 1.0).abs() < 1e-4 && a.samples == b.samples);
+    }
+
+    #[test]
+    fn the_line_scales_with_time_and_offset(
+        points in prop::collection::vec((0.1f64..100.0, -1.0f64..1.0, 0.01f64..1.0), 3..40),
+        stretch in 0.1f64..10.0,
+        size in 0.1f64..10.0,
+    ) {
+        let mut t = 0.0;
+        let points: Vec<_> = points.iter().map(|&(dt, x, delay)| {
+            t += dt;
+            Point { t, forward: x + delay / 2.0, backward: delay / 2.0 - x, half: 0.0 }
+        }).collect();
+        let scaled: Vec<_> = points.iter().map(|p| {
+            Point { t: p.t * stretch, forward: p.forward * size, backward: p.backward * size, half: 0.0 }
+        }).collect();
+        let (a, b) = (regress::fit(&points), regress::fit(&scaled));
+        prop_assert!((a.offset * size - b.offset).abs() < 1e-9 * (1.0 + b.offset.abs()));
+        prop_assert!((a.frequency * size / stretch - b.frequency).abs() < 1e-9 * (1.0 + b.frequency.abs()));
+    }
 }

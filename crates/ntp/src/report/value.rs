@@ -573,7 +573,8 @@ impl SourceName {
 impl Value for SourceName {
     fn write(&self, out: &mut Writer<'_>) {
         let mut bytes = [0; Self::WIRE];
-        for (to, from) in bytes.iter_mut().take(Self::WIRE - 1).zip(self.0.bytes()) {
+        let length = self.0.floor_char_boundary(Self::WIRE - 1);
+        for (to, from) in bytes.iter_mut().zip(self.0.bytes().take(length)) {
             *to = from;
         }
         out.put(&bytes);
@@ -581,7 +582,12 @@ impl Value for SourceName {
     fn read(&mut self, input: &mut Reader<'_>) {
         let bytes = input.take::<{ Self::WIRE }>();
         let name: Vec<u8> = bytes.into_iter().take(Self::WIRE - 1).take_while(|&byte| byte != 0).collect();
-        self.0 = String::from_utf8_lossy(&name).into_owned();
+        // The name goes to a terminal: what it must not get, or is no text at all, becomes a question mark.
+        let text = String::from_utf8(name).unwrap_or_else(|wrong| {
+            let bytes = wrong.into_bytes().into_iter();
+            bytes.map(|byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect()
+        });
+        self.0 = text.chars().map(|char| if char.is_control() { '?' } else { char }).collect();
     }
     fn cell(&self) -> Cell {
         Cell::Text(self.0.clone())
@@ -637,6 +643,20 @@ mod tests {
     fn a_long_name_is_cut_and_ends_in_zero() {
         let bytes = wire(&SourceName("n".repeat(300)));
         assert_eq!((bytes.len(), bytes[254], bytes[255]), (256, b'n', 0));
+        let bytes = wire(&SourceName("n".repeat(254) + "é"));
+        assert_eq!((bytes[253], bytes[254]), (b'n', 0));
+    }
+
+    #[test]
+    fn a_name_cannot_command_the_terminal() {
+        let read = |name: &[u8]| {
+            let mut bytes = [0; SourceName::WIRE];
+            bytes[..name.len()].copy_from_slice(name);
+            Reader::new(&bytes).value::<SourceName>().0
+        };
+        assert_eq!(read(b"a\x1b[2Jb\nc"), "a?[2Jb?c");
+        assert_eq!(read("zeit.exämple".as_bytes()), "zeit.exämple");
+        assert_eq!(read(b"\xffa\xe9"), "?a?");
     }
 
     proptest! {

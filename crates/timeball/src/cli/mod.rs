@@ -144,7 +144,7 @@ fn become_user(name: &str) -> Result<(), String> {
 fn read_commands(session: &mut Session<'_>) -> bool {
     let person = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
     if person {
-        let banner = "Timeball speaks chrony's control protocol; \"help\" lists the commands.\n\n";
+        let banner = "speaks chrony's control protocol; \"help\" lists the commands.\n\n";
         let _ = write!(session.out, "{} {banner}", version(Name::Timeball).trim_end()); // the prompt will tell
     }
     let mut good = true;

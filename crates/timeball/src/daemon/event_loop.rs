@@ -358,10 +358,7 @@ impl EventLoop {
             Action::Log(line) => logger::log(line.severity, &line.text),
             Action::Record(record) => self.logs.write(&record),
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
-            Action::SaveDumps => {
-                let now = self.clocks.now();
-                self.state.save_dumps(&self.engine.dumps());
-            }
+            Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();
                 self.engine.set_sourcedir_sources(now, &self.folders.read(), &mut self.out);
@@ -385,5 +382,115 @@ impl EventLoop {
             Ok(()) => self.tell(Input::Sent { token, at }),
             Err(_) => self.tell(Input::SendFailed { socket }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::{self, Request};
+    use super::super::{Name, assemble, configuration};
+    use super::*;
+    use ntp::wire::Packet;
+    use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+    use std::time::Duration;
+
+    /// A daemon that was started with these directives, without a clock, folders and command sockets.
+    fn daemon(directives: &[&str]) -> EventLoop {
+        let words: Vec<std::ffi::OsString> = directives.iter().map(|&word| word.into()).collect();
+        let Ok(Request::Run(options)) = args::parse(Name::Timeball, &words) else { panic!("{directives:?}") };
+        let chosen =
+            configuration::choose(Name::Timeball, &options, false, |_| None).expect("a configuration");
+        let config = chosen.parsed.config;
+        let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4);
+        let clocks = Clocks::simulated();
+        let mut daemon =
+            assemble(Name::Timeball, &options, config, clocks, servers, CommandSockets::default())
+                .expect("a seed for chance");
+        daemon.follow_access();
+        daemon.act();
+        daemon
+    }
+
+    fn free_port() -> u16 {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    }
+
+    fn request() -> [u8; 48] {
+        let mut bytes = [0; 48];
+        bytes[0] = 0x23; // version 4, client
+        bytes[40..].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn serving_allocates_nothing() {
+        const ROUNDS: usize = 1600;
+        let port = free_port();
+        let mut daemon = daemon(&[
+            &format!("port {port}"),
+            "bindaddress 127.0.0.1",
+            "allow 127.0.0.0/8",
+            "local stratum 3",
+        ]);
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut buffer = [0; 64];
+        let mut allocated = 0;
+        for round in 0..ROUNDS {
+            for _ in 0..BATCH {
+                client.send(&request()).unwrap();
+            }
+            let before = sys::allocation::count();
+            daemon.gather();
+            poll(&mut daemon.workspace.entries, Some(1_000_000_000)).unwrap();
+            daemon.look();
+            daemon.attend();
+            // The first round makes room in the tables of the loop.
+            allocated += if round == 0 { 0 } else { sys::allocation::count() - before };
+            for _ in 0..BATCH {
+                assert_eq!(client.recv(&mut buffer).expect("a reply"), 48);
+            }
+            let reply = Packet::parse(&buffer[..48]).unwrap();
+            assert_eq!((reply.stratum, reply.origin.0), (3, 0x0123_4567_89ab_cdef));
+        }
+        assert_eq!(allocated, 0, "allocations for {} requests", (ROUNDS - 1) * BATCH);
+    }
+
+    #[test]
+    fn a_server_is_asked_and_believed() {
+        let port = free_port();
+        let mut server = daemon(&[
+            &format!("port {port}"),
+            "bindaddress 127.0.0.1",
+            "allow 127.0.0.0/8",
+            "local stratum 3",
+        ]);
+        let mut client =
+            daemon(&["port 0", &format!("server 127.0.0.1 port {port} iburst minpoll 0 maxpoll 0")]);
+        let end = client.clocks.now().mono + 20.0;
+        while client.engine.server_state().leap == Leap::Unsynchronised {
+            assert!(client.clocks.now().mono < end, "not synchronised in time");
+            for daemon in [&mut client, &mut server] {
+                daemon.gather();
+                poll(&mut daemon.workspace.entries, Some(1_000_000)).unwrap();
+                let now = daemon.look();
+                if daemon.engine.next_timeout().is_some_and(|due| due <= now.mono) {
+                    daemon.engine.handle(now, &mut daemon.clocks, Input::Timeout, &mut daemon.out);
+                }
+                daemon.attend();
+                daemon.act();
+            }
+        }
+        assert_eq!(client.engine.server_state().stratum, 4);
+    }
+
+    #[test]
+    fn the_deadline_ends_the_loop_and_tells_whether_there_was_time() {
+        let mut alone = daemon(&["-t", "0.05", "port 0"]);
+        assert_eq!(alone.run(), 1);
+        let mut local = daemon(&["-t", "0.05", "port 0", "local stratum 5"]);
+        assert_eq!(local.run(), 0);
+        local.finish();
     }
 }

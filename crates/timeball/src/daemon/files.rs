@@ -25,11 +25,6 @@ impl Failure {
     pub fn new(verb: &'static str, path: &Path, error: io::Error) -> Self {
         Self { verb, path: path.to_owned(), error }
     }
-
-    /// What the system said.
-    pub fn kind(&self) -> ErrorKind {
-        self.error.kind()
-    }
 }
 
 impl std::fmt::Display for Failure {

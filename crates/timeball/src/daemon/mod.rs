@@ -78,7 +78,11 @@ pub fn run(name: Name, words: &[OsString]) -> i32 {
             for message in &messages {
                 logger::log(Severity::Fatal, message);
             }
-            readiness.failed(&messages.join("\nFatal error : "));
+            // Whoever started us looks at the terminal, not into the log.
+            let said = format!("Fatal error : {}", messages.join("\nFatal error : "));
+            if !readiness.failed(&said) && options.log != LogTarget::Stderr {
+                let _ = writeln!(std::io::stderr(), "{said}");
+            }
             return 1;
         }
     };
@@ -342,10 +346,12 @@ impl Places {
         if let Some(path) = &self.pid_file {
             PidFile::check(path, ours)?;
         }
-        let socket = self.socket.as_deref().and_then(Path::parent).map(|folder| (folder, 0o770));
-        let others = [&config.process.dump_dir, &config.log.dir].into_iter().flatten();
-        for (folder, mode) in socket.into_iter().chain(others.map(|folder| (folder.as_path(), 0o750))) {
-            if let Err(text) = folders::make_or_say(folder, mode, owner) {
+        if let Some(folder) = self.socket.as_deref().and_then(Path::parent) {
+            // Judged, and complained about, when the socket is opened in it.
+            let _ = folders::make(folder, 0o770, owner);
+        }
+        for folder in [&config.process.dump_dir, &config.log.dir].into_iter().flatten() {
+            if let Err(text) = folders::make_or_say(folder, 0o750, owner) {
                 logger::error(&text);
             }
         }

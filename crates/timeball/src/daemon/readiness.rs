@@ -41,12 +41,10 @@ impl Readiness {
         self.tell_systemd("STOPPING=1");
     }
 
-    /// The daemon could not start.
-    pub fn failed(&mut self, message: &str) {
-        if let Some(parent) = self.parent.take() {
-            // The parent says it where the user sees it; should it be gone, the log has it.
-            let _ = parent.failed(&format!("Fatal error : {message}"));
-        }
+    /// The daemon could not start: the parent, if there is one, says why where the user sees it.
+    pub fn failed(&mut self, message: &str) -> bool {
+        // Should it be gone, the log has the message.
+        self.parent.take().is_some_and(|parent| parent.failed(message).is_ok())
     }
 
     fn tell_systemd(&self, state: &str) {

@@ -132,16 +132,6 @@ impl ServerSockets {
     pub fn get(&self, index: usize) -> Option<&Socket> {
         self.open.get(index)?.as_ref()
     }
-
-    /// Is one of them open?
-    pub fn any_open(&self) -> bool {
-        self.open.iter().any(Option::is_some)
-    }
-
-    /// The port served on.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
 }
 
 /// The sockets that take commands.
@@ -326,6 +316,10 @@ mod tests {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     }
 
+    fn any_open(sockets: &ServerSockets) -> bool {
+        sockets.open.iter().any(Option::is_some)
+    }
+
     fn free_port() -> u16 {
         let socket = Socket::udp(Domain::Inet).unwrap();
         socket.bind(SocketAddr::new(loopback(), 0)).unwrap();
@@ -337,11 +331,11 @@ mod tests {
         let mut sockets = server(Name::Chronyd, free_port(), &[loopback()]);
         let mut notes = Vec::new();
         sockets.follow(false, true, |note| notes.push(note));
-        assert!(!sockets.any_open(), "nobody of IPv4 may ask, and IPv6 is off");
+        assert!(!any_open(&sockets), "nobody of IPv4 may ask, and IPv6 is off");
         sockets.follow(true, true, |note| notes.push(note));
         assert!(sockets.get(0).is_some() && sockets.get(1).is_none());
         sockets.follow(false, false, |note| notes.push(note));
-        assert!(!sockets.any_open() && notes.is_empty());
+        assert!(!any_open(&sockets) && notes.is_empty());
     }
 
     #[test]
@@ -355,7 +349,7 @@ mod tests {
             sockets.follow(true, false, |note| notes.push(note));
         }
         third.follow(true, false, |note| notes.push(note));
-        assert!(first.any_open() && second.any_open() && !third.any_open());
+        assert!(any_open(&first) && any_open(&second) && !any_open(&third));
         let text = format!("Could not open NTP socket on 127.0.0.1:{port} : Address already in use");
         assert_eq!(notes, [Note::Error(text)]);
     }

@@ -125,15 +125,24 @@ impl StateFiles {
         }
     }
 
-    /// Writes dumps: pairs of file name and text.
+    /// Writes dumps: pairs of file name and text. Once there are new ones, those of servers that are ours no
+    /// longer go, so that a changing pool does not fill the folder.
     pub fn save_dumps(&mut self, dumps: &[(String, String)]) {
         let Some(folder) = &self.dumps else { return };
         for (name, text) in dumps {
             let path = folder.join(name);
             let outcome = files::replace(&path, text.as_bytes(), 0o644);
+            let failed = outcome.is_err();
             if let Some(text) = self.complaints.news(folder, outcome) {
                 logger::error(&text);
             }
+            if failed {
+                return;
+            }
+        }
+        let is_new = |path: &PathBuf| dumps.iter().any(|(name, _)| path.ends_with(name));
+        for path in dump_files(folder).iter().filter(|path| !dumps.is_empty() && !is_new(path)) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -273,6 +282,24 @@ mod tests {
         let folders = SourceFolders(vec![one.0.clone(), two.0.clone(), "/no/such/folder".into()]);
         let names: Vec<String> = folders.read().into_iter().map(|source| source.name).collect();
         assert_eq!(names, ["a.example", "192.0.2.2"]);
+    }
+
+    #[test]
+    fn dumps_stay_until_there_are_newer_ones() {
+        let folder = Folder::new("dumps");
+        let mut config = Config::default();
+        config.process.dump_dir = Some(folder.0.clone());
+        let mut state = StateFiles::new(&config, Name::Timeball, true);
+        assert!(state.dumps_wait());
+        let dump = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        state.save_dumps(&[dump("192.0.2.1.dat", "one"), dump("192.0.2.2.dat", "two")]);
+        fs::write(folder.file("drift"), "not a dump").unwrap();
+        state.save_dumps(&[]);
+        assert_eq!(dump_files(&folder.0).len(), 2, "a run without answers keeps what there is");
+        state.save_dumps(&[dump("192.0.2.2.dat", "new")]);
+        assert_eq!(dump_files(&folder.0), [folder.file("192.0.2.2.dat")]);
+        assert_eq!(fs::read_to_string(folder.file("192.0.2.2.dat")).unwrap(), "new");
+        assert!(folder.file("drift").exists());
     }
 
     #[test]

@@ -92,7 +92,14 @@ impl Lab {
     fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command
-            .args(["netns", "exec", &self.name, "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time"])
+            .args([
+                "netns",
+                "exec",
+                &self.name,
+                "setpriv",
+                "--bounding-set=-sys_time",
+                "--inh-caps=-sys_time",
+            ])
             .arg(program)
             .args(args);
         command

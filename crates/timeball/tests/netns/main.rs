@@ -20,7 +20,9 @@ macro_rules! need_lab {
 
 /// Five chronyds behind paths of 10 to 40 ms, and our daemon that follows them and serves on 10.9.3.1.
 fn five_servers(lab: &mut Lab, v6: bool) -> String {
-    let net = |group: u32, host: u32| if v6 { format!("fd00:9:{group}::{host}") } else { format!("10.9.{group}.{host}") };
+    let net = |group: u32, host: u32| {
+        if v6 { format!("fd00:9:{group}::{host}") } else { format!("10.9.{group}.{host}") }
+    };
     let all: Vec<String> =
         (1..=5).flat_map(|i| [net(1, i), net(2, i)]).chain([net(3, 1), net(3, 2)]).collect();
     lab.addresses(&all.iter().map(String::as_str).collect::<Vec<_>>());
@@ -66,7 +68,8 @@ fn follows_five(test: &str, v6: bool) {
         let socket = format!("{}/s/chronyd.sock", lab.dir().display());
         let out = lab.inside("chronyc", &["-h", &socket, "-n", "-c", "sources"]);
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let good = text.lines().filter(|l| l.starts_with("^,*") || l.starts_with("^,+") || l.starts_with("^,-"));
+        let good =
+            text.lines().filter(|l| l.starts_with("^,*") || l.starts_with("^,+") || l.starts_with("^,-"));
         text.contains("^,*") && good.count() == 5 && correction(lab).is_some_and(|c| c.abs() < 1e-3)
     });
     let tracking = chronyc(&lab, "chronyc", &["-n", "-c", "tracking"]);
@@ -78,7 +81,9 @@ fn follows_five(test: &str, v6: bool) {
     let root_delay: f64 = fields[10].parse().unwrap();
     assert!((0.009..0.06).contains(&root_delay), "{tracking}");
 
-    for (report, lines) in [("sourcestats", 7), ("sources", 7), ("selectdata", 7), ("activity", 6), ("serverstats", 11)] {
+    for (report, lines) in
+        [("sourcestats", 7), ("sources", 7), ("selectdata", 7), ("activity", 6), ("serverstats", 11)]
+    {
         let text = chronyc(&lab, "chronyc", &["-n", report]);
         assert_eq!(text.lines().count(), lines, "{report}:\n{text}");
     }
@@ -95,7 +100,10 @@ fn follows_five(test: &str, v6: bool) {
 fn changes(lab: &Lab, v6: bool) {
     let extra = if v6 { "fd00:9:1::1" } else { "10.9.1.1" };
     assert!(chronyc(lab, "chronyc", &[&format!("add server {extra} iburst")]).contains("200 OK"));
-    let twice = lab.inside("chronyc", &["-h", &format!("{}/s/chronyd.sock", lab.dir().display()), "add", "server", extra]);
+    let twice = lab.inside(
+        "chronyc",
+        &["-h", &format!("{}/s/chronyd.sock", lab.dir().display()), "add", "server", extra],
+    );
     assert!(String::from_utf8_lossy(&twice.stdout).contains("511 Source already present"));
     assert!(chronyc(lab, "chronyc", &["-n", "sources"]).contains(extra));
     assert!(chronyc(lab, "chronyc", &["burst 2/4"]).contains("200 OK"));
@@ -103,7 +111,9 @@ fn changes(lab: &Lab, v6: bool) {
     assert!(chronyc(lab, "chronyc", &[&format!("offline {extra}")]).contains("200 OK"));
     assert!(chronyc(lab, "chronyc", &[&format!("delete {extra}")]).contains("200 OK"));
     assert_eq!(chronyc(lab, "chronyc", &["-n", "sources"]).lines().count(), 7);
-    for command in ["reselect", "refresh", "dump", "cyclelogs", "rekey", "reload sources", "onoffline", "online"] {
+    for command in
+        ["reselect", "refresh", "dump", "cyclelogs", "rekey", "reload sources", "onoffline", "online"]
+    {
         assert!(chronyc(lab, "chronyc", &[command]).contains("200 OK"), "{command}");
     }
     assert!(chronyc(lab, "chronyc", &["accheck 10.1.2.3"]).contains(if v6 { "209" } else { "208" }));
@@ -183,7 +193,10 @@ fn masked(text: &str) -> String {
 fn layouts_of_today(lab: &Lab) {
     let chronyc46 = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/trixie/chronyc");
     if !std::path::Path::new(chronyc46).exists() {
-        return skip("layouts of chrony 4.6", "target/trixie/chronyc is missing: tests/fetch-chronyc brings it");
+        return skip(
+            "layouts of chrony 4.6",
+            "target/trixie/chronyc is missing: tests/fetch-chronyc brings it",
+        );
     }
     let stats = chronyc(lab, chronyc46, &["serverstats"]);
     assert_eq!(stats.lines().count(), 17, "{stats}");
@@ -263,7 +276,10 @@ fn answers_at_once_survives_a_flood_and_stays_small() {
     let probe = example("ntp_probe");
     let first = lab.says(&probe, &["ask", "10.9.5.1", "123", "20"]);
     let line = first.lines().find(|l| l.starts_with("answer")).expect("an answer").to_owned();
-    println!("first answers within {:?} of the start (processes of the test included): {line}", began.elapsed());
+    println!(
+        "first answers within {:?} of the start (processes of the test included): {line}",
+        began.elapsed()
+    );
     assert!(line.contains("from=10.9.5.1 leap=3 version=4 mode=4 stratum=0 len=48"), "{line}");
     assert!(line.ends_with("origin=true"), "{line}");
 

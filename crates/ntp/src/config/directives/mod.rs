@@ -1,7 +1,7 @@
 //! The table of all directives: one item is name, usage, default, documentation and effect.
 //!
 //! To add a directive: one [`Directive`] in the section's file, one field with its default in
-//! [`Config`](super::Config). Parser, suggestions, manual page and help follow; the table's tests check the rest.
+//! [`Config`]. Parser, suggestions, manual page and help follow; the table's tests check the rest.
 
 mod access;
 mod clock;

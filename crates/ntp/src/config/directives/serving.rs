@@ -94,7 +94,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             c.server.client_log_limit = if word.starts_with('-') { u64::MAX } else { total };
             Ok(())
         },
-    ),
+    )
+    .not_yet(),
     Directive::new(
         "deny",
         "[all] [SUBNET|HOST]",

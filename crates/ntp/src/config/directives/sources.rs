@@ -264,13 +264,14 @@ fn read_source(kind: SourceKind, words: &mut Words<'_>) -> Result<(SourceConfig,
 fn add_source(kind: SourceKind, config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
     let (source, without_effect) = read_source(kind, words)?;
     if !without_effect.is_empty() {
-        let authentication =
-            if source.is_authenticated() { "; it cannot be authenticated" } else { Default::default() };
-        words.notes.push(format!(
-            "{} of {} has no effect yet{authentication}",
-            without_effect.join(", "),
-            source.name
-        ));
+        // The engine refuses what it cannot verify: such a source never falls back to plain NTP.
+        let refused =
+            if source.is_authenticated() { "; unauthenticated, the source is not used" } else { "" };
+        let names = without_effect.join(", ");
+        words.notes.push(format!("{names} of {} has no effect yet{refused}", source.name));
+    }
+    if kind == SourceKind::Peer {
+        words.notes.push(format!("{} is asked as a server, symmetric mode has no effect yet", source.name));
     }
     config.sources.push(source);
     Ok(())

@@ -1,0 +1,261 @@
+//! Responses of sources: from bytes to a sample, or to a reason why not.
+
+use super::associations::POLL_RANDOMNESS;
+use super::{Action, Actions, Engine, Meta, Severity, Stamp};
+use crate::clock::Clock;
+use crate::estimator::Theta;
+use crate::ids::{RefId, SocketId};
+use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
+use crate::source::exchange::{self, Measured};
+use crate::source::{LastResponse, Source};
+use crate::time::Now;
+use crate::wire::{Leap, Mode, Packet};
+use core::net::IpAddr;
+
+/// The kiss code that asks us to slow down.
+const KISS_RATE: RefId = RefId(u32::from_be_bytes(*b"RATE"));
+
+/// A response to our request, measured and tested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Response {
+    /// Its header.
+    pub packet: Packet,
+    /// What its stamps say.
+    pub measured: Measured,
+    /// Which tests it passed.
+    pub passed: Checks,
+    /// When the request left.
+    pub tx: Stamp,
+    /// When the response came.
+    pub rx: Stamp,
+    /// Our own address.
+    pub local: Option<IpAddr>,
+    /// The exchange only warmed up the path.
+    presend: bool,
+}
+
+impl Engine {
+    /// A datagram came in on the socket of a request.
+    pub(super) fn on_datagram(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        from: (SocketId, &Meta, Stamp),
+        bytes: &[u8],
+        out: &mut Actions,
+    ) {
+        let (socket, meta, rx) = from;
+        let waiting = |s: &Source| s.request.as_ref().is_some_and(|r| r.socket == socket && !r.answered);
+        let Some(index) = self.sources.iter().position(waiting) else { return };
+        let source = &mut self.sources[index];
+        source.seen.rx = source.seen.rx.wrapping_add(1);
+        source.count_stamp(&rx, false);
+        let Some(packet) = plausible(source, meta, bytes) else { return };
+        let mut passed = Checks::default();
+        checks::answers(&mut passed, &packet, source.request.as_ref().map(|r| r.nonce), source.last_stamps());
+        checks::fit(&mut passed, &packet);
+        // Keys and NTS cannot be verified yet: a source that asks for them is not used without.
+        passed.set(Check::Authentic, source.config.key == 0 && !source.config.nts);
+        let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
+        if kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic) {
+            return self.on_kiss_rate(now, index, out);
+        }
+        if let Some(response) = self.measure(index, packet, passed, rx, meta) {
+            self.accept(now, clock, index, &response, out);
+        }
+    }
+
+    /// Reads the stamps and applies tests A–D; `None` when the request's own stamp is not known.
+    fn measure(
+        &self,
+        index: usize,
+        packet: Packet,
+        mut passed: Checks,
+        rx: Stamp,
+        meta: &Meta,
+    ) -> Option<Response> {
+        let source = &self.sources[index];
+        let request = source.request.as_ref()?;
+        let tx = request.sent?;
+        let local = meta.to.or(self.local_address(source.id));
+        let max_error = self.clock_error_bound();
+        let timeline = self.discipline.timeline();
+        let correction = source.config.offset;
+        let measured =
+            exchange::measure(tx.time, &packet, rx.time, timeline, self.precision, max_error, correction);
+        let sample = &measured.sample;
+        let history = delay_history(source, &measured, max_error, self.precision);
+        checks::delays(
+            &mut passed,
+            &source.config,
+            sample,
+            &packet,
+            measured.response_time,
+            request.presend,
+            history,
+        );
+        checks::no_loop(&mut passed, &packet, self.our_reference(local));
+        Some(Response { packet, measured, passed, tx, rx, local, presend: request.presend })
+    }
+
+    fn our_reference(&self, local: Option<IpAddr>) -> Option<OurReference> {
+        self.serves().then(|| OurReference {
+            own_refid: local.map_or(RefId::NONE, crate::source::address_refid),
+            stratum: self.reference.stratum,
+            refid: self.reference.refid,
+            reference: self.server_state.reference,
+        })
+    }
+
+    /// Counts, remembers and uses a response that was tested.
+    fn accept(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        index: usize,
+        response: &Response,
+        out: &mut Actions,
+    ) {
+        let passed = response.passed;
+        self.record_measurement(now, index, response, out);
+        if !passed.valid() {
+            return;
+        }
+        self.remember(now, index, response, out);
+        let usable = passed.good() && !self.near_leap(now);
+        let source = &mut self.sources[index];
+        let id = source.id;
+        source.stats.note_delay(response.measured.sample.delay());
+        if passed.synchronised() {
+            source.reach.hit();
+            source.unreach_count = 0;
+        }
+        if usable {
+            self.use_sample(now, index, &response.measured, out);
+        } else if !response.presend {
+            source.poll.on_refused(passed.synchronised());
+        }
+        self.on_confirmed(now, id, out);
+        self.update_selection(now, clock, usable.then_some(id), out);
+    }
+
+    /// The request is answered; what the answer was is kept for reports.
+    fn remember(&mut self, now: Now, index: usize, response: &Response, out: &mut Actions) {
+        let sample = &response.measured.sample;
+        let offset = Theta::from_nanos(sample.offset_nanos()) - self.discipline.belief().theta_at(sample.v);
+        let source = &mut self.sources[index];
+        source.seen.valid = source.seen.valid.wrapping_add(1);
+        if let Some(request) = source.request.as_mut() {
+            request.answered = true;
+            out.push(Action::CloseSocket(request.socket));
+        }
+        source.seen.last = Some(LastResponse {
+            packet: response.packet,
+            local: response.local,
+            at: now.mono,
+            offset,
+            delay: sample.delay(),
+            dispersion: sample.dispersion,
+            response_time: response.measured.response_time,
+            checks: response.passed,
+            tx_stamp: response.tx.source,
+            rx_stamp: response.rx.source,
+        });
+    }
+
+    /// All tests were passed: the sample goes to the estimator.
+    fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
+        let source = &mut self.sources[index];
+        source.seen.good = source.seen.good.wrapping_add(1);
+        let error_ratio = prediction_error(source, measured);
+        let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
+        source.stats.push(&measured.sample);
+        let (samples, target) = (source.stats.samples(), source.config.poll_target);
+        let was_burst = source.poll.in_burst();
+        source.poll.on_good(samples, target, error_ratio);
+        if was_burst && !source.poll.in_burst() {
+            self.after_burst(now, index);
+        }
+        if self.log.statistics
+            && let Some(record) = self.statistics_record(index, before)
+        {
+            out.push(Action::Record(record));
+        }
+    }
+
+    fn record_measurement(&self, now: Now, index: usize, response: &Response, out: &mut Actions) {
+        let wanted = self.log.raw_measurements || (self.log.measurements && response.passed.synchronised());
+        if wanted && let Some(record) = self.measurement_record(now, index, response) {
+            out.push(Action::Record(record));
+        }
+    }
+
+    /// A burst is over: the next request comes a whole poll interval after the last.
+    fn after_burst(&mut self, now: Now, index: usize) {
+        let source = &mut self.sources[index];
+        if source.poll.active() {
+            let min_delay = source.stats.min_delay();
+            let interval = source.poll.interval(source.reach.reachable(), min_delay);
+            let jitter = 1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5);
+            self.schedule(now, index, interval * jitter);
+        } else {
+            source.due = None;
+        }
+    }
+
+    fn on_kiss_rate(&mut self, now: Now, index: usize, out: &mut Actions) {
+        let source = &mut self.sources[index];
+        if let Some(request) = source.request.take() {
+            out.push(Action::CloseSocket(request.socket));
+        }
+        source.seen.valid = source.seen.valid.wrapping_add(1);
+        source.poll.on_rate();
+        out.log(Severity::Warning, format!("Received KoD RATE from {}", source.label()));
+        let interval = source.poll.interval(source.reach.reachable(), None);
+        if source.poll.active() {
+            self.schedule(now, index, interval);
+        }
+    }
+}
+
+/// The header of a datagram that may be a response of this source; extension fields nobody asked for are ignored.
+fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
+    let packet = Packet::parse(bytes)?;
+    let expected = source.remote == Some(meta.from)
+        && bytes.len().is_multiple_of(4)
+        && packet.mode == Mode::Server
+        && (1..=4).contains(&packet.version);
+    expected.then_some(packet)
+}
+
+/// What the delay tests compare with; `None` before the first sample.
+fn delay_history(
+    source: &Source,
+    measured: &Measured,
+    max_error: f64,
+    precision: f64,
+) -> Option<DelayHistory> {
+    let (stats, config) = (&source.stats, &source.config);
+    let min_delay = stats.min_delay()?;
+    let age = stats.last().map_or(0.0, |last| (measured.sample.v - last.v).abs());
+    let estimate = stats.estimate().filter(|e| e.has_frequency());
+    Some(DelayHistory {
+        min_delay: if config.min_delay > 0.0 { config.min_delay } else { min_delay },
+        // Before a line exists the spread is unknown: the test must not refuse anything then.
+        std_dev: estimate.map_or(f64::INFINITY, |e| e.std_dev.max(precision)),
+        quantile: (config.max_delay_quant > 0.0)
+            .then(|| stats.delay_quantile(config.max_delay_quant))
+            .flatten(),
+        slack: max_error * age + estimate.map_or(0.0, |e| e.frequency_sd * measured.sample.half),
+    })
+}
+
+/// How far the sample is from what its source's line predicted, in units of what is allowed.
+fn prediction_error(source: &Source, measured: &Measured) -> f64 {
+    let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return 0.0 };
+    let sample = &measured.sample;
+    let predicted = estimate.predict(sample.v);
+    let error = Theta::from_nanos(sample.offset_nanos()) - predicted;
+    let allowed = sample.dispersion + sample.delay().abs() / 2.0 + estimate.std_dev;
+    error.abs() / allowed.max(1e-9)
+}

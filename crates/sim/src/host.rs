@@ -1,0 +1,324 @@
+//! A host: the engine that ships, on a simulated clock, with the loop that drives it.
+//!
+//! [`Host::handle`] does what the daemon's event loop does: reads the clocks, hands the event to the engine, performs
+//! its actions. What concerns the rest of the world comes back as [`Effect`]s.
+
+use crate::clock::SimClock;
+use crate::record::{Record, Sample};
+use crate::server::PROCESSING;
+use crate::time::TrueTime;
+use core::net::{IpAddr, SocketAddr};
+use ntp::clock::Clock;
+use ntp::config::Config;
+use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
+use ntp::ids::{QueryId, SocketId};
+use ntp::rng::Rng;
+use ntp::server::{Datagram, ReplyBuf, Verdict};
+use ntp::time::MonoTime;
+use ntp::wire::Leap;
+
+/// Port of the requests; links tell clients apart, so one is enough.
+const CLIENT_PORT: u16 = 40_000;
+/// Timeouts served at one instant before the engine is said not to make progress.
+const MAX_TIMEOUTS: u32 = 1000;
+
+/// What the world must do for a host.
+#[derive(Debug)]
+pub enum Effect {
+    /// Carry this request.
+    Request {
+        /// The socket that waits for the answer.
+        socket: SocketId,
+        /// Where it goes.
+        remote: SocketAddr,
+        /// What it is.
+        bytes: PacketBuf,
+    },
+    /// Look this name up.
+    Resolve {
+        /// What the answer is reported under.
+        query: QueryId,
+        /// The name.
+        name: String,
+    },
+}
+
+/// An engine and all it lives on.
+pub struct Host {
+    address: IpAddr,
+    clock: SimClock,
+    engine: Option<Engine>,
+    config: Config,
+    rng: Rng,
+    sockets: Vec<(SocketId, SocketAddr)>,
+    actions: Actions,
+    /// Somebody stepped the clock and the loop has not noticed yet, s.
+    unnoticed: f64,
+    /// Instant of the last timeouts and how many there were.
+    timeouts: (TrueTime, u32),
+    /// What it has logged.
+    pub log: Vec<(TrueTime, LogLine)>,
+    /// The drift file: frequency and skew as last saved.
+    pub drift: Option<(f64, f64)>,
+    /// Exit status, once the engine has ended by itself.
+    pub exit: Option<i32>,
+    /// Requests sent.
+    pub sent: u64,
+    /// Answers received.
+    pub received: u64,
+    /// Requests of others answered.
+    pub served: u64,
+    /// What it was like.
+    pub record: Record,
+}
+
+impl Host {
+    /// A host that is not running yet.
+    pub fn new(address: IpAddr, clock: SimClock, config: Config, rng: Rng) -> Self {
+        Self {
+            address,
+            clock,
+            engine: None,
+            config,
+            rng,
+            sockets: Vec::new(),
+            actions: Actions::new(),
+            unnoticed: 0.0,
+            timeouts: (crate::time::START, 0),
+            log: Vec::new(),
+            drift: None,
+            exit: None,
+            sent: 0,
+            received: 0,
+            served: 0,
+            record: Record::default(),
+        }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+
+    /// Its engine, while it runs.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// Starts the daemon.
+    pub fn start(&mut self, at: TrueTime, start: Start, effects: &mut Vec<Effect>) {
+        self.clock.advance(at);
+        let rng = Rng::from_number(self.rng.bits());
+        let now = self.clock.now();
+        let engine = Engine::new(&self.config, start, rng, now, &mut self.clock, &mut self.actions);
+        self.engine = Some(engine);
+        self.perform(at, effects);
+    }
+
+    /// Ends the daemon as a signal would; the machine stays up.
+    pub fn stop(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        let now = self.clock.now();
+        if let Some(mut engine) = self.engine.take() {
+            engine.shutdown(now, &mut self.clock, &mut self.actions);
+        }
+        self.sockets.clear();
+        self.perform(at, &mut Vec::new());
+    }
+
+    /// The kernel forgets its steering, and the real-time clock that starts it is `offset` seconds wrong.
+    pub fn reboot(&mut self, at: TrueTime, offset: f64) {
+        self.clock.advance(at);
+        self.clock.reboot();
+        let correction = offset - self.clock.error();
+        self.clock.step_from_outside(correction);
+    }
+
+    /// Somebody else moves the clock.
+    pub fn step_from_outside(&mut self, at: TrueTime, offset: f64) {
+        self.clock.advance(at);
+        self.clock.step_from_outside(offset);
+        self.unnoticed += offset;
+    }
+
+    /// Gives the engine an event that happens at `at`.
+    pub fn handle(&mut self, at: TrueTime, input: Input<'_>, effects: &mut Vec<Effect>) {
+        self.clock.advance(at);
+        self.notice_step(at, effects);
+        self.give(input);
+        self.perform(at, effects);
+    }
+
+    /// The loop compares its two clocks whenever it wakes up, at least once a second.
+    pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
+        self.clock.advance(at);
+        let offset = core::mem::take(&mut self.unnoticed);
+        if offset != 0.0 {
+            self.give(Input::ExternalStep { offset });
+            self.perform(at, effects);
+        }
+    }
+
+    /// A timer may have run out at `at`.
+    pub fn wake(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
+        self.clock.advance(at);
+        let Some(due) = self.engine.as_ref().and_then(Engine::next_timeout) else { return };
+        if self.clock.now().mono < due {
+            return; // the oscillator's rate changed meanwhile: the world asks again
+        }
+        self.timeouts = if self.timeouts.0 == at { (at, self.timeouts.1 + 1) } else { (at, 1) };
+        assert!(
+            self.timeouts.1 < MAX_TIMEOUTS,
+            "the engine asks for timeouts without end at {} s",
+            at.seconds()
+        );
+        self.handle(at, Input::Timeout, effects);
+    }
+
+    /// When [`Self::wake`] wants to be called.
+    pub fn next_wake(&self) -> Option<TrueTime> {
+        let due: MonoTime = self.engine.as_ref()?.next_timeout()?;
+        Some(self.clock.when(due))
+    }
+
+    /// A request of somebody else comes in at `at`; the answer leaves [`PROCESSING`] later.
+    pub fn respond(
+        &mut self,
+        at: TrueTime,
+        from: IpAddr,
+        bytes: &[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Option<Vec<u8>> {
+        self.notice_step(at, effects);
+        let clock = &self.clock;
+        let (responder, state) = self.engine.as_mut()?.responder();
+        let rx = Stamp { time: clock.read(at), source: StampSource::Kernel };
+        let from = SocketAddr::new(from, CLIENT_PORT);
+        let request = Datagram { from, to: Some(self.address), rx, bytes };
+        let mut reply = ReplyBuf::default();
+        match responder.respond(&request, state, || clock.read(at + PROCESSING), &mut reply) {
+            Verdict::Reply(bytes) => {
+                self.served += 1;
+                Some(bytes.to_vec())
+            }
+            Verdict::Drop(_) => None,
+        }
+    }
+
+    /// An answer comes in at `at` on `socket`, unless that was closed.
+    pub fn receive(
+        &mut self,
+        at: TrueTime,
+        socket: SocketId,
+        from: SocketAddr,
+        bytes: &[u8],
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.sockets.iter().any(|(id, remote)| *id == socket && *remote == from) {
+            return;
+        }
+        self.received += 1;
+        self.clock.advance(at);
+        let rx = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
+        let meta = ntp::engine::Meta { from, to: Some(self.address), interface: 1 };
+        self.handle(at, Input::Datagram { socket, meta, rx, bytes }, effects);
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        let now = self.clock.now();
+        if let Some(engine) = self.engine.as_mut() {
+            engine.handle(now, &mut self.clock, input, &mut self.actions);
+        }
+    }
+
+    fn perform(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
+        while !self.actions.is_empty() {
+            let batch: Vec<Action> = self.actions.drain().collect();
+            for action in batch {
+                self.perform_one(at, action, effects);
+            }
+        }
+    }
+
+    fn perform_one(&mut self, at: TrueTime, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::OpenSocket(spec) => {
+                self.sockets.push((spec.id, spec.remote));
+                self.give(Input::Opened { socket: spec.id, local: self.address });
+            }
+            Action::CloseSocket(id) => self.sockets.retain(|(open, _)| *open != id),
+            Action::Send { socket, token, bytes } => {
+                let Some((_, remote)) = self.sockets.iter().find(|(id, _)| *id == socket) else {
+                    self.give(Input::SendFailed { socket });
+                    return;
+                };
+                self.sent += 1;
+                effects.push(Effect::Request { socket, remote: *remote, bytes });
+                let stamp = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
+                self.give(Input::Sent { token: token.0, at: stamp });
+            }
+            Action::Resolve { query, name } => effects.push(Effect::Resolve { query, name }),
+            Action::CheckRoute { source, .. } => self.give(Input::Route { source, exists: true }),
+            Action::Log(line) => self.log.push((at, line)),
+            Action::SaveDrift { frequency, skew } => self.drift = Some((frequency, skew)),
+            Action::Exit(status) => {
+                self.exit = Some(status);
+                self.engine = None;
+                self.sockets.clear();
+            }
+            Action::Record(_)
+            | Action::SaveDumps
+            | Action::ReloadSources
+            | Action::CycleLogs
+            | Action::Rekey => {}
+        }
+    }
+
+    /// Looks at the clock and at what clients would be told, without touching either.
+    pub fn sample(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        let raw = self.clock.now().raw;
+        let error = self.clock.error();
+        let mut sample = Sample {
+            at: at.seconds(),
+            error,
+            served_error: error,
+            frequency_error: self.clock.excess(),
+            belief_error: f64::NAN,
+            root_distance: f64::INFINITY,
+            packets: self.sent,
+        };
+        if let Some(engine) = &self.engine {
+            let state = engine.server_state().at(raw);
+            sample.served_error = state.local(raw).nanos().saturating_sub(at.nanos()) as f64 * 1e-9;
+            sample.belief_error = (1.0 + self.clock.oscillator_error()) * (1.0 + engine.frequency()) - 1.0;
+            if state.leap != Leap::Unsynchronised {
+                sample.root_distance = state.root_delay.seconds() / 2.0 + state.dispersion.at(raw).seconds();
+            }
+        }
+        self.record.push(sample);
+    }
+
+    /// One mark for each source, as the `sources` command shows them: `*` selected, `+` combined, `-` not used, `x`
+    /// falseticker, `~` too variable, `?` not selectable.
+    pub fn marks(&self) -> String {
+        let now = self.clock.now();
+        let Some(engine) = &self.engine else { return String::new() };
+        (0..).map_while(|i| engine.source_data(now, i)).map(|data| data.state.mark()).collect()
+    }
+
+    /// Steps of the clock by the engine so far.
+    pub fn steps(&self) -> &[(TrueTime, f64)] {
+        self.clock.steps()
+    }
+
+    /// The frequency the kernel is set to, s/s.
+    pub fn steering(&self) -> f64 {
+        self.clock.state().frequency
+    }
+}
