@@ -1,7 +1,7 @@
 //! From estimates to corrections: selection, combination, the rules for steps, and what is believed of our clock.
 
 use super::{Action, Actions, Engine, Once, Severity};
-use crate::clock::{Clock, SyncStatus};
+use crate::clock::{Applied, Clock, ClockError, SyncStatus};
 use crate::combine::{self, Combined, Weight};
 use crate::config::{ClockConfig, SourceKind};
 use crate::discipline::Correction;
@@ -9,7 +9,7 @@ use crate::estimator::Estimate;
 use crate::ids::{RefId, SourceId};
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
-use crate::time::{LocalTime, MonoTime, Now, OscTime, RawTime};
+use crate::time::{LocalTime, MonoTime, Now, OscTime};
 use crate::wire::Leap;
 use core::net::IpAddr;
 
@@ -33,7 +33,6 @@ pub(crate) struct Reference {
     pub leap: Leap,
     /// When the clock was last corrected.
     pub time: LocalTime,
-    pub raw: RawTime,
     pub mono: Option<MonoTime>,
     pub root_delay: f64,
     pub root_dispersion: f64,
@@ -62,7 +61,6 @@ impl Default for Reference {
             stratum: 0,
             leap: Leap::Unsynchronised,
             time: LocalTime::from_nanos(0),
-            raw: RawTime::from_nanos(0),
             mono: None,
             root_delay: 1.0,
             root_dispersion: 1.0,
@@ -378,6 +376,7 @@ impl Engine {
         }
         self.set_reference(now, best, &combined, residual, moved);
         self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
+        let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
             self.record_tracking(now, out);
@@ -410,11 +409,29 @@ impl Engine {
         now: Now,
         clock: &mut dyn Clock,
         out: &mut Actions,
-    ) -> Result<(), crate::clock::ClockError> {
-        let offset = self.discipline.step(now, clock)?;
-        self.stamps_from = now.raw;
+    ) -> Result<(), ClockError> {
+        let offset = self.step_silently(now, clock)?;
         out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
         Ok(())
+    }
+
+    /// Steps the clock by all that is pending, and returns that (s).
+    pub(super) fn step_silently(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+    ) -> Result<f64, ClockError> {
+        let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
+        self.stepped = Some(at + offset);
+        self.stamps_from = at + offset;
+        Ok(offset)
+    }
+
+    /// `now` of this event as the clock reads since our own step in it. With the old reading, requests received
+    /// since a backward step would count as older than it, and after a forward one clients would be told the
+    /// pending offset twice.
+    pub(super) fn after_step(&self, now: Now) -> Now {
+        Now { raw: self.stepped.unwrap_or(now.raw), ..now }
     }
 
     fn set_reference(&mut self, now: Now, best: usize, combined: &Combined, residual: f64, moved: f64) {
@@ -436,7 +453,6 @@ impl Engine {
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
-            raw: now.raw,
             mono: Some(now.mono),
             root_delay: sample.root_delay + sample.delay().max(0.0),
             root_dispersion: sample.root_dispersion
@@ -476,11 +492,11 @@ impl Engine {
 
     /// Root dispersion at `now`, s.
     pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
-        let age = (now.raw - self.reference.raw).max(0.0);
-        if self.reference.mono.is_none() || !self.reference.synchronised {
-            return 1.0;
+        // By the monotonic clock: the other one may have been stepped since.
+        match self.reference.mono.filter(|_| self.reference.synchronised) {
+            Some(at) => self.reference.root_dispersion + (now.mono - at).max(0.0) * self.dispersion_rate(),
+            None => 1.0,
         }
-        self.reference.root_dispersion + age * self.dispersion_rate()
     }
 
     /// Growth of our root dispersion, s/s.
