@@ -95,17 +95,27 @@ fn a_hand_on_the_clock_is_noticed_within_a_second() {
         world.set("DELAYS", FIVE).set("JITTER", "200e-6").set("STEP", &format!("5000.5:{step}"));
         let run = world.run(&servers(5, "iburst", "makestep 1 3"), &[]);
         assert!((run.errors[5001] - step).abs() < 0.1, "{}", run.errors[5001]);
+        run.serves_honestly();
         assert_eq!(run.said(&format!("{word} time jump detected!")), 1, "{}", run.log);
         assert_eq!(run.said("stepped"), 0, "{}", run.log);
         run.stays_below(1e-3, slewed_by);
-        // Nobody can know in the first second, when one request at most comes.
-        assert!(run.total("wrong") <= 1.0, "{}", run.totals);
     }
-    let Some(mut world) = World::new("hand") else { return };
-    world.set("DELAYS", FIVE).set("JITTER", "200e-6").set("STEP", "5000.5:3600");
-    let run = world.run(&servers(5, "iburst", "makestep 1 -1"), &[]);
-    assert_eq!(run.said("System clock was stepped by -3600"), 1, "{}", run.log);
-    run.stays_below(1e-3, 5000 + 1100);
+}
+
+/// Whoever asks just after a step is told the time neither with the step added twice, nor not at all because requests
+/// seem older than the step.
+#[test]
+fn clients_are_answered_right_through_every_step() {
+    for offset in ["5000", "-5000"] {
+        for (name, value) in [("OFFSET", offset.to_owned()), ("STEP", format!("5000.5:{offset}"))] {
+            let Some(mut world) = World::new("step") else { return };
+            world.set("DELAYS", FIVE).set("JITTER", "200e-6").set(name, &value).set("CLIENT", "0.1");
+            let run = world.run(&servers(5, "iburst", "makestep 1 -1"), &[]);
+            assert_eq!(run.said("System clock was stepped by"), 1, "{}", run.log);
+            run.settles(5001, 5001);
+            run.serves_honestly();
+        }
+    }
 }
 
 #[test]
@@ -216,7 +226,7 @@ impl World {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("ours");
         symlink(env!("CARGO_BIN_EXE_timeball"), folder.join("chronyd")).expect("a free name");
         let mut world = Self { folder, variables: Vec::new() };
-        world.set("LIMIT", &LIFETIME.to_string()).set("CLIENT", "16");
+        world.set("LIMIT", &LIFETIME.to_string()).set("CLIENT", "0.7");
         Some(world)
     }
 
@@ -266,9 +276,9 @@ impl Run {
         }
         let totals = text.lines().last().expect("totals").to_owned();
         let run = Self { folder, log, text, errors, rates, totals };
-        // About one turn a second, one or two for each packet. The rest would be spinning.
-        let polls = run.total("polls") / run.errors.len() as f64;
-        assert!(polls < 2.5, "{polls} polls a second");
+        // One turn a second, one for each request, a few for our own packets. More would be spinning.
+        let turns = run.total("asked") + 1.3 * run.errors.len() as f64;
+        assert!(run.total("polls") < turns, "more than {turns} turns: {}", run.totals);
         assert!(run.log.lines().count() < 25, "the log is spammed:\n{}", run.log);
         eprintln!(
             "{}: last above 10 ms at {} s, 1 ms at {} s; second half: largest {:.1} us, rms {:.1} us; {}",
@@ -318,7 +328,7 @@ impl Run {
     /// The client was answered, and the error of no answer was above the root distance told with it.
     fn serves_honestly(&self) {
         assert!(self.total("answered") >= self.total("asked") - 2.0, "{}", self.totals);
-        assert!(self.total("unready") <= 10.0, "{}", self.totals);
+        assert!(self.total("unready") <= 200.0, "{}", self.totals);
         assert_eq!(self.total("wrong"), 0.0, "{}", self.totals);
     }
 

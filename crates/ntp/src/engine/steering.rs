@@ -416,11 +416,7 @@ impl Engine {
     }
 
     /// Steps the clock by all that is pending, and returns that (s).
-    pub(super) fn step_silently(
-        &mut self,
-        now: Now,
-        clock: &mut dyn Clock,
-    ) -> Result<f64, ClockError> {
+    pub(super) fn step_silently(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
         let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
         self.stepped = Some(at + offset);
         self.stamps_from = at + offset;
