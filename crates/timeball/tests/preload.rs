@@ -165,6 +165,10 @@ fn names_are_looked_up_by_a_thread_that_touches_no_clock() {
     let run = world.run(&config.replace(" iburst", ".net1.clk iburst"), &[]);
     run.settles(75, 150);
     run.serves_honestly();
+    assert_eq!(run.said("Can't synchronise"), 0, "{}", run.log);
+    world.set("LIMIT", "1000");
+    let run = world.run("server nobody.net1.clk iburst\nserver noone.net1.clk iburst\n", &[]);
+    assert_eq!(run.said("Can't synchronise"), 1, "{}", run.log);
 }
 
 #[test]

@@ -262,7 +262,7 @@ impl Engine {
     }
 
     /// Tells what changed since the last selection.
-    fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
+    pub(super) fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
         let outcome = self.selection.outcome;
         match outcome {
             Outcome::Selected { best, .. } | Outcome::WaitingUpdate { best } => {
@@ -276,7 +276,12 @@ impl Engine {
             }
             Outcome::Waiting => {}
             _ => {
-                let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || s.remote.is_none());
+                // At the start, a name that is only being looked up is nothing to complain of.
+                let unknown = |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
+                let everyone_asked = self.sources.iter().all(|s| match s.remote {
+                    Some(_) => s.reach.size >= 8,
+                    None => unknown(s),
+                });
                 let lost = self.announced.take().is_some();
                 let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
                 let first =
