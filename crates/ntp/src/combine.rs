@@ -190,6 +190,7 @@ mod tests {
             wander: 1e-9,
             skew: 2.0 * frequency_sd,
             std_dev: offset_sd,
+            noise: offset_sd,
             delay: 0.01,
             samples: 10,
         }

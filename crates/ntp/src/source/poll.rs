@@ -225,7 +225,7 @@ impl Poll {
         }
         let interval = libm::exp2(f64::from(self.exponent));
         let allowed =
-            ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * estimate.std_dev;
+            ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * estimate.noise;
         if estimate.growth(2.0 * interval) < allowed {
             Need::Less
         } else if estimate.growth(interval) > allowed {
@@ -373,6 +373,7 @@ mod tests {
             wander,
             skew: 2.0 * frequency_sd,
             std_dev,
+            noise: std_dev,
             delay: 0.02,
             samples: 20,
         }
