@@ -5,6 +5,7 @@ use super::{Action, Actions, Engine, Meta, Severity, Stamp};
 use crate::clock::Clock;
 use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
+use crate::sample::Sample;
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured};
 use crate::source::poll::Need;
@@ -169,9 +170,14 @@ impl Engine {
         let source = &mut self.sources[index];
         source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
+        let astray = is_astray(source, &measured.sample);
         source.stats.push(&measured.sample);
         let target = source.config.poll_target;
-        let need = source.stats.estimate().map_or(Need::Same, |e| source.poll.need(e, target));
+        let need = match source.stats.estimate() {
+            _ if astray => Need::MuchMore,
+            Some(estimate) => source.poll.need(estimate, target),
+            None => Need::Same,
+        };
         let was_burst = source.poll.in_burst();
         source.poll.on_good(need);
         if was_burst && !source.poll.in_burst() {
@@ -249,4 +255,13 @@ fn delay_history(
             .flatten(),
         slack: max_error * age + estimate.map_or(0.0, |e| e.frequency_sd * measured.sample.half),
     })
+}
+
+/// Is the oscillator elsewhere than the source's line predicted, beyond what queueing and the line's own doubt explain?
+/// Queueing moves an offset by at most half of what the round trip was longer than the shortest.
+fn is_astray(source: &Source, sample: &Sample) -> bool {
+    let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return false };
+    let error = Theta::from_nanos(sample.offset_nanos()) - estimate.predict(sample.v);
+    let queued = (sample.delay() - estimate.delay).max(0.0) / 2.0;
+    error.abs() > queued + 3.0 * (estimate.predict_sd(sample.v) + estimate.noise) + sample.dispersion
 }

@@ -37,6 +37,8 @@ pub enum Need {
     Same,
     /// It should shrink.
     More,
+    /// The oscillator is not where it was thought to be: look again soon.
+    MuchMore,
 }
 
 /// Whether the source is asked.
@@ -213,6 +215,7 @@ impl Poll {
             Need::Less => 0.15,
             Need::Same => 0.0,
             Need::More => -0.3,
+            Need::MuchMore => -2.0,
         });
     }
 
