@@ -277,7 +277,8 @@ impl Engine {
             Outcome::Waiting => {}
             _ => {
                 // At the start, a name that is only being looked up is nothing to complain of.
-                let unknown = |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
+                let unknown =
+                    |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
                 let everyone_asked = self.sources.iter().all(|s| match s.remote {
                     Some(_) => s.reach.size >= 8,
                     None => unknown(s),
