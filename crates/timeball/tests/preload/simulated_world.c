@@ -734,11 +734,9 @@ static void tell(struct sockaddr *address, socklen_t *len, uint32_t host, uint16
 
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict len)
 {
-    struct socket *s = simulated(fd, "getsockname");
-    if (!s)
-        return refuse(EBADF);
-    tell(address, len, s->address, s->port);
-    return 0;
+    simulated(fd, "getsockname");
+    (void)address, (void)len;
+    return refuse(EINVAL); /* not every simulator knows it */
 }
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
