@@ -129,6 +129,8 @@ pub struct Engine {
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
+    /// The clock just after our own step in this event.
+    stepped: Option<RawTime>,
 
     rng: Rng,
     started: MonoTime,
@@ -197,6 +199,7 @@ impl Engine {
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
+            stepped: None,
             started: now.mono,
             last: now,
             rng,
@@ -279,6 +282,8 @@ impl Engine {
 
     /// After every event: what clients are told follows from what is believed.
     fn finish(&mut self, now: Now) {
+        let now = self.after_step(now);
+        self.stepped = None;
         self.last = now;
         self.refresh_server_state(now);
     }
@@ -292,7 +297,8 @@ impl Engine {
         });
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
-        [slew, retry, watch, self.next_source_event()].into_iter().flatten().min()
+        let renew = self.reference.synchronised.then(|| self.last.mono + steering::DISPERSION_HORIZON / 2.0);
+        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.

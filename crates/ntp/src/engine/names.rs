@@ -156,6 +156,8 @@ impl Engine {
             .collect();
         if found.is_empty() {
             self.retry_later(now, index);
+            // Without a source to ask, nothing else would ever say why the clock is not set.
+            self.report_outcome(self.selection.outcome, out);
             return;
         }
         let group = &mut self.groups[index];

@@ -102,7 +102,8 @@ impl Engine {
             data.stratum = u16::from(sample.stratum).max(source.config.min_stratum as u16);
             data.adjusted_offset = Seconds(ahead);
             data.measured_offset = Seconds(source.seen.last.map_or(ahead, |last| -last.offset));
-            data.error = Seconds(sample.root_distance() + self.dispersion_rate() * (v - sample.v).max(0.0));
+            data.error =
+                Seconds(sample.root_distance() + self.clock_config.max_clock_error * (v - sample.v).max(0.0));
         }
         Some(data)
     }

@@ -7,6 +7,7 @@ use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured};
+use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
 use crate::wire::{Leap, Mode, Packet};
@@ -167,12 +168,12 @@ impl Engine {
     fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
         let source = &mut self.sources[index];
         source.seen.good = source.seen.good.wrapping_add(1);
-        let error_ratio = prediction_error(source, measured);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
         source.stats.push(&measured.sample);
-        let (samples, target) = (source.stats.samples(), source.config.poll_target);
+        let target = source.config.poll_target;
+        let need = source.stats.estimate().map_or(Need::Same, |e| source.poll.need(e, target));
         let was_burst = source.poll.in_burst();
-        source.poll.on_good(samples, target, error_ratio);
+        source.poll.on_good(need);
         if was_burst && !source.poll.in_burst() {
             self.after_burst(now, index);
         }
@@ -248,14 +249,4 @@ fn delay_history(
             .flatten(),
         slack: max_error * age + estimate.map_or(0.0, |e| e.frequency_sd * measured.sample.half),
     })
-}
-
-/// How far the sample is from what its source's line predicted, in units of what is allowed.
-fn prediction_error(source: &Source, measured: &Measured) -> f64 {
-    let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return 0.0 };
-    let sample = &measured.sample;
-    let predicted = estimate.predict(sample.v);
-    let error = Theta::from_nanos(sample.offset_nanos()) - predicted;
-    let allowed = sample.dispersion + sample.delay().abs() / 2.0 + estimate.std_dev;
-    error.abs() / allowed.max(1e-9)
 }
