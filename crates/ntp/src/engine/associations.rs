@@ -34,30 +34,43 @@ impl Engine {
         self.sources[index].due = Some(now.mono + wait);
     }
 
-    /// Sends every request that is due, keeping a distance between sources.
+    /// Sends every request that is due, keeping a distance between sources. Who has waited longest goes first, so
+    /// that everybody gets a turn even where the distances do not fit into the polling intervals.
     pub(super) fn send_due(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
-        for index in 0..self.sources.len() {
-            if let Some(request) = &self.sources[index].request
+        for source in &mut self.sources {
+            if let Some(request) = &source.request
                 && request.deadline <= now.mono
             {
                 out.push(Action::CloseSocket(request.socket));
-                self.sources[index].request = None;
-            }
-            if self.sources[index].due.is_none_or(|at| at > now.mono) {
-                continue;
-            }
-            let spacing = self.sources[index].poll.spacing();
-            match self.last_request.map(|at| at + spacing) {
-                Some(free) if free > now.mono => self.sources[index].due = Some(free),
-                _ => self.transmit(now, clock, index, out),
+                source.request = None;
             }
         }
+        // Each turn sends to one source, which is then due later: one turn a source is enough for all.
+        for _ in 0..self.sources.len() {
+            let ready = |&index: &usize| self.free_at(index).is_some_and(|at| at <= now.mono);
+            let first = (0..self.sources.len()).filter(ready).min_by_key(|&index| self.sources[index].due);
+            let Some(index) = first else { return };
+            self.transmit(now, clock, index, out);
+        }
+    }
+
+    /// When the source may be asked: when it is due, and far enough from the last request. The busier of the two
+    /// sets the distance, or one that is asked many times a second would keep all others waiting.
+    fn free_at(&self, index: usize) -> Option<MonoTime> {
+        let source = &self.sources[index];
+        let due = source.due?;
+        let distant = self.last_request.map(|(at, spacing)| at + spacing.min(source.poll.spacing()));
+        Some(distant.map_or(due, |at| at.max(due)))
     }
 
     fn transmit(&mut self, now: Now, clock: &mut dyn Clock, index: usize, out: &mut Actions) {
         self.missed(now, clock, index, out);
         // A source may have been removed or moved meanwhile.
-        let Some(remote) = self.sources.get(index).and_then(|s| s.remote) else { return };
+        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(remote) = source.remote else {
+            source.due = None;
+            return;
+        };
         let (socket, token) = (SocketId(self.next_socket), self.next_token);
         self.next_socket = self.next_socket.wrapping_add(1);
         self.next_token = self.next_token.wrapping_add(1);
@@ -92,7 +105,7 @@ impl Engine {
         };
         let source = &mut self.sources[index];
         source.due = if source.poll.active() { Some(now.mono + interval) } else { None };
-        self.last_request = Some(now.mono);
+        self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
         out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
         out.push(Action::Send { socket, token: TxToken(token), bytes: PacketBuf::new(&packet) });
     }
@@ -177,7 +190,7 @@ impl Engine {
 
     /// The next instant at which one of the sources wants attention.
     pub(super) fn next_source_event(&self) -> Option<MonoTime> {
-        let due = self.sources.iter().filter_map(|s| s.due);
+        let due = (0..self.sources.len()).filter_map(|index| self.free_at(index));
         let close = self.sources.iter().filter_map(|s| s.request.as_ref().map(|r| r.deadline));
         due.chain(close).min()
     }

@@ -85,6 +85,8 @@ pub struct Engine {
     family: Family,
     refresh_interval: f64,
     once: Once,
+    /// False with `-x`: nobody may step the clock by command.
+    steers: bool,
     port_open: bool,
 
     // Sources and their names.
@@ -93,11 +95,13 @@ pub struct Engine {
     local_addresses: Vec<(SourceId, IpAddr)>,
     directory_sources: Vec<SourceConfig>,
     next_source: u32,
+    next_placeholder: u32,
     next_group: u32,
     next_query: u32,
     next_socket: u32,
     next_token: u64,
-    last_request: Option<MonoTime>,
+    /// When the last request left, and the distance in seconds its source keeps.
+    last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
 
     // Estimates, clock.
@@ -125,6 +129,8 @@ pub struct Engine {
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
+    /// The clock just after our own step in this event.
+    stepped: Option<RawTime>,
 
     rng: Rng,
     started: MonoTime,
@@ -161,12 +167,14 @@ impl Engine {
             family: start.family,
             refresh_interval: config.client.refresh,
             once: start.once,
+            steers: start.steers,
             port_open: config.server.port != 0 && start.once != Once::Print,
             sources: Vec::new(),
             groups: Vec::new(),
             local_addresses: Vec::new(),
             directory_sources: Vec::new(),
             next_source: 0,
+            next_placeholder: 0,
             next_group: 0,
             next_query: 0,
             next_socket: 0,
@@ -191,6 +199,7 @@ impl Engine {
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
+            stepped: None,
             started: now.mono,
             last: now,
             rng,
@@ -203,6 +212,10 @@ impl Engine {
         }
         engine.spread_first_requests(now);
         engine.update_selection(now, clock, None, out);
+        if engine.log.tracking {
+            engine.reference.time = engine.discipline.cooking(now.raw).apply(now.raw);
+            engine.record_tracking(now, out);
+        }
         engine.finish(now);
         engine
     }
@@ -269,6 +282,8 @@ impl Engine {
 
     /// After every event: what clients are told follows from what is believed.
     fn finish(&mut self, now: Now) {
+        let now = self.after_step(now);
+        self.stepped = None;
         self.last = now;
         self.refresh_server_state(now);
     }
@@ -282,7 +297,8 @@ impl Engine {
         });
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
-        [slew, retry, watch, self.next_source_event()].into_iter().flatten().min()
+        let renew = self.reference.synchronised.then(|| self.last.mono + steering::DISPERSION_HORIZON / 2.0);
+        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.

@@ -1,7 +1,7 @@
 //! From estimates to corrections: selection, combination, the rules for steps, and what is believed of our clock.
 
 use super::{Action, Actions, Engine, Once, Severity};
-use crate::clock::{Clock, SyncStatus};
+use crate::clock::{Applied, Clock, ClockError, SyncStatus};
 use crate::combine::{self, Combined, Weight};
 use crate::config::{ClockConfig, SourceKind};
 use crate::discipline::Correction;
@@ -9,7 +9,7 @@ use crate::estimator::Estimate;
 use crate::ids::{RefId, SourceId};
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
-use crate::time::{LocalTime, MonoTime, Now, OscTime, RawTime};
+use crate::time::{LocalTime, MonoTime, Now, OscTime};
 use crate::wire::Leap;
 use core::net::IpAddr;
 
@@ -17,6 +17,8 @@ use core::net::IpAddr;
 pub(super) const UNKNOWN_SKEW: f64 = 1.0;
 /// Bad updates in a row after which a source is reported and may be replaced.
 const BAD_UPDATES: u32 = 4;
+/// What clients are told is good for so long without another look, s.
+pub(super) const DISPERSION_HORIZON: f64 = 32.0;
 /// Dispersion from the noise of the estimate: this many standard deviations.
 const SIGMAS: f64 = 2.0;
 /// `-q` and `-Q` give up when nothing answered for so long, s.
@@ -33,11 +35,12 @@ pub(crate) struct Reference {
     pub leap: Leap,
     /// When the clock was last corrected.
     pub time: LocalTime,
-    pub raw: RawTime,
     pub mono: Option<MonoTime>,
     pub root_delay: f64,
     pub root_dispersion: f64,
     pub skew: f64,
+    /// The estimate behind the last update: how its error grows with time.
+    pub combined_estimate: Option<Combined>,
     /// Frequency of the last estimate against the one in use, s/s, positive: the oscillator is slower still.
     pub residual: f64,
     pub offset_sd: f64,
@@ -62,11 +65,11 @@ impl Default for Reference {
             stratum: 0,
             leap: Leap::Unsynchronised,
             time: LocalTime::from_nanos(0),
-            raw: RawTime::from_nanos(0),
             mono: None,
             root_delay: 1.0,
             root_dispersion: 1.0,
             skew: UNKNOWN_SKEW,
+            combined_estimate: None,
             residual: 0.0,
             offset_sd: 0.0,
             last_offset: 0.0,
@@ -181,6 +184,10 @@ impl Engine {
         };
         let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
         let newest = source.stats.last();
+        // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
+        let most = source.stats.options().max_samples;
+        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
+        let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
         if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
@@ -200,7 +207,7 @@ impl Engine {
             polls: u32::from(source.reach.size),
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: source.stats.samples(),
+            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
             fresh,
             oldest_age: age(source.stats.oldest()),
             newest_age: age(newest.map(|s| s.v)),
@@ -209,7 +216,7 @@ impl Engine {
             address_id: source.refid().0,
             offset,
             root_distance: distance,
-            std_dev: source.stats.std_dev(),
+            std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,
             skew,
             state: source.select,
@@ -264,7 +271,7 @@ impl Engine {
     }
 
     /// Tells what changed since the last selection.
-    fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
+    pub(super) fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
         let outcome = self.selection.outcome;
         match outcome {
             Outcome::Selected { best, .. } | Outcome::WaitingUpdate { best } => {
@@ -278,7 +285,13 @@ impl Engine {
             }
             Outcome::Waiting => {}
             _ => {
-                let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || s.remote.is_none());
+                // At the start, a name that is only being looked up is nothing to complain of.
+                let unknown =
+                    |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
+                let everyone_asked = self.sources.iter().all(|s| match s.remote {
+                    Some(_) => s.reach.size >= 8,
+                    None => unknown(s),
+                });
                 let lost = self.announced.take().is_some();
                 let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
                 let first =
@@ -378,6 +391,7 @@ impl Engine {
         }
         self.set_reference(now, best, &combined, residual, moved);
         self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
+        let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
             self.record_tracking(now, out);
@@ -410,40 +424,54 @@ impl Engine {
         now: Now,
         clock: &mut dyn Clock,
         out: &mut Actions,
-    ) -> Result<(), crate::clock::ClockError> {
-        let offset = self.discipline.step(now, clock)?;
-        self.stamps_from = now.raw;
+    ) -> Result<(), ClockError> {
+        let offset = self.step_silently(now, clock)?;
         out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
         Ok(())
     }
 
+    /// Steps the clock by all that is pending, and returns that (s).
+    pub(super) fn step_silently(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
+        let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
+        self.stepped = Some(at + offset);
+        self.stamps_from = at + offset;
+        Ok(offset)
+    }
+
+    /// `now` of this event as the clock reads since our own step in it. With the old reading, requests received
+    /// since a backward step would count as older than it, and after a forward one clients would be told the
+    /// pending offset twice.
+    pub(super) fn after_step(&self, now: Now) -> Now {
+        Now { raw: self.stepped.unwrap_or(now.raw), ..now }
+    }
+
     fn set_reference(&mut self, now: Now, best: usize, combined: &Combined, residual: f64, moved: f64) {
         let source = &self.sources[best];
-        let (Some(sample), Some(last)) = (source.stats.last(), source.seen.last.as_ref()) else { return };
+        let Some(sample) = source.stats.last() else { return };
         let copy = source.config.copy && source.config.kind != SourceKind::Peer;
+        // Samples of a dump come without the packet whose reference would be copied.
+        let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
         let updates = self.reference.updates + 1;
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
         let time = self.discipline.cooking(now.raw).apply(now.raw);
-        let distance_noise = SIGMAS * combined.theta_sd;
         self.reference = Reference {
             synchronised: true,
             source: Some(source.id),
             address: source.remote.map(|r| r.ip()),
-            refid: if copy { last.packet.refid } else { source.refid() },
+            refid: copied.unwrap_or_else(|| source.refid()),
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
-            raw: now.raw,
             mono: Some(now.mono),
             root_delay: sample.root_delay + sample.delay().max(0.0),
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
-                + distance_noise
-                + age * (self.clock_config.max_clock_error + combined.skew.min(UNKNOWN_SKEW)),
+                + age * self.clock_config.max_clock_error,
             skew: combined.skew,
+            combined_estimate: Some(*combined),
             residual,
             offset_sd: combined.theta_sd,
             last_offset: moved,
@@ -476,16 +504,29 @@ impl Engine {
 
     /// Root dispersion at `now`, s.
     pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
-        let age = (now.raw - self.reference.raw).max(0.0);
-        if self.reference.mono.is_none() || !self.reference.synchronised {
-            return 1.0;
+        match self.reference_age(now) {
+            Some(age) => self.dispersion_at(age),
+            None => 1.0,
         }
-        self.reference.root_dispersion + age * self.dispersion_rate()
     }
 
-    /// Growth of our root dispersion, s/s.
-    pub(crate) fn dispersion_rate(&self) -> f64 {
-        self.clock_config.max_clock_error + self.reference.skew.min(0.1)
+    /// Time since the last update, s, by the monotonic clock: the other one may have been stepped since. `None` when
+    /// not synchronised.
+    fn reference_age(&self, now: Now) -> Option<f64> {
+        self.reference.mono.filter(|_| self.reference.synchronised).map(|at| (now.mono - at).max(0.0))
+    }
+
+    /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
+    /// least, and what the estimate itself says of its error, its wander included.
+    fn dispersion_at(&self, age: f64) -> f64 {
+        let noise = self.reference.combined_estimate.map_or(0.0, |c| c.sd_after(age));
+        self.reference.root_dispersion + age * self.clock_config.max_clock_error + SIGMAS * noise
+    }
+
+    /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
+    pub(crate) fn dispersion_rate(&self, now: Now) -> f64 {
+        let age = self.reference_age(now).unwrap_or(0.0);
+        (self.dispersion_at(age + DISPERSION_HORIZON) - self.dispersion_at(age)) / DISPERSION_HORIZON
     }
 
     /// Bound on our oscillator's frequency error for short times, s/s.
@@ -580,7 +621,7 @@ impl Engine {
         }
     }
 
-    fn record_tracking(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn record_tracking(&mut self, now: Now, out: &mut Actions) {
         let record = self.tracking_record(now);
         out.push(Action::Record(record));
     }
