@@ -231,7 +231,7 @@ impl EventLoop {
             if let Verdict::Reply(reply) = verdict {
                 let interface = pinned_interface(from, received.interface);
                 // No room, no route: for the client the reply is lost on the way.
-                let _ = message::send(socket, reply, Some(from), received.to, interface);
+                let _ = message::send(socket, reply, Some(from), received.reply_from, interface);
             }
         }
     }
@@ -249,7 +249,7 @@ impl EventLoop {
             };
             let Some(socket) = self.commands.udp(index) else { return };
             let interface = pinned_interface(from, received.interface);
-            let _ = message::send(socket, &reply[..len], Some(from), received.to, interface);
+            let _ = message::send(socket, &reply[..len], Some(from), received.reply_from, interface);
         }
     }
 

@@ -16,6 +16,7 @@ pub mod state;
 pub mod system_clock;
 pub mod virtual_clock;
 
+use crate::places;
 use args::{LogTarget, Mode, Options, Request, Wrong};
 use clocks::Clocks;
 use configuration::Chosen;
@@ -146,7 +147,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version()));
     }
     let Chosen { parsed, built_in } =
-        configuration::choose(name, options, is_root, variable).map_err(texts)?;
+        configuration::choose(name, options, is_root, places::variable).map_err(texts)?;
     for warning in &parsed.warnings {
         logger::warning(&warning.to_string());
     }
@@ -334,10 +335,8 @@ struct Places {
 impl Places {
     fn new(name: Name, config: &Config, is_root: bool) -> Self {
         let (pid_file, socket) = match name {
-            Name::Chronyd => {
-                (Some("/run/chrony/chronyd.pid".into()), Some("/run/chrony/chronyd.sock".into()))
-            }
-            Name::Timeball => (None, folders::default_socket(is_root, variable)),
+            Name::Chronyd => (Some("/run/chrony/chronyd.pid".into()), Some(places::CHRONYD_SOCKET.into())),
+            Name::Timeball => (None, places::socket(is_root, places::variable)),
         };
         Self {
             pid_file: config.process.pid_file.clone().unwrap_or(pid_file),
@@ -363,10 +362,6 @@ impl Places {
         let write = |path: &PathBuf| PidFile::write(path, ours).map_err(|failure| failure.to_string());
         self.pid_file.as_ref().map(write).transpose()
     }
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from)
 }
 
 fn texts(errors: Vec<ConfigError>) -> Vec<String> {
