@@ -175,8 +175,8 @@ impl Discipline {
             correction.interval / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
-            let duration = (lag / self.mean_square.max(1e-24))
-                .clamp(correction.interval, 4.0 * correction.interval);
+            let duration =
+                (lag / self.mean_square.max(1e-24)).clamp(correction.interval, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

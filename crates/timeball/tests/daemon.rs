@@ -152,7 +152,9 @@ fn words_that_end_at_once() {
     let place = Place::new("words");
     for option in ["-v", "--version"] {
         let output = place.run(&[option]);
-        assert!(output.status.success() && text(&output.stdout).starts_with("chronyd (chrony) version timeball-"));
+        assert!(
+            output.status.success() && text(&output.stdout).starts_with("chronyd (chrony) version timeball-")
+        );
     }
     let help = place.run(&["-h"]);
     assert!(
