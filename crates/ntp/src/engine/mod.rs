@@ -3,9 +3,9 @@
 //! Inputs come in through [`Engine::handle`] with the time they came; what must be done outside comes back as
 //! [`Action`]s. There is no clock, socket, file or chance in here, so a run can be replayed bit by bit.
 //!
-//! This file only dispatches. [`associations`](self) talk to sources, `names` finds their addresses, `steering`
-//! turns estimates into corrections, `serving` says what clients are told, `reports` and `commands` answer the
-//! control protocol.
+//! This file only dispatches. [`associations`](self) talk to sources, `names` finds their addresses, `selection`
+//! decides whom to follow, `steering` turns estimates into corrections, `reference` and `serving` say what clients
+//! are told, `reports` and `commands` answer the control protocol.
 
 mod associations;
 mod commands;
@@ -14,8 +14,10 @@ pub mod io;
 mod leap;
 mod names;
 mod records;
+mod reference;
 mod reports;
 mod responses;
+mod selection;
 mod serving;
 mod steering;
 
@@ -40,8 +42,9 @@ use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
 use names::Group;
+use reference::Reference;
 use std::sync::Arc;
-use steering::{Reference, StepRule};
+use steering::StepRule;
 
 /// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
 const MAINTENANCE: f64 = 1.0;
@@ -234,7 +237,7 @@ impl Engine {
     ) {
         let (frequency, skew) = match drift {
             Some((fast, skew)) if fast != 0.0 => (-fast, skew),
-            _ => (clock.state().frequency, steering::UNKNOWN_SKEW),
+            _ => (clock.state().frequency, reference::UNKNOWN_SKEW),
         };
         self.reference.skew = skew;
         let result = self.discipline.set_frequency(now, clock, frequency);
