@@ -33,7 +33,10 @@ impl Place {
         let program = self.file("chronyd");
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
-            command.args(["--bounding-set=-sys_time", "--inh-caps=-sys_time"]).arg(program).args(["-u", "root"]);
+            command
+                .args(["--bounding-set=-sys_time", "--inh-caps=-sys_time"])
+                .arg(program)
+                .args(["-u", "root"]);
             command
         } else {
             Command::new(program)
@@ -134,7 +137,14 @@ fn confined(place: &Path, port: u16) -> Vec<String> {
 fn start(place: &Place, options: &[&str], port: u16) -> Daemon {
     let directives = confined(&place.0, port);
     let words: Vec<&str> = options.iter().copied().chain(directives.iter().map(String::as_str)).collect();
-    Daemon(place.chronyd(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
+    Daemon(
+        place
+            .chronyd(&words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts"),
+    )
 }
 
 #[test]
@@ -145,17 +155,25 @@ fn words_that_end_at_once() {
         assert!(output.status.success() && text(&output.stdout).starts_with("chronyd (version timeball-"));
     }
     let help = place.run(&["-h"]);
-    assert!(help.status.success() && text(&help.stdout).starts_with("Usage: chronyd [OPTION]... [DIRECTIVE]..."));
+    assert!(
+        help.status.success() && text(&help.stdout).starts_with("Usage: chronyd [OPTION]... [DIRECTIVE]...")
+    );
     let unknown = place.run(&["-Z"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).starts_with("chronyd: invalid option -Z\nUsage:"));
     let printed = place.run(&["-p", "server  a.example   iburst", "port 1"]);
-    assert_eq!((text(&printed.stdout).as_str(), printed.status.code()), ("server a.example iburst\nport 1\n", Some(0)));
+    assert_eq!(
+        (text(&printed.stdout).as_str(), printed.status.code()),
+        ("server a.example iburst\nport 1\n", Some(0))
+    );
     let wrong = place.run(&["-d", "port 1", "nonsense 7"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("Z Fatal error : Invalid directive nonsense at line 2"));
     let missing = place.run(&["-d", "-f", "/no/such/file"]);
-    assert!(text(&missing.stderr).contains("Fatal error : Could not open /no/such/file : No such file or directory"));
+    assert!(
+        text(&missing.stderr)
+            .contains("Fatal error : Could not open /no/such/file : No such file or directory")
+    );
 }
 
 #[test]
@@ -169,7 +187,9 @@ fn it_serves_soon_and_leaves_nothing_but_its_state() {
     assert_eq!((reply[0], reply[1]), (0x24, 4), "version 4, server, stratum 4");
     assert_eq!(reply[24..32], [1, 2, 3, 4, 5, 6, 7, 8], "our own time stamp comes back");
     let (socket, pid) = (place.file("run/chronyd.sock"), place.file("chronyd.pid"));
-    wait_until("no command socket", || UnixDatagram::unbound().is_ok_and(|probe| probe.connect(&socket).is_ok()));
+    wait_until("no command socket", || {
+        UnixDatagram::unbound().is_ok_and(|probe| probe.connect(&socket).is_ok())
+    });
     assert_eq!(fs::metadata(place.file("run")).expect("made").mode() & 0o007, 0, "others may not enter");
     assert_eq!(fs::read_to_string(&pid).expect("written").trim(), daemon.0.id().to_string());
 
@@ -197,7 +217,8 @@ fn the_background_is_entered_when_ready_and_errors_come_back() {
     let started = run(&words(&directives));
     assert_eq!(started.status.code(), Some(0), "{}", text(&started.stderr));
     // Ready means ready: no waiting here.
-    let pid: u32 = fs::read_to_string(place.file("chronyd.pid")).expect("ready").trim().parse().expect("a number");
+    let pid: u32 =
+        fs::read_to_string(place.file("chronyd.pid")).expect("ready").trim().parse().expect("a number");
     let (reply, _) = ask(port);
     assert_eq!(reply[1], 4);
     signal("HUP", pid);
@@ -208,7 +229,8 @@ fn the_background_is_entered_when_ready_and_errors_come_back() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(text(&failed.stderr).starts_with("Fatal error : Invalid directive nonsense at line 10"));
     wait_until("the log says so too", || {
-        fs::read_to_string(&log).is_ok_and(|text| text.contains("chronyd exiting") && text.contains("Z Fatal error : "))
+        fs::read_to_string(&log)
+            .is_ok_and(|text| text.contains("chronyd exiting") && text.contains("Z Fatal error : "))
     });
 }
 
@@ -218,6 +240,7 @@ fn a_time_limit_tells_whether_there_was_time() {
     let without = place.run(&["-t", "0", "-d", "port 0", "cmdport 0", "bindcmdaddress /", "pidfile /"]);
     assert_eq!(without.status.code(), Some(1));
     assert!(text(&without.stderr).contains("Z Timeout reached\n"));
-    let local = place.run(&["-t", "0", "-d", "local", "port 0", "cmdport 0", "bindcmdaddress /", "pidfile /"]);
+    let local =
+        place.run(&["-t", "0", "-d", "local", "port 0", "cmdport 0", "bindcmdaddress /", "pidfile /"]);
     assert_eq!(local.status.code(), Some(0));
 }

@@ -127,7 +127,7 @@ impl Engine {
         let result = match self.clock_config.leap_mode {
             LeapMode::System | LeapMode::Step => {
                 out.log(Severity::Warning, "System clock was stepped for leap second");
-                self.discipline.step(now, clock).map(|_| ())
+                self.step(now, clock).map(|_| ())
             }
             LeapMode::Slew => {
                 out.log(Severity::Warning, "Adjusting system clock for leap second");
@@ -139,7 +139,6 @@ impl Engine {
             }
         };
         self.clock_result("move", result, out);
-        self.stamps_from = now.raw;
         self.leap.armed_kernel = false;
     }
 

@@ -132,6 +132,8 @@ pub struct Engine {
     rng: Rng,
     started: MonoTime,
     last: Now,
+    /// By how much the event being handled has stepped the clock, s: its `now` was read before.
+    stepped: f64,
 }
 
 impl Engine {
@@ -196,6 +198,7 @@ impl Engine {
             stamps_from: RawTime::from_nanos(i64::MIN),
             started: now.mono,
             last: now,
+            stepped: 0.0,
             rng,
         };
         engine.set_initial_frequency(now, clock, start.drift, out);
@@ -272,8 +275,23 @@ impl Engine {
 
     /// After every event: what clients are told follows from what is believed.
     fn finish(&mut self, now: Now) {
+        let now = self.after_steps(now);
+        self.stepped = 0.0;
         self.last = now;
         self.refresh_server_state(now);
+    }
+
+    /// The event's instant as the clock reads it now that it was stepped.
+    fn after_steps(&self, now: Now) -> Now {
+        Now { raw: now.raw + self.stepped, ..now }
+    }
+
+    /// Steps the clock by all that is pending; every step of ours goes through here. Returns its size, s.
+    fn step(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
+        let offset = self.discipline.step(self.after_steps(now), clock)?;
+        self.stepped += offset;
+        self.stamps_from = self.after_steps(now).raw;
+        Ok(offset)
     }
 
     /// When [`Input::Timeout`] is due at the latest.

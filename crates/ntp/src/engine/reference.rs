@@ -4,7 +4,7 @@ use super::Engine;
 use crate::combine::Combined;
 use crate::config::SourceKind;
 use crate::ids::{RefId, SourceId};
-use crate::time::{LocalTime, MonoTime, Now, RawTime};
+use crate::time::{LocalTime, MonoTime, Now};
 use crate::wire::Leap;
 use core::net::IpAddr;
 
@@ -24,7 +24,6 @@ pub(crate) struct Reference {
     pub leap: Leap,
     /// When the clock was last corrected.
     pub time: LocalTime,
-    pub raw: RawTime,
     pub mono: Option<MonoTime>,
     pub root_delay: f64,
     pub root_dispersion: f64,
@@ -53,7 +52,6 @@ impl Default for Reference {
             stratum: 0,
             leap: Leap::Unsynchronised,
             time: LocalTime::from_nanos(0),
-            raw: RawTime::from_nanos(0),
             mono: None,
             root_delay: 1.0,
             root_dispersion: 1.0,
@@ -105,7 +103,6 @@ impl Engine {
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
-            raw: now.raw,
             mono: Some(now.mono),
             root_delay: sample.root_delay + sample.delay().max(0.0),
             root_dispersion: sample.root_dispersion
@@ -132,10 +129,9 @@ impl Engine {
 
     /// Root dispersion at `now`, s.
     pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
-        let age = (now.raw - self.reference.raw).max(0.0);
-        if self.reference.mono.is_none() || !self.reference.synchronised {
-            return 1.0;
-        }
+        let Some(updated) = self.reference.mono.filter(|_| self.reference.synchronised) else { return 1.0 };
+        // By the monotonic clock: a step moves the other one.
+        let age = (now.mono - updated).max(0.0);
         self.reference.root_dispersion + age * self.dispersion_rate()
     }
 

@@ -124,6 +124,7 @@ impl Engine {
         }
         self.set_reference(now, best, &combined, residual, moved);
         self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
+        let now = self.after_steps(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
             self.record_tracking(now, out);
@@ -157,8 +158,7 @@ impl Engine {
         clock: &mut dyn Clock,
         out: &mut Actions,
     ) -> Result<(), crate::clock::ClockError> {
-        let offset = self.discipline.step(now, clock)?;
-        self.stamps_from = now.raw;
+        let offset = self.step(now, clock)?;
         out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Engine {
         self.discipline.believe(now, correction);
         let offset = self.discipline.pending(now.raw);
         let step = self.once == Once::Set;
-        if step && let Err(error) = self.discipline.step(now, clock) {
+        if step && let Err(error) = self.step(now, clock) {
             out.log(Severity::Error, format!("Could not step system clock: {error}"));
             out.push(Action::Exit(1));
             return;
