@@ -45,3 +45,139 @@ fn served_time_is_right_at_once_after_a_step() {
         assert!(rig.engine.server_state().earliest <= raw, "{error}: nobody is served");
     }
 }
+
+/// Requests on their way while the clock is stepped back: their stamps are of two different clocks.
+#[test]
+fn a_step_does_not_spoil_exchanges_under_way() {
+    for error in [50.0, -50.0, 2.0, -2.0] {
+        let mut config = four();
+        config.clock.makestep = Some((1.0, 3));
+        config.sources.push(ntp::config::SourceConfig { noselect: true, ..server("192.0.2.5") });
+        let slow = |address: std::net::IpAddr, _| {
+            let far = if address == std::net::IpAddr::from([192, 0, 2, 5]) { 0.95 } else { 0.005 };
+            Some(Answer { there: far, back: far, ..Answer::default() })
+        };
+        let mut rig = Rig::new(&config, START, error, slow);
+        rig.run_until(60.0);
+        assert_eq!(rig.clock.steps.len(), 1, "{error}");
+        let far = rig.engine.source_stats(rig.clock.now(), 4).expect("the slow one");
+        assert!(far.offset.0.abs() < 1e-3 && far.samples >= 4, "{error}: {far:?}");
+        assert!(rig.served().is_some_and(|(wrong, _)| wrong.abs() < 1e-4), "{error}: {:?}", rig.served());
+    }
+}
+
+/// The datagram that wakes the loop was stamped after somebody stepped the clock and before that was noticed.
+#[test]
+fn a_stamp_from_before_a_foreign_step_was_noticed_is_not_used() {
+    for offset in [-2_000_000_000, 2_000_000_000] {
+        let mut config = four();
+        config.sources.iter_mut().for_each(|source| source.max_delay_dev_ratio = 0.0);
+        let far = |_, _| Some(Answer { there: 0.1, back: 0.1, ..Answer::default() });
+        let mut rig = Rig::new(&config, START, 0.0, far);
+        rig.run_until(100.0);
+        let sent = rig.sent.len();
+        while rig.sent.len() == sent {
+            rig.run_until(rig.time() + 0.05);
+        }
+        rig.clock.shift(offset);
+        rig.run_until_noticed(0.25, offset as f64 * 1e-9);
+        for index in 0..4 {
+            let stats = rig.engine.source_data(rig.clock.now(), index).expect("a source");
+            assert!(stats.measured_offset.0.abs() < 0.1, "{offset} {index}: {stats:?}");
+        }
+    }
+}
+
+#[test]
+fn no_socket_is_left_open_when_sending_fails() {
+    let mut source = server("192.0.2.1");
+    source.iburst = false;
+    let mut rig = Rig::new(&config(&[source]), START, 0.0, |_, _| Some(Answer::default()));
+    rig.unreachable = true;
+    rig.run_until(5000.0);
+    assert!(rig.sockets.is_empty(), "{} sockets are open", rig.sockets.len());
+}
+
+#[test]
+fn auto_offline_ends_a_burst_too() {
+    let source = ntp::config::SourceConfig { auto_offline: true, ..server("192.0.2.1") };
+    let mut rig = Rig::new(&config(&[source]), START, 0.0, |_, _| Some(Answer::default()));
+    rig.unreachable = true;
+    rig.run_until(10.0);
+    assert_eq!(rig.engine.activity().offline, 1, "{:?}", rig.engine.activity());
+}
+
+/// The kiss code RATE: five intervals of silence, once; none of an offline source's burst is left.
+#[test]
+fn rate_is_obeyed() {
+    let mut rig = Rig::new(&config(&[server("192.0.2.1")]), START, 0.0, |_, at| {
+        Some(if at < 1.0 { rig::rate() } else { Answer::default() })
+    });
+    rig.run_until(1000.0);
+    let gaps: Vec<f64> = rig.sent.windows(2).map(|w| w[1].0 - w[0].0).collect();
+    assert!((315.0..325.0).contains(&gaps[0]) && (63.0..65.0).contains(&gaps[1]), "{gaps:?}");
+    assert_eq!(rig.said("Received KoD RATE from 192.0.2.1"), 1);
+
+    let offline = ntp::config::SourceConfig { online: false, iburst: false, ..server("192.0.2.1") };
+    let mut rig = Rig::new(&config(&[offline]), START, 0.0, |_, _| Some(rig::rate()));
+    rig.burst(4, 4);
+    rig.run_until(1000.0);
+    assert_eq!((rig.sent.len(), rig.engine.activity().offline), (1, 1));
+}
+
+/// `presend`: the extra exchange comes two seconds before, and silence is counted once a poll.
+#[test]
+fn presend_warms_up_and_is_no_poll() {
+    let source = |reach| {
+        let source = ntp::config::SourceConfig { presend: 6, iburst: false, ..server("192.0.2.1") };
+        let mut rig =
+            Rig::new(&config(&[source]), START, 0.0, move |_, at| (at < reach).then_some(Answer::default()));
+        rig.run_until(1400.0);
+        rig
+    };
+    let rig = source(1e9);
+    let gaps: Vec<f64> = rig.sent.windows(2).map(|w| w[1].0 - w[0].0).collect();
+    for pair in gaps.chunks_exact(2).take(6) {
+        assert!((1.99..2.01).contains(&pair[0]) && (61.0..63.0).contains(&pair[1]), "{gaps:?}");
+    }
+    let silent = source(0.0);
+    // Polls at 64 s until four misses beyond the first have made it 128 s.
+    let polls: Vec<f64> = silent.sent.iter().skip(1).step_by(2).map(|(at, _)| *at).collect();
+    let early = polls.windows(2).take_while(|w| w[1] - w[0] < 70.0).count();
+    assert_eq!(early, 5, "{polls:?}");
+}
+
+/// A path longer than the poll interval: the next request must not close the socket before the answer comes.
+#[test]
+fn polling_is_never_faster_than_the_path() {
+    let source = ntp::config::SourceConfig { minpoll: -7, maxpoll: -7, ..server("192.0.2.1") };
+    let mut rig = Rig::new(&config(&[source]), START, 0.0, |_, _| {
+        Some(Answer { there: 0.0046, back: 0.0046, ..Answer::default() })
+    });
+    rig.run_until(20.0);
+    let data = rig.engine.source_data(rig.clock.now(), 0).expect("the source");
+    assert_eq!(data.reach.0 | 1, 0o377, "{data:?}");
+    let rate = rig.sent.iter().filter(|(at, _)| *at > 10.0).count();
+    assert!((200..=700).contains(&rate), "{rate} requests in ten seconds");
+}
+
+/// Many sources that want more requests than may be sent: all get their turn.
+#[test]
+fn no_source_starves() {
+    let sources: Vec<_> = (0..100)
+        .map(|i| ntp::config::SourceConfig {
+            minpoll: 3,
+            maxpoll: 3,
+            iburst: false,
+            ..server(&format!("192.0.2.{i}"))
+        })
+        .collect();
+    let mut rig = Rig::new(&config(&sources), START, 0.0, |_, _| Some(Answer::default()));
+    rig.run_until(400.0);
+    let counts: Vec<usize> = (0..100u8)
+        .map(|i| rig.sent.iter().filter(|(_, a)| *a == std::net::IpAddr::from([192, 0, 2, i])).count())
+        .collect();
+    let (least, most) = (counts.iter().min(), counts.iter().max());
+    assert!(most.zip(least).is_some_and(|(most, least)| *most <= least + 2), "{counts:?}");
+    assert!(rig.timeouts < 20_000, "{} timeouts", rig.timeouts);
+}

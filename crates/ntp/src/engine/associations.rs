@@ -4,8 +4,8 @@ use super::{Action, Actions, Engine, PacketBuf, Severity, SocketSpec, Stamp, TxT
 use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
+use crate::source::Source;
 use crate::source::exchange::{self, Request};
-use crate::source::poll::Line;
 use crate::time::{MonoTime, Now, NtpTime};
 
 /// First request after a source goes online, s.
@@ -22,8 +22,7 @@ impl Engine {
         let Some(index) = self.index_of(id) else { return };
         let source = &mut self.sources[index];
         source.config.online = true;
-        let config = source.config.clone();
-        source.poll.go_online(&config);
+        source.poll.go_online(&source.config);
         if source.remote.is_some() && source.due.is_none() {
             self.schedule(now, index, INITIAL_DELAY);
         }
@@ -34,24 +33,25 @@ impl Engine {
         self.sources[index].due = Some(now.mono + wait);
     }
 
-    /// Sends every request that is due, keeping a distance between sources.
+    /// Closes the sockets of requests that were not answered in time, and sends the request that has been due for
+    /// longest, keeping a distance to the last one. Those that have to wait for theirs stay due.
     pub(super) fn send_due(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
-        for index in 0..self.sources.len() {
-            if let Some(request) = &self.sources[index].request
-                && request.deadline <= now.mono
-            {
+        for source in &mut self.sources {
+            if let Some(request) = source.request.take_if(|r| r.deadline <= now.mono) {
                 out.push(Action::CloseSocket(request.socket));
-                self.sources[index].request = None;
-            }
-            if self.sources[index].due.is_none_or(|at| at > now.mono) {
-                continue;
-            }
-            let spacing = self.sources[index].poll.spacing();
-            match self.last_request.map(|at| at + spacing) {
-                Some(free) if free > now.mono => self.sources[index].due = Some(free),
-                _ => self.transmit(now, clock, index, out),
             }
         }
+        let ready = |(_, s): &(usize, &Source)| self.may_send(s).is_some_and(|at| at <= now.mono);
+        let first = self.sources.iter().enumerate().filter(ready).min_by_key(|(_, s)| s.due);
+        if let Some((index, _)) = first {
+            self.transmit(now, clock, index, out);
+        }
+    }
+
+    /// When the next request to this source may leave: once it is due and the last one is some time ago.
+    fn may_send(&self, source: &Source) -> Option<MonoTime> {
+        let free = self.last_request.map(|at| at + source.poll.spacing());
+        Some(source.due?.max(free.unwrap_or(MonoTime::from_nanos(i64::MIN))))
     }
 
     fn transmit(&mut self, now: Now, clock: &mut dyn Clock, index: usize, out: &mut Actions) {
@@ -73,8 +73,7 @@ impl Engine {
         let version = if source.config.version == 0 { 4 } else { source.config.version };
         let packet = exchange::request_packet(version, poll, nonce).emit();
         if !presend {
-            let config = source.config.clone();
-            source.poll.on_sent(&config);
+            source.poll.on_sent(&source.config);
             source.reach.shift();
         }
         source.seen.tx = source.seen.tx.wrapping_add(1);
@@ -105,7 +104,8 @@ impl Engine {
         {
             out.push(Action::CloseSocket(request.socket));
         }
-        if source.poll.unanswered == 0 {
+        // After the packet that warms up the path the same poll goes on.
+        if source.poll.unanswered == 0 || source.poll.presend_due {
             return;
         }
         let selected = source.select.selected;
@@ -123,7 +123,11 @@ impl Engine {
     }
 
     /// A request left, or the kernel tells more exactly when it did.
-    pub(super) fn on_sent(&mut self, token: u64, at: Stamp) {
+    pub(super) fn on_sent(&mut self, now: Now, token: u64, at: Stamp) {
+        if !self.is_current(now, at.time) {
+            return; // a better stamp that comes too late: the first one was good
+        }
+        let v = self.discipline.timeline().to_osc(at.time);
         let Some(source) =
             self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.token == token))
         else {
@@ -131,7 +135,7 @@ impl Engine {
         };
         source.count_stamp(&at, true);
         if let Some(request) = source.request.as_mut() {
-            request.sent = Some(at);
+            request.sent = Some((at, v));
         }
     }
 
@@ -143,8 +147,9 @@ impl Engine {
             return;
         };
         source.request = None;
-        if source.config.auto_offline && source.poll.line != Line::Offline {
-            source.poll.go_offline();
+        out.push(Action::CloseSocket(socket));
+        if source.config.auto_offline && source.poll.active() {
+            source.poll.cut_off();
             source.due = None;
             out.log(Severity::Info, format!("Source {} offline", source.label()));
         }
@@ -177,7 +182,7 @@ impl Engine {
 
     /// The next instant at which one of the sources wants attention.
     pub(super) fn next_source_event(&self) -> Option<MonoTime> {
-        let due = self.sources.iter().filter_map(|s| s.due);
+        let due = self.sources.iter().filter_map(|s| self.may_send(s));
         let close = self.sources.iter().filter_map(|s| s.request.as_ref().map(|r| r.deadline));
         due.chain(close).min()
     }

@@ -254,7 +254,7 @@ impl Engine {
             Input::Datagram { socket, meta, rx, bytes } => {
                 self.on_datagram(now, clock, (socket, &meta, rx), bytes, out);
             }
-            Input::Sent { token, at } => self.on_sent(token, at),
+            Input::Sent { token, at } => self.on_sent(now, token, at),
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
@@ -279,6 +279,12 @@ impl Engine {
         self.stepped = 0.0;
         self.last = now;
         self.refresh_server_state(now);
+    }
+
+    /// Is this a reading of the clock as it runs now? Not if it was taken before a step: one forward leaves such
+    /// stamps behind, one backward puts them ahead.
+    fn is_current(&self, now: Now, stamp: RawTime) -> bool {
+        self.stamps_from <= stamp && stamp <= now.raw
     }
 
     /// The event's instant as the clock reads it now that it was stepped.

@@ -255,6 +255,28 @@ impl Rig {
         self.clock.v = self.clock.v.max(end);
     }
 
+    /// As [`Self::run_until`] for `wait` seconds, but what arrives is stamped before and handled after the loop has
+    /// noticed that the clock was stepped by `offset`.
+    pub fn run_until_noticed(&mut self, wait: f64, offset: f64) {
+        self.clock.v += ntp::time::seconds_to_nanos(wait);
+        let due: Vec<_> = self.arrivals.iter().filter(|a| a.0 <= self.clock.v).cloned().collect();
+        self.arrivals.retain(|a| a.0 > self.clock.v);
+        let rx = Stamp { time: self.clock.now().raw, source: StampSource::Kernel };
+        self.clock.v += 100_000;
+        self.give(Input::ExternalStep { offset });
+        for (_, socket, from, packet) in due {
+            let meta = Meta { from, to: None, interface: 0 };
+            self.give(Input::Datagram { socket, meta, rx, bytes: &packet.emit() });
+        }
+    }
+
+    /// The command `burst`, to all sources.
+    pub fn burst(&mut self, good: i32, total: i32) {
+        use ntp::control::{Backend, Change, actions::SourceFilter};
+        let burst = Change::Burst { sources: SourceFilter::ALL, good, total };
+        self.operate(|operator| operator.change(&burst));
+    }
+
     pub fn receive(&mut self, socket: SocketId, from: SocketAddr, packet: &Packet) {
         let rx = Stamp { time: self.clock.now().raw, source: StampSource::Kernel };
         let meta = Meta { from, to: None, interface: 0 };
