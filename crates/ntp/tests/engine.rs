@@ -181,3 +181,53 @@ fn no_source_starves() {
     assert!(most.zip(least).is_some_and(|(most, least)| *most <= least + 2), "{counts:?}");
     assert!(rig.timeouts < 20_000, "{} timeouts", rig.timeouts);
 }
+
+fn letters(rig: &Rig) -> String {
+    let now = rig.clock.now();
+    (0..).map_while(|i| rig.engine.source_data(now, i)).map(|data| data.state.mark()).collect()
+}
+
+#[test]
+fn the_others_keep_their_marks_when_a_source_is_deleted() {
+    use ntp::control::{Backend, Change};
+    let mut rig = Rig::new(&four(), START, 0.0, |_, _| Some(Answer::default()));
+    rig.run_until(600.0);
+    let gone = Change::DeleteSource(std::net::IpAddr::from([192, 0, 2, 1]).into());
+    rig.operate(|operator| operator.change(&gone));
+    let marks = letters(&rig);
+    assert!(marks.len() == 3 && marks.chars().all(|mark| "*+".contains(mark)), "{marks}");
+}
+
+/// Two against two: clients and the kernel are told at once that nobody knows the time.
+#[test]
+fn without_a_majority_the_kernel_is_told_too() {
+    let mut rig = Rig::new(&four(), START, 0.0, |address, at| {
+        let std::net::IpAddr::V4(v4) = address else { return None };
+        let liar = v4.octets()[3] > 2 && at > 700.0;
+        Some(Answer { offset: if liar { 5.0 } else { 0.0 }, ..Answer::default() })
+    });
+    rig.run_until(600.0);
+    assert!(rig.clock.status.is_some_and(|status| status.synchronised) && rig.served().is_some());
+    rig.run_until(6000.0);
+    assert_eq!(rig.served(), None);
+    assert!(rig.clock.status.is_some_and(|status| !status.synchronised), "{:?}", rig.clock.status);
+    assert!(rig.said("Can't synchronise: no majority") >= 1);
+}
+
+/// The one followed is left only for one that has been better for long by its own measurements.
+#[test]
+fn a_sample_of_one_source_is_no_news_of_another() {
+    let mut config = four();
+    config.sources[0].minpoll = 10;
+    config.sources.truncate(3);
+    let mut rig = Rig::new(&config, START, 0.0, |address, at| {
+        // The first is asked rarely; it becomes the nearest after its first answers.
+        let far = if address == std::net::IpAddr::from([192, 0, 2, 1]) { 0.001 } else { 0.010 };
+        let far = if at < 3.0 { 0.012 } else { far };
+        Some(Answer { there: far, back: far, ..Answer::default() })
+    });
+    rig.run_until(12.0);
+    let first = rig.said("Selected source 192.0.2.1");
+    rig.run_until(900.0);
+    assert_eq!(rig.said("Selected source 192.0.2.1"), first, "it gave no sample since");
+}

@@ -22,30 +22,36 @@ impl Engine {
         trigger: Option<SourceId>,
         out: &mut Actions,
     ) {
-        let v = self.discipline.timeline().to_osc(now.raw);
-        let mut candidates = core::mem::take(&mut self.candidates);
-        candidates.clear();
-        candidates.extend(self.sources.iter().map(|s| self.candidate(now, v, s, trigger.is_some())));
-        self.select_options.orphan = self.orphan();
         let before = self.selection.outcome;
-        select::select(&candidates, &self.select_options, &mut self.selection);
-        self.candidates = candidates;
-        for (source, verdict) in self.sources.iter_mut().zip(&self.selection.verdicts) {
-            source.select = verdict.state;
-        }
+        self.judge(now, trigger);
         self.note_bad_sources(now, trigger, out);
-        self.report_outcome(before, out);
+        self.report_outcome(now, clock, before, out);
         if self.log.selection && trigger.is_some() {
             self.record_selection(now, out);
         }
         if let Some(best) = self.selection.best()
             && trigger.is_some()
         {
+            let v = self.discipline.timeline().to_osc(now.raw);
             self.update_reference(now, v, clock, best, trigger, out);
         }
     }
 
-    fn candidate(&self, now: Now, v: OscTime, source: &Source, fresh: bool) -> Candidate {
+    /// Gives every source its verdict.
+    fn judge(&mut self, now: Now, trigger: Option<SourceId>) {
+        let v = self.discipline.timeline().to_osc(now.raw);
+        let mut candidates = core::mem::take(&mut self.candidates);
+        candidates.clear();
+        candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger == Some(s.id))));
+        self.select_options.orphan = self.orphan();
+        select::select(&candidates, &self.select_options, &mut self.selection);
+        self.candidates = candidates;
+        for (source, verdict) in self.sources.iter_mut().zip(&self.selection.verdicts) {
+            source.select = verdict.state;
+        }
+    }
+
+    fn candidate(&self, v: OscTime, source: &Source, fresh: bool) -> Candidate {
         let flags = Flags {
             noselect: source.config.noselect,
             prefer: source.config.prefer,
@@ -63,7 +69,6 @@ impl Engine {
             skew = estimate.skew;
         }
         let stratum = newest.map_or(0, |s| s.stratum).max(source.config.min_stratum as u8);
-        let _ = now;
         Candidate {
             id: source.id,
             refclock: false,
@@ -114,30 +119,37 @@ impl Engine {
                 continue;
             }
             source.bad_updates = source.bad_updates.saturating_add(1);
-            if source.bad_updates != BAD_UPDATES {
+            if source.bad_updates < BAD_UPDATES {
                 continue;
             }
-            let (id, label, limits) = (source.id, source.label(), &self.selection_config);
-            let text = match status {
-                Status::Falseticker => format!("Detected falseticker {label}"),
-                Status::BadDistance => {
-                    format!("Root distance of {label} exceeds maxdistance of {} seconds", limits.max_distance)
-                }
-                Status::Jittery => {
-                    format!("Jitter of {label} exceeds maxjitter of {} seconds", limits.max_jitter)
-                }
-                _ if i32::from(self.candidates[index].stratum) > limits.max_stratum => {
-                    format!("Stratum of {label} above maxstratum of {}", limits.max_stratum)
-                }
-                _ => format!("Stratum of {label} below minstratum of {}", limits.min_stratum),
-            };
-            out.log(Severity::Warning, text);
+            let id = source.id;
+            if source.bad_updates == BAD_UPDATES {
+                self.report_bad_source(index, status, out);
+            }
             self.want_replacement(now, id, out);
         }
     }
 
+    fn report_bad_source(&self, index: usize, status: Status, out: &mut Actions) {
+        let (label, limits) = (self.sources[index].label(), &self.selection_config);
+        let text = match status {
+            Status::Falseticker => format!("Detected falseticker {label}"),
+            Status::BadDistance => {
+                format!("Root distance of {label} exceeds maxdistance of {} seconds", limits.max_distance)
+            }
+            Status::Jittery => {
+                format!("Jitter of {label} exceeds maxjitter of {} seconds", limits.max_jitter)
+            }
+            _ if i32::from(self.candidates[index].stratum) > limits.max_stratum => {
+                format!("Stratum of {label} above maxstratum of {}", limits.max_stratum)
+            }
+            _ => format!("Stratum of {label} below minstratum of {}", limits.min_stratum),
+        };
+        out.log(Severity::Warning, text);
+    }
+
     /// Tells what changed since the last selection.
-    fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
+    fn report_outcome(&mut self, now: Now, clock: &mut dyn Clock, before: Outcome, out: &mut Actions) {
         let outcome = self.selection.outcome;
         match outcome {
             Outcome::Selected { best, .. } | Outcome::WaitingUpdate { best } => {
@@ -151,7 +163,7 @@ impl Engine {
             }
             Outcome::Waiting => {}
             _ => {
-                let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || s.remote.is_none());
+                let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || !s.poll.active());
                 let lost = self.announced.take().is_some();
                 let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
                 let first =
@@ -161,20 +173,23 @@ impl Engine {
                     out.log(Severity::Warning, format!("Can't synchronise: {outcome}"));
                 }
                 if matches!(outcome, Outcome::NoMajority { .. }) {
-                    self.unsynchronise();
+                    self.unsynchronise(now, clock, out);
                 }
             }
         }
     }
 
     /// From now on clients are told that we do not know the time.
-    pub(super) fn unsynchronise(&mut self) {
-        self.reference.synchronised = false;
+    pub(super) fn unsynchronise(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let was = core::mem::replace(&mut self.reference.synchronised, false);
         self.reference.leap = Leap::Unsynchronised;
         self.reference.stratum = 0;
         self.reference.refid = RefId::NONE;
         self.reference.address = None;
         self.reference.source = None;
+        if was {
+            self.set_kernel_status(now, clock, out);
+        }
     }
 
     /// The source is gone or another one at its address.
@@ -185,11 +200,9 @@ impl Engine {
         if self.reference.source == Some(id) {
             self.reference.source = None;
         }
-        // Indices of the last selection no longer fit the list of sources.
-        self.selection.verdicts.clear();
-        self.selection.members.clear();
-        self.selection.outcome = Outcome::default();
         self.local_addresses.retain(|(source, _)| *source != id);
+        // The list of sources is another now: verdicts and indices of the last selection do not fit it.
+        self.judge(self.last, None);
     }
 
     fn record_selection(&mut self, now: Now, out: &mut Actions) {

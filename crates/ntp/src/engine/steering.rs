@@ -243,8 +243,7 @@ impl Engine {
         let direction = if offset > 0.0 { "Forward" } else { "Backward" };
         out.log(Severity::Warning, format!("{direction} time jump detected!"));
         if offset.abs() > self.root_distance(now) {
-            self.unsynchronise();
-            self.set_kernel_status(now, clock, out);
+            self.unsynchronise(now, clock, out);
         }
         for index in 0..self.sources.len() {
             self.sources[index].poll.reset();
