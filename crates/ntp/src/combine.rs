@@ -152,6 +152,18 @@ impl Mean {
     }
 }
 
+impl Combined {
+    /// Standard deviation of θ `seconds` after `v` without another sample, s: a holdover's honest error.
+    pub fn sd_after(&self, seconds: f64) -> f64 {
+        let t = seconds.max(0.0);
+        let variance = self.theta_sd * self.theta_sd
+            + 2.0 * self.covariance.max(0.0) * t
+            + self.frequency_sd * self.frequency_sd * t * t
+            + self.wander * self.wander * t * t * t / 3.0;
+        sqrt(variance)
+    }
+}
+
 /// The value with half of the weight on either side.
 fn median(n: usize, term: &impl Fn(usize) -> Term) -> f64 {
     let total: f64 = (0..n).map(|i| term(i).weight).sum();
@@ -178,6 +190,7 @@ mod tests {
             wander: 1e-9,
             skew: 2.0 * frequency_sd,
             std_dev: offset_sd,
+            noise: offset_sd,
             delay: 0.01,
             samples: 10,
         }

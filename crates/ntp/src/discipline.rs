@@ -5,7 +5,7 @@
 //! slews were under way, however late their end was noticed. Control only reproduces the belief: the base
 //! frequency is y, the rest is slewed over a computed time, or stepped when that is allowed.
 
-use crate::clock::{Clock, ClockError, Cooking};
+use crate::clock::{Applied, Clock, ClockError, Cooking};
 use crate::estimator::Theta;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
 use crate::timeline::Timeline;
@@ -16,8 +16,9 @@ const SLEW_LIMITS: (f64, f64) = (0.1, 10_000.0);
 const SETTLING_UPDATES: u32 = 12;
 /// Weight of the newest update in the running means of squared corrections and variances.
 const MEAN_WEIGHT: f64 = 0.05;
-/// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`).
-const LAG_SHARE: f64 = 0.3;
+/// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`). A third of it makes the
+/// time 4 % better and the frequency 70 % worse over the 66 scenarios of `sim table`.
+const LAG_SHARE: f64 = 1.0;
 /// What is left after a slew is worth another one if larger than this, s.
 const RESIDUE: f64 = 1e-7;
 
@@ -171,11 +172,11 @@ impl Discipline {
         self.mean_square += weight * (moved * moved - self.mean_square);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
         let duration = if self.updates <= SETTLING_UPDATES {
-            spacing / 4.0
+            correction.interval / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
             let duration =
-                (lag / self.mean_square.max(1e-24)).clamp(0.3 * spacing, 4.0 * correction.interval);
+                (lag / self.mean_square.max(1e-24)).clamp(correction.interval, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }
@@ -183,14 +184,14 @@ impl Discipline {
         self.slew(now.raw, clock, duration)
     }
 
-    /// Steps the clock by all that is pending. Returns the step in seconds.
-    pub fn step(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
+    /// Steps the clock by all that is pending. Returns by how much and when.
+    pub fn step(&mut self, now: Now, clock: &mut dyn Clock) -> Result<Applied, ClockError> {
         let offset = self.pending(now.raw);
         let applied = clock.step(offset)?;
         self.timeline.step(applied.at, applied.offset);
         let at = applied.at + applied.offset;
         self.slew(at, clock, 1.0)?;
-        Ok(applied.offset)
+        Ok(applied)
     }
 
     /// Somebody else moved the clock by `offset` (s); it read `raw` afterwards.
@@ -265,7 +266,7 @@ impl Discipline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Applied, ClockState, SyncStatus};
+    use crate::clock::{ClockState, SyncStatus};
     use crate::wire::Leap;
 
     /// A clock over a perfect oscillator; `v` is the oscillator's own time.
@@ -362,7 +363,7 @@ mod tests {
         let c = correction(&discipline, clock.now(), -5000.25, 0.0);
         discipline.believe(clock.now(), &c);
         let belief = *discipline.belief();
-        assert_eq!(discipline.step(clock.now(), &mut clock).unwrap(), -5000.25);
+        assert_eq!(discipline.step(clock.now(), &mut clock).unwrap().offset, -5000.25);
         assert_eq!(*discipline.belief(), belief);
         clock.run(10.0);
         assert!(discipline.pending(clock.now().raw).abs() < 1e-8);

@@ -18,7 +18,8 @@ pub struct Drift {
 impl Drift {
     /// The file's text: `%20.6f %20.6f` in ppm and a line end, 42 bytes.
     pub fn format(&self) -> String {
-        format!("{:20.6} {:20.6}\n", self.frequency * 1e6, self.skew * 1e6)
+        // Adding zero takes the sign from a negative zero.
+        format!("{:20.6} {:20.6}\n", self.frequency * 1e6 + 0.0, self.skew * 1e6)
     }
 
     /// Reads a file's text: two numbers, the rest is ignored. `None` for anything that cannot be a frequency: no two
@@ -42,6 +43,7 @@ mod tests {
         assert_eq!(drift.format(), "          -12.345678             0.012000\n");
         let never = Drift { frequency: 0.0, skew: 1.0 };
         assert_eq!(never.format(), "            0.000000       1000000.000000\n");
+        assert_eq!(Drift { frequency: -0.0, ..never }.format(), never.format());
         assert_eq!(never.format().len(), 42);
         assert_eq!(Drift::parse(&never.format()), Some(never));
     }

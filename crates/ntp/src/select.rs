@@ -388,6 +388,7 @@ fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection
     if let Err(outcome) = vote(candidates, verdicts, sweep) {
         return outcome;
     }
+    reject_drifting(candidates, verdicts);
     let required = verdicts.iter().any(|v| v.flags.require && !v.flags.noselect);
     let missing = if survivors(verdicts).count() < options.min_sources.max(1) {
         Some(Outcome::NotEnough)
@@ -463,6 +464,36 @@ fn vote(candidates: &[Candidate], verdicts: &mut [Verdict], sweep: &mut Sweep) -
         };
     }
     Ok(())
+}
+
+/// Servers whose clocks run at another rate than the others' are falsetickers before their offsets show it: of at
+/// least three survivors, those whose frequency is too far from the weighted median (no one has more than 40 % of
+/// the weight). Sources whose frequency is not known well enough to tell pass.
+fn reject_drifting(candidates: &[Candidate], verdicts: &mut [Verdict]) {
+    /// Deviations beyond which a rate is another one, and a rate that all clocks may differ by, s/s.
+    const FAR: (f64, f64) = (5.0, 2e-9);
+    let number = survivors(verdicts).count();
+    if number < 3 {
+        return;
+    }
+    // The skew of a candidate is two standard deviations.
+    let sd = |i: usize| (candidates[i].skew / 2.0).max(1e-12);
+    let total: f64 = survivors(verdicts).map(|i| 1.0 / sd(i)).sum();
+    let weight = |i: usize| (1.0 / sd(i)).min(0.4 * total);
+    let capped: f64 = survivors(verdicts).map(weight).sum();
+    let below =
+        |f: f64| survivors(verdicts).filter(|&i| candidates[i].frequency <= f).map(weight).sum::<f64>();
+    let median = survivors(verdicts)
+        .filter(|&i| 2.0 * below(candidates[i].frequency) >= capped)
+        .min_by(|&a, &b| candidates[a].frequency.total_cmp(&candidates[b].frequency));
+    let Some(median) = median else { return };
+    let (centre, own) = (candidates[median].frequency, sd(median));
+    for (i, verdict) in verdicts.iter_mut().enumerate() {
+        let apart = (candidates[i].frequency - centre).abs();
+        if verdict.status == IN && apart > FAR.0 * libm::sqrt(sd(i) * sd(i) + own * own) + FAR.1 {
+            verdict.status = Status::Falseticker;
+        }
+    }
 }
 
 /// A leap second needs more than half of the survivors' votes (of the trusted ones', if there are any).

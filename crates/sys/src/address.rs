@@ -182,6 +182,11 @@ pub(crate) fn specific(ip: IpAddr) -> Option<IpAddr> {
     (!ip.is_unspecified()).then_some(ip)
 }
 
+/// The address, unless it is nobody's, a group's or everybody's.
+pub(crate) fn unicast(ip: IpAddr) -> Option<IpAddr> {
+    specific(ip).filter(|ip| !ip.is_multicast() && *ip != IpAddr::V4(Ipv4Addr::BROADCAST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! nanoseconds since the Unix epoch.
 
 use crate::abi::{Timespec, number};
-use crate::address::{Storage, in_addr, in6_addr, ipv4, specific};
+use crate::address::{Storage, in_addr, in6_addr, ipv4, specific, unicast};
 use crate::cvt;
 use crate::socket::{Family, Socket, UnixAddress};
 use std::io;
@@ -22,6 +22,9 @@ pub struct Received {
     pub from: Option<SocketAddr>,
     /// The address it was sent to, with [`Socket::set_packet_info`].
     pub to: Option<IpAddr>,
+    /// The address of ours to answer from: `to`, or, when that is a group's or everybody's, one that the kernel
+    /// holds for right. With [`Socket::set_packet_info`].
+    pub reply_from: Option<IpAddr>,
     /// The interface it came in by, with [`Socket::set_packet_info`]; else 0.
     pub interface: u32,
     /// When the kernel got it, with [`Socket::set_stamping`]; a packet may come without.
@@ -66,6 +69,7 @@ pub fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Received
         truncated: message.truncated,
         from: message.address.inet(),
         to: message.notes.to,
+        reply_from: message.notes.reply_from,
         interface: message.notes.interface,
         stamp: message.notes.stamp,
         drops: message.notes.drops,
@@ -225,6 +229,7 @@ impl Control {
 #[derive(Default)]
 struct Notes {
     to: Option<IpAddr>,
+    reply_from: Option<IpAddr>,
     interface: u32,
     stamp: Option<i64>,
     drops: Option<u32>,
@@ -267,13 +272,18 @@ impl Notes {
             (libc::SOL_SOCKET, number::SO_RXQ_OVFL) => self.drops = value::<u32>(payload),
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 if let Some(info) = value::<libc::in_pktinfo>(payload) {
-                    self.to = specific(IpAddr::V4(ipv4(info.ipi_addr)));
+                    let (to, local) = (ipv4(info.ipi_addr), ipv4(info.ipi_spec_dst));
+                    self.to = specific(IpAddr::V4(to));
+                    // A simulator may leave the local address empty.
+                    let reply_from = if local.is_unspecified() { to } else { local };
+                    self.reply_from = unicast(IpAddr::V4(reply_from));
                     self.interface = info.ipi_ifindex.cast_unsigned();
                 }
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 if let Some(info) = value::<libc::in6_pktinfo>(payload) {
                     self.to = specific(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
+                    self.reply_from = self.to.and_then(unicast);
                     self.interface = info.ipi6_ifindex;
                 }
             }
@@ -373,6 +383,7 @@ mod tests {
                 let after = realtime();
                 assert_eq!(&buffer[..got.len], b"question");
                 assert_eq!((got.from, got.to, got.truncated), (Some(from), Some(to.ip()), false));
+                assert_eq!(got.reply_from, got.to);
                 assert!(got.interface > 0 && got.drops.is_none(), "{got:?}");
                 if let Some(stamp) = got.stamp {
                     assert!((before..=after).contains(&stamp), "{before} {stamp} {after}");
@@ -385,11 +396,52 @@ mod tests {
             assert_eq!(receive(&server, &mut buffer).expect("receive"), None, "nothing more");
 
             // The answer, from the address asked and by the same interface; into a buffer that is too short.
-            send(&server, b"a long answer", got.from, got.to, got.interface).expect("room");
+            send(&server, b"a long answer", got.from, got.reply_from, got.interface).expect("room");
             let got = wait_and_receive(&client, &mut buffer[..6]);
             assert_eq!((got.len, got.truncated, got.from), (6, true, Some(to)));
             assert_eq!(&buffer[..6], b"a long");
         }
+    }
+
+    #[test]
+    fn a_question_to_everybody_is_answered_from_an_address_of_ours() {
+        let server = bound("0.0.0.0:0").expect("any address");
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        client.set_broadcast(true).expect("an option of every system");
+        let port = server.local_addr().expect("bound").port();
+        client.send_to(b"anybody?", ("127.255.255.255", port)).expect("the loopback's broadcast address");
+        let mut buffer = [0; 64];
+        let got = wait_and_receive(&server, &mut buffer);
+        assert_eq!(got.to, Some("127.255.255.255".parse().expect("an address")));
+        assert_eq!(got.reply_from, Some("127.0.0.1".parse().expect("an address")));
+        send(&server, b"me", got.from, got.reply_from, got.interface).expect("an address of this machine");
+        let (len, from) = client.recv_from(&mut buffer).expect("an answer");
+        assert_eq!((&buffer[..len], from), (b"me".as_slice(), SocketAddr::from(([127, 0, 0, 1], port))));
+    }
+
+    #[test]
+    fn nobody_answers_from_an_address_of_many() {
+        let reply_from = |to: [u8; 4], local: [u8; 4]| {
+            let [to, local] = [to, local].map(|octets| in_addr(octets.into()));
+            let info = libc::in_pktinfo { ipi_ifindex: 1, ipi_spec_dst: local, ipi_addr: to };
+            let mut control = Control::new();
+            let mut header = empty_header();
+            header.msg_controllen = control.put(libc::IPPROTO_IP, libc::IP_PKTINFO, info) as _;
+            header.msg_control = control.words.as_mut_ptr().cast();
+            Notes::read(&header).reply_from
+        };
+        let ours = [192, 0, 2, 1];
+        for (to, local, expected) in [
+            (ours, ours, Some(ours)),
+            (ours, [0; 4], Some(ours)),
+            ([192, 0, 2, 255], ours, Some(ours)),
+            ([224, 0, 1, 1], ours, Some(ours)),
+            ([224, 0, 1, 1], [0; 4], None),
+            ([255; 4], [0; 4], None),
+        ] {
+            assert_eq!(reply_from(to, local), expected.map(IpAddr::from), "{to:?} {local:?}");
+        }
+        assert_eq!(unicast("ff02::101".parse().expect("an address")), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod cli;
 mod daemon;
+mod places;
 
 use ntp::engine::Severity;
 use std::ffi::{OsStr, OsString};

@@ -38,8 +38,8 @@ impl SourceFilter {
     pub fn matches(&self, source: Address) -> bool {
         match (self.address, self.mask, source) {
             (Address::Unspecified, Address::Unspecified, _) => true,
-            (Address::V4(address), Address::V4(mask), Address::V4(source)) => source & mask == address,
-            (Address::V6(address), Address::V6(mask), Address::V6(source)) => source & mask == address,
+            (Address::V4(address), Address::V4(mask), Address::V4(source)) => source & mask == address & mask,
+            (Address::V6(address), Address::V6(mask), Address::V6(source)) => source & mask == address & mask,
             (address, _, source) => address != Address::Unspecified && address == source,
         }
     }

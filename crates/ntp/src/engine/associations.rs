@@ -4,7 +4,6 @@ use super::{Action, Actions, Engine, PacketBuf, Severity, SocketSpec, Stamp, TxT
 use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
-use crate::source::Source;
 use crate::source::exchange::{self, Request};
 use crate::time::{MonoTime, Now, NtpTime};
 
@@ -33,31 +32,43 @@ impl Engine {
         self.sources[index].due = Some(now.mono + wait);
     }
 
-    /// Closes the sockets of requests that were not answered in time, and sends the request that has been due for
-    /// longest, keeping a distance to the last one. Those that have to wait for theirs stay due.
+    /// Sends every request that is due, keeping a distance between sources. Who has waited longest goes first, so
+    /// that everybody gets a turn even where the distances do not fit into the polling intervals.
     pub(super) fn send_due(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
         for source in &mut self.sources {
-            if let Some(request) = source.request.take_if(|r| r.deadline <= now.mono) {
+            if let Some(request) = &source.request
+                && request.deadline <= now.mono
+            {
                 out.push(Action::CloseSocket(request.socket));
+                source.request = None;
             }
         }
-        let ready = |(_, s): &(usize, &Source)| self.may_send(s).is_some_and(|at| at <= now.mono);
-        let first = self.sources.iter().enumerate().filter(ready).min_by_key(|(_, s)| s.due);
-        if let Some((index, _)) = first {
+        // Each turn sends to one source, which is then due later: one turn a source is enough for all.
+        for _ in 0..self.sources.len() {
+            let ready = |&index: &usize| self.free_at(index).is_some_and(|at| at <= now.mono);
+            let first = (0..self.sources.len()).filter(ready).min_by_key(|&index| self.sources[index].due);
+            let Some(index) = first else { return };
             self.transmit(now, clock, index, out);
         }
     }
 
-    /// When the next request to this source may leave: once it is due and the last one is some time ago.
-    fn may_send(&self, source: &Source) -> Option<MonoTime> {
-        let free = self.last_request.map(|at| at + source.poll.spacing());
-        Some(source.due?.max(free.unwrap_or(MonoTime::from_nanos(i64::MIN))))
+    /// When the source may be asked: when it is due, and far enough from the last request. The busier of the two
+    /// sets the distance, or one that is asked many times a second would keep all others waiting.
+    fn free_at(&self, index: usize) -> Option<MonoTime> {
+        let source = &self.sources[index];
+        let due = source.due?;
+        let distant = self.last_request.map(|(at, spacing)| at + spacing.min(source.poll.spacing()));
+        Some(distant.map_or(due, |at| at.max(due)))
     }
 
     fn transmit(&mut self, now: Now, clock: &mut dyn Clock, index: usize, out: &mut Actions) {
         self.missed(now, clock, index, out);
         // A source may have been removed or moved meanwhile.
-        let Some(remote) = self.sources.get(index).and_then(|s| s.remote) else { return };
+        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(remote) = source.remote else {
+            source.due = None;
+            return;
+        };
         let (socket, token) = (SocketId(self.next_socket), self.next_token);
         self.next_socket = self.next_socket.wrapping_add(1);
         self.next_token = self.next_token.wrapping_add(1);
@@ -91,7 +102,7 @@ impl Engine {
         };
         let source = &mut self.sources[index];
         source.due = if source.poll.active() { Some(now.mono + interval) } else { None };
-        self.last_request = Some(now.mono);
+        self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
         out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
         out.push(Action::Send { socket, token: TxToken(token), bytes: PacketBuf::new(&packet) });
     }
@@ -182,7 +193,7 @@ impl Engine {
 
     /// The next instant at which one of the sources wants attention.
     pub(super) fn next_source_event(&self) -> Option<MonoTime> {
-        let due = self.sources.iter().filter_map(|s| self.may_send(s));
+        let due = (0..self.sources.len()).filter_map(|index| self.free_at(index));
         let close = self.sources.iter().filter_map(|s| s.request.as_ref().map(|r| r.deadline));
         due.chain(close).min()
     }

@@ -5,10 +5,11 @@ use super::names::InUse;
 use super::{Action, Actions, Engine, Severity};
 use crate::clock::Clock;
 use crate::config::{AccessRule, LocalConfig, SourceConfig};
-use crate::control::actions::{SourceFilter, SourceOption, SourceRef};
+use crate::control::actions::{Manual, SourceFilter, SourceOption, SourceRef};
 use crate::control::activity::Activity;
 use crate::control::authdata::AuthData;
 use crate::control::clients::{Clients, ClientsQuery};
+use crate::control::manual::ManualList;
 use crate::control::ntpdata::NtpData;
 use crate::control::selectdata::SelectData;
 use crate::control::serverstats::ServerStats;
@@ -82,6 +83,9 @@ impl Backend for Operator<'_> {
     fn clients(&mut self, _query: ClientsQuery) -> Result<Clients, Status> {
         Err(Status::Inactive)
     }
+    fn manual_list(&self) -> Result<ManualList, Status> {
+        Ok(ManualList::default())
+    }
     fn access_check(&self, list: AccessList, address: IpAddr) -> bool {
         match list {
             AccessList::Ntp => self.engine.serve_config.access.check(address),
@@ -146,7 +150,10 @@ impl Engine {
                 act(out, Action::Exit(0))
             }
             Change::WriteRtc | Change::TrimRtc => Status::NoRtc,
-            Change::Manual(_) | Change::ManualDelete(_) | Change::SmoothTime(_) => Status::NotEnabled,
+            // No time is set by hand: there is nothing to forget, and no sample to delete.
+            Change::Manual(Manual::Off | Manual::Reset) => Status::Success,
+            Change::ManualDelete(_) => Status::BadSample,
+            Change::Manual(Manual::On) | Change::SmoothTime(_) => Status::NotEnabled,
         }
     }
 
@@ -199,18 +206,25 @@ impl Engine {
         let Some(index) = self.source_at(address) else { return Status::NoSuchSource };
         let source = &mut self.sources[index];
         let in_range = |value: i32| (poll::MIN_POLL..=poll::MAX_POLL).contains(&value);
+        let mut also = None;
         let what = match option {
             SourceOption::Minpoll(value) | SourceOption::Maxpoll(value) if !in_range(value) => {
                 return Status::Success;
             }
             SourceOption::Minpoll(value) => {
                 source.poll.min = value;
-                source.poll.max = source.poll.max.max(value);
+                if source.poll.max < value {
+                    source.poll.max = value;
+                    also = Some(format!("maxpoll {value}"));
+                }
                 format!("minpoll {value}")
             }
             SourceOption::Maxpoll(value) => {
                 source.poll.max = value;
-                source.poll.min = source.poll.min.min(value);
+                if source.poll.min > value {
+                    source.poll.min = value;
+                    also = Some(format!("minpoll {value}"));
+                }
                 format!("maxpoll {value}")
             }
             SourceOption::MaxDelay(value) => {
@@ -236,7 +250,10 @@ impl Engine {
         };
         (source.config.minpoll, source.config.maxpoll) = (source.poll.min, source.poll.max);
         source.poll.limit();
-        said(out, format!("Source {} new {what}", source.label()))
+        for what in core::iter::once(what).chain(also) {
+            out.log(Severity::Info, format!("Source {} new {what}", source.label()));
+        }
+        Status::Success
     }
 
     fn source_named(&self, source: SourceRef) -> Option<usize> {
@@ -336,8 +353,12 @@ impl Engine {
     }
 
     fn step_now(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) -> Status {
+        if !self.steers {
+            out.log(Severity::Error, "Could not step system clock : its control is disabled");
+            return Status::Failed;
+        }
         if let Err(error) = self.step_clock(now, clock, out) {
-            out.log(Severity::Error, format!("Could not step system clock: {error}"));
+            out.log(Severity::Error, format!("Could not step system clock : {error}"));
             return Status::Failed;
         }
         Status::Success

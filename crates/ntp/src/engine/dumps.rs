@@ -4,7 +4,8 @@
 //! dump the belief translates: an offset is the sample's distance from the belief. A restart begins with the saved
 //! frequency, so the belief is the same line again.
 
-use super::Engine;
+use super::{Actions, Engine};
+use crate::clock::Clock;
 use crate::dump::{self, Dump, DumpReject, DumpSample};
 use crate::estimator::Theta;
 use crate::sample::Sample;
@@ -85,6 +86,19 @@ impl Engine {
         source.reach = crate::source::reach::Reach { bits: dump.reach, size: dump.reach_size };
         source.restored_leap = Some(dump.leap);
         Ok(())
+    }
+}
+
+impl Engine {
+    /// All dumps are back with their sources: select among them without waiting for fresh samples. `vouched`: the
+    /// clock has kept the time since, says the operator (chronyd's `-r`), so it is corrected and served by them.
+    pub fn dumps_loaded(&mut self, now: Now, vouched: bool, clock: &mut dyn Clock, out: &mut Actions) {
+        self.update_selection(now, clock, None, out);
+        if vouched && let Some(best) = self.selection.best() {
+            let id = self.sources[best].id;
+            self.update_selection(now, clock, Some(id), out);
+        }
+        self.finish(now);
     }
 }
 

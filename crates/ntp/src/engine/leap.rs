@@ -127,7 +127,7 @@ impl Engine {
         let result = match self.clock_config.leap_mode {
             LeapMode::System | LeapMode::Step => {
                 out.log(Severity::Warning, "System clock was stepped for leap second");
-                self.step(now, clock).map(|_| ())
+                self.step_silently(now, clock).map(|_| ())
             }
             LeapMode::Slew => {
                 out.log(Severity::Warning, "Adjusting system clock for leap second");

@@ -88,6 +88,8 @@ pub struct Engine {
     family: Family,
     refresh_interval: f64,
     once: Once,
+    /// False with `-x`: nobody may step the clock by command.
+    steers: bool,
     port_open: bool,
 
     // Sources and their names.
@@ -96,11 +98,13 @@ pub struct Engine {
     local_addresses: Vec<(SourceId, IpAddr)>,
     directory_sources: Vec<SourceConfig>,
     next_source: u32,
+    next_placeholder: u32,
     next_group: u32,
     next_query: u32,
     next_socket: u32,
     next_token: u64,
-    last_request: Option<MonoTime>,
+    /// When the last request left, and the distance in seconds its source keeps.
+    last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
 
     // Estimates, clock.
@@ -128,12 +132,12 @@ pub struct Engine {
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
+    /// The clock just after our own step in this event.
+    stepped: Option<RawTime>,
 
     rng: Rng,
     started: MonoTime,
     last: Now,
-    /// By how much the event being handled has stepped the clock, s: its `now` was read before.
-    stepped: f64,
 }
 
 impl Engine {
@@ -166,12 +170,14 @@ impl Engine {
             family: start.family,
             refresh_interval: config.client.refresh,
             once: start.once,
+            steers: start.steers,
             port_open: config.server.port != 0 && start.once != Once::Print,
             sources: Vec::new(),
             groups: Vec::new(),
             local_addresses: Vec::new(),
             directory_sources: Vec::new(),
             next_source: 0,
+            next_placeholder: 0,
             next_group: 0,
             next_query: 0,
             next_socket: 0,
@@ -196,9 +202,9 @@ impl Engine {
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
+            stepped: None,
             started: now.mono,
             last: now,
-            stepped: 0.0,
             rng,
         };
         engine.set_initial_frequency(now, clock, start.drift, out);
@@ -209,6 +215,10 @@ impl Engine {
         }
         engine.spread_first_requests(now);
         engine.update_selection(now, clock, None, out);
+        if engine.log.tracking {
+            engine.reference.time = engine.discipline.cooking(now.raw).apply(now.raw);
+            engine.record_tracking(now, out);
+        }
         engine.finish(now);
         engine
     }
@@ -275,8 +285,8 @@ impl Engine {
 
     /// After every event: what clients are told follows from what is believed.
     fn finish(&mut self, now: Now) {
-        let now = self.after_steps(now);
-        self.stepped = 0.0;
+        let now = self.after_step(now);
+        self.stepped = None;
         self.last = now;
         self.refresh_server_state(now);
     }
@@ -285,19 +295,6 @@ impl Engine {
     /// stamps behind, one backward puts them ahead.
     fn is_current(&self, now: Now, stamp: RawTime) -> bool {
         self.stamps_from <= stamp && stamp <= now.raw
-    }
-
-    /// The event's instant as the clock reads it now that it was stepped.
-    fn after_steps(&self, now: Now) -> Now {
-        Now { raw: now.raw + self.stepped, ..now }
-    }
-
-    /// Steps the clock by all that is pending; every step of ours goes through here. Returns its size, s.
-    fn step(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
-        let offset = self.discipline.step(self.after_steps(now), clock)?;
-        self.stepped += offset;
-        self.stamps_from = self.after_steps(now).raw;
-        Ok(offset)
     }
 
     /// When [`Input::Timeout`] is due at the latest.
@@ -309,7 +306,8 @@ impl Engine {
         });
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
-        [slew, retry, watch, self.next_source_event()].into_iter().flatten().min()
+        let renew = self.reference.synchronised.then(|| self.last.mono + reference::DISPERSION_HORIZON / 2.0);
+        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.

@@ -88,6 +88,10 @@ impl Engine {
         let options = self.stats_options(&config);
         let mut source = Source::new(id, config, options);
         source.group = group;
+        if group.is_some() {
+            self.next_placeholder = self.next_placeholder.wrapping_add(1);
+            source.placeholder = self.next_placeholder;
+        }
         self.sources.push(source);
         id
     }
@@ -152,6 +156,8 @@ impl Engine {
             .collect();
         if found.is_empty() {
             self.retry_later(now, index);
+            // Without a source to ask, nothing else would ever say why the clock is not set.
+            self.report_outcome(self.selection.outcome, out);
             return;
         }
         let group = &mut self.groups[index];

@@ -100,9 +100,10 @@ impl Engine {
             time: reference.time,
             source: reference.address.map_or_else(|| "0.0.0.0".to_owned(), |a| a.to_string()),
             stratum: reference.stratum,
-            frequency: -self.frequency(),
+            // Zero has no sign in a log.
+            frequency: 0.0 - self.frequency(),
             skew: reference.skew,
-            offset: -reference.last_offset,
+            offset: 0.0 - reference.last_offset,
             leap: reference.leap,
             combined: reference.combined as u32,
             offset_sd: reference.offset_sd,

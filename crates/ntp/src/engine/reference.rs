@@ -12,6 +12,8 @@ use core::net::IpAddr;
 pub(super) const UNKNOWN_SKEW: f64 = 1.0;
 /// Dispersion from the noise of the estimate: this many standard deviations.
 pub(super) const SIGMAS: f64 = 2.0;
+/// What clients are told is good for so long without another look, s.
+pub(super) const DISPERSION_HORIZON: f64 = 32.0;
 
 /// What our clock follows and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +30,8 @@ pub(crate) struct Reference {
     pub root_delay: f64,
     pub root_dispersion: f64,
     pub skew: f64,
+    /// The estimate behind the last update: how its error grows with time.
+    pub combined_estimate: Option<Combined>,
     /// Frequency of the last estimate against the one in use, s/s, positive: the oscillator is slower still.
     pub residual: f64,
     pub offset_sd: f64,
@@ -56,6 +60,7 @@ impl Default for Reference {
             root_delay: 1.0,
             root_dispersion: 1.0,
             skew: UNKNOWN_SKEW,
+            combined_estimate: None,
             residual: 0.0,
             offset_sd: 0.0,
             last_offset: 0.0,
@@ -86,20 +91,21 @@ impl Engine {
         moved: f64,
     ) {
         let source = &self.sources[best];
-        let (Some(sample), Some(last)) = (source.stats.last(), source.seen.last.as_ref()) else { return };
+        let Some(sample) = source.stats.last() else { return };
         let copy = source.config.copy && source.config.kind != SourceKind::Peer;
+        // Samples of a dump come without the packet whose reference would be copied.
+        let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
         let updates = self.reference.updates + 1;
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
         let time = self.discipline.cooking(now.raw).apply(now.raw);
-        let distance_noise = SIGMAS * combined.theta_sd;
         self.reference = Reference {
             synchronised: true,
             source: Some(source.id),
             address: source.remote.map(|r| r.ip()),
-            refid: if copy { last.packet.refid } else { source.refid() },
+            refid: copied.unwrap_or_else(|| source.refid()),
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
@@ -107,9 +113,9 @@ impl Engine {
             root_delay: sample.root_delay + sample.delay().max(0.0),
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
-                + distance_noise
-                + age * (self.clock_config.max_clock_error + combined.skew.min(UNKNOWN_SKEW)),
+                + age * self.clock_config.max_clock_error,
             skew: combined.skew,
+            combined_estimate: Some(*combined),
             residual,
             offset_sd: combined.theta_sd,
             last_offset: moved,
@@ -129,15 +135,29 @@ impl Engine {
 
     /// Root dispersion at `now`, s.
     pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
-        let Some(updated) = self.reference.mono.filter(|_| self.reference.synchronised) else { return 1.0 };
-        // By the monotonic clock: a step moves the other one.
-        let age = (now.mono - updated).max(0.0);
-        self.reference.root_dispersion + age * self.dispersion_rate()
+        match self.reference_age(now) {
+            Some(age) => self.dispersion_at(age),
+            None => 1.0,
+        }
     }
 
-    /// Growth of our root dispersion, s/s.
-    pub(crate) fn dispersion_rate(&self) -> f64 {
-        self.clock_config.max_clock_error + self.reference.skew.min(0.1)
+    /// Time since the last update, s, by the monotonic clock: the other one may have been stepped since. `None` when
+    /// not synchronised.
+    fn reference_age(&self, now: Now) -> Option<f64> {
+        self.reference.mono.filter(|_| self.reference.synchronised).map(|at| (now.mono - at).max(0.0))
+    }
+
+    /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
+    /// least, and what the estimate itself says of its error, its wander included.
+    fn dispersion_at(&self, age: f64) -> f64 {
+        let noise = self.reference.combined_estimate.map_or(0.0, |c| c.sd_after(age));
+        self.reference.root_dispersion + age * self.clock_config.max_clock_error + SIGMAS * noise
+    }
+
+    /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
+    pub(crate) fn dispersion_rate(&self, now: Now) -> f64 {
+        let age = self.reference_age(now).unwrap_or(0.0);
+        (self.dispersion_at(age + DISPERSION_HORIZON) - self.dispersion_at(age)) / DISPERSION_HORIZON
     }
 
     /// Bound on our oscillator's frequency error for short times, s/s.

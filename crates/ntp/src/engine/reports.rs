@@ -25,7 +25,7 @@ use crate::wire::{Leap, Mode};
 impl Source {
     /// Its address in reports: the number while it has none.
     pub(crate) fn report_address(&self) -> Address {
-        self.remote.map_or(Address::Id(self.id.0), |remote| remote.ip().into())
+        self.remote.map_or(Address::Id(self.placeholder), |remote| remote.ip().into())
     }
 }
 
@@ -94,9 +94,6 @@ impl Engine {
             last_rx: Interval::NEVER,
             ..SourceData::default()
         };
-        if let Some(last) = &source.seen.last {
-            data.stratum = u16::from(last.packet.stratum).max(source.config.min_stratum as u16);
-        }
         if let Some(sample) = source.stats.last() {
             let v = self.discipline.timeline().to_osc(now.raw);
             let ahead =
@@ -105,7 +102,8 @@ impl Engine {
             data.stratum = u16::from(sample.stratum).max(source.config.min_stratum as u16);
             data.adjusted_offset = Seconds(ahead);
             data.measured_offset = Seconds(source.seen.last.map_or(ahead, |last| -last.offset));
-            data.error = Seconds(sample.root_distance() + self.dispersion_rate() * (v - sample.v).max(0.0));
+            data.error =
+                Seconds(sample.root_distance() + self.clock_config.max_clock_error * (v - sample.v).max(0.0));
         }
         Some(data)
     }

@@ -5,8 +5,10 @@ use super::{Action, Actions, Engine, Meta, Severity, Stamp};
 use crate::clock::Clock;
 use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
+use crate::sample::Sample;
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured};
+use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
 use crate::wire::{Leap, Mode, Packet};
@@ -170,12 +172,17 @@ impl Engine {
     fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
         let source = &mut self.sources[index];
         source.seen.good = source.seen.good.wrapping_add(1);
-        let error_ratio = prediction_error(source, measured);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
+        let astray = is_astray(source, &measured.sample);
         source.stats.push(&measured.sample);
-        let (samples, target) = (source.stats.samples(), source.config.poll_target);
+        let target = source.config.poll_target;
+        let need = match source.stats.estimate() {
+            _ if astray => Need::MuchMore,
+            Some(estimate) => source.poll.need(estimate, target),
+            None => Need::Same,
+        };
         let was_burst = source.poll.in_burst();
-        source.poll.on_good(samples, target, error_ratio);
+        source.poll.on_good(need);
         if was_burst && !source.poll.in_burst() {
             self.after_burst(now, index);
         }
@@ -254,12 +261,11 @@ fn delay_history(
     })
 }
 
-/// How far the sample is from what its source's line predicted, in units of what is allowed.
-fn prediction_error(source: &Source, measured: &Measured) -> f64 {
-    let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return 0.0 };
-    let sample = &measured.sample;
-    let predicted = estimate.predict(sample.v);
-    let error = Theta::from_nanos(sample.offset_nanos()) - predicted;
-    let allowed = sample.dispersion + sample.delay().abs() / 2.0 + estimate.std_dev;
-    error.abs() / allowed.max(1e-9)
+/// Is the oscillator elsewhere than the source's line predicted, beyond what queueing and the line's own doubt explain?
+/// Queueing moves an offset by at most half of what the round trip was longer than the shortest.
+fn is_astray(source: &Source, sample: &Sample) -> bool {
+    let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return false };
+    let error = Theta::from_nanos(sample.offset_nanos()) - estimate.predict(sample.v);
+    let queued = (sample.delay() - estimate.delay).max(0.0) / 2.0;
+    error.abs() > queued + 3.0 * (estimate.predict_sd(sample.v) + estimate.noise) + sample.dispersion
 }

@@ -25,7 +25,10 @@ impl Engine {
         let before = self.selection.outcome;
         self.judge(now, trigger);
         self.note_bad_sources(now, trigger, out);
-        self.report_outcome(now, clock, before, out);
+        self.report_outcome(before, out);
+        if matches!(self.selection.outcome, Outcome::NoMajority { .. }) {
+            self.unsynchronise(now, clock, out);
+        }
         if self.log.selection && trigger.is_some() {
             self.record_selection(now, out);
         }
@@ -60,6 +63,10 @@ impl Engine {
         };
         let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
         let newest = source.stats.last();
+        // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
+        let most = source.stats.options().max_samples;
+        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
+        let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
         if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
@@ -78,7 +85,7 @@ impl Engine {
             polls: u32::from(source.reach.size),
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: source.stats.samples(),
+            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
             fresh,
             oldest_age: age(source.stats.oldest()),
             newest_age: age(newest.map(|s| s.v)),
@@ -87,7 +94,7 @@ impl Engine {
             address_id: source.refid().0,
             offset,
             root_distance: distance,
-            std_dev: source.stats.std_dev(),
+            std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,
             skew,
             state: source.select,
@@ -149,7 +156,7 @@ impl Engine {
     }
 
     /// Tells what changed since the last selection.
-    fn report_outcome(&mut self, now: Now, clock: &mut dyn Clock, before: Outcome, out: &mut Actions) {
+    pub(super) fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
         let outcome = self.selection.outcome;
         match outcome {
             Outcome::Selected { best, .. } | Outcome::WaitingUpdate { best } => {
@@ -163,7 +170,13 @@ impl Engine {
             }
             Outcome::Waiting => {}
             _ => {
-                let everyone_asked = self.sources.iter().all(|s| s.reach.size >= 8 || !s.poll.active());
+                // At the start, a name that is only being looked up is nothing to complain of.
+                let unknown =
+                    |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
+                let everyone_asked = self.sources.iter().all(|s| match s.remote {
+                    Some(_) => s.reach.size >= 8 || !s.poll.active(),
+                    None => unknown(s),
+                });
                 let lost = self.announced.take().is_some();
                 let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
                 let first =
@@ -171,9 +184,6 @@ impl Engine {
                 if lost || first && !self.sources.is_empty() || worse && self.complained {
                     self.complained = true;
                     out.log(Severity::Warning, format!("Can't synchronise: {outcome}"));
-                }
-                if matches!(outcome, Outcome::NoMajority { .. }) {
-                    self.unsynchronise(now, clock, out);
                 }
             }
         }

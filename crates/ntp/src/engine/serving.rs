@@ -28,7 +28,7 @@ impl Engine {
                 reference: reference.served_time,
                 root_delay: reference.root_delay,
                 root_dispersion: self.root_dispersion(now),
-                dispersion_rate: self.dispersion_rate(),
+                dispersion_rate: self.dispersion_rate(now),
                 at: now.raw,
                 precision,
                 cooking,

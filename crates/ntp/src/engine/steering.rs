@@ -1,7 +1,7 @@
 //! From estimates to corrections: combination, the rules for steps, and what is done about a hand from outside.
 
 use super::{Action, Actions, Engine, Once, Severity};
-use crate::clock::{Clock, SyncStatus};
+use crate::clock::{Applied, Clock, ClockError, SyncStatus};
 use crate::combine::{self, Combined, Weight};
 use crate::config::ClockConfig;
 use crate::discipline::Correction;
@@ -124,7 +124,7 @@ impl Engine {
         }
         self.set_reference(now, best, &combined, residual, moved);
         self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
-        let now = self.after_steps(now);
+        let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
             self.record_tracking(now, out);
@@ -157,10 +157,25 @@ impl Engine {
         now: Now,
         clock: &mut dyn Clock,
         out: &mut Actions,
-    ) -> Result<(), crate::clock::ClockError> {
-        let offset = self.step(now, clock)?;
+    ) -> Result<(), ClockError> {
+        let offset = self.step_silently(now, clock)?;
         out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
         Ok(())
+    }
+
+    /// Steps the clock by all that is pending, and returns that (s).
+    pub(super) fn step_silently(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
+        let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
+        self.stepped = Some(at + offset);
+        self.stamps_from = at + offset;
+        Ok(offset)
+    }
+
+    /// `now` of this event as the clock reads since our own step in it. With the old reading, requests received
+    /// since a backward step would count as older than it, and after a forward one clients would be told the
+    /// pending offset twice.
+    pub(super) fn after_step(&self, now: Now) -> Now {
+        Now { raw: self.stepped.unwrap_or(now.raw), ..now }
     }
 
     /// Tells the kernel how good its clock is.
@@ -181,7 +196,7 @@ impl Engine {
         self.discipline.believe(now, correction);
         let offset = self.discipline.pending(now.raw);
         let step = self.once == Once::Set;
-        if step && let Err(error) = self.step(now, clock) {
+        if step && let Err(error) = self.step_silently(now, clock) {
             out.log(Severity::Error, format!("Could not step system clock: {error}"));
             out.push(Action::Exit(1));
             return;
@@ -254,7 +269,7 @@ impl Engine {
         }
     }
 
-    fn record_tracking(&mut self, now: Now, out: &mut Actions) {
+    pub(super) fn record_tracking(&mut self, now: Now, out: &mut Actions) {
         let record = self.tracking_record(now);
         out.push(Action::Record(record));
     }

@@ -28,6 +28,15 @@ pub struct Noise {
     pub wander: f64,
 }
 
+impl Noise {
+    /// Deviation of the offset that one sample's two directions give together, s.
+    pub fn of_offset(&self) -> f64 {
+        let square = |one: f64| one * one + self.reading * self.reading;
+        let (there, back) = (square(self.forward), square(self.backward));
+        libm::sqrt(there * back / (there + back).max(1e-30))
+    }
+}
+
 /// Offset (s), frequency (s/s) and shortest delay (s) with their covariance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {

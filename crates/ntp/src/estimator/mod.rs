@@ -58,6 +58,9 @@ pub struct Estimate {
     pub skew: f64,
     /// Spread of the samples' offsets around the line, s.
     pub std_dev: f64,
+    /// Noise of one measurement as the filter has learned it, s: without what the oscillator's wander adds to
+    /// `std_dev`.
+    pub noise: f64,
     /// Shortest round trip, as fitted, s.
     pub delay: f64,
     /// Samples behind it.
@@ -78,6 +81,7 @@ impl Estimate {
             wander: 0.0,
             skew: UNKNOWN_SKEW,
             std_dev: UNKNOWN_STD_DEV,
+            noise: UNKNOWN_STD_DEV,
             delay,
             samples: 1,
         }
@@ -86,6 +90,16 @@ impl Estimate {
     /// True when enough samples were there to know the frequency.
     pub fn has_frequency(&self) -> bool {
         self.samples >= MIN_FIT
+    }
+
+    /// How much the deviation of θ grows over `seconds` without a sample, s: the error of the frequency and its
+    /// wander, without what is uncertain now (DESIGN.md, "How often to ask?").
+    pub fn growth(&self, seconds: f64) -> f64 {
+        let t = seconds.max(0.0);
+        let variance = 2.0 * self.covariance.max(0.0) * t
+            + self.frequency_sd * self.frequency_sd * t * t
+            + self.wander * self.wander * t * t * t / 3.0;
+        libm::sqrt(variance)
     }
 
     /// θ at `v`: the line, extended.
@@ -183,6 +197,11 @@ impl SourceStats {
             asymmetry: 0.0,
             turn: 0,
         }
+    }
+
+    /// The limits of the window.
+    pub fn options(&self) -> StatsOptions {
+        self.options
     }
 
     /// Forgets everything but the options.
@@ -344,6 +363,7 @@ impl SourceStats {
             wander: noise.wander,
             skew: 2.0 * frequency_sd,
             std_dev: residuals.std_dev,
+            noise: noise.of_offset(),
             delay: state.x[2],
             samples: self.samples(),
         });

@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub struct Datagram<'a> {
     /// The sender.
     pub from: SocketAddr,
-    /// The address it was sent to, if known: the reply must leave from it.
+    /// The address it was sent to, if known.
     pub to: Option<IpAddr>,
     /// When it arrived.
     pub rx: Stamp,

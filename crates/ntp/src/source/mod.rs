@@ -28,7 +28,7 @@ pub struct GroupId(pub u32);
 /// One server or peer, resolved or waiting for its address.
 #[derive(Debug)]
 pub struct Source {
-    /// Its number for life; unresolved sources are shown as `ID#…` with it.
+    /// Its number for life.
     pub id: SourceId,
     /// Options as configured, clamped to what is possible.
     pub config: SourceConfig,
@@ -36,6 +36,8 @@ pub struct Source {
     pub remote: Option<SocketAddr>,
     /// The name it came from; `None` when it was given by address.
     pub group: Option<GroupId>,
+    /// Its number among those given by name: `ID#…` in reports and commands while it has no address.
+    pub placeholder: u32,
     /// It has answered since it got this address (pools keep only such members).
     pub confirmed: bool,
     /// Its samples and the estimate they give.
@@ -118,6 +120,7 @@ impl Source {
             config,
             remote: None,
             group: None,
+            placeholder: 0,
             confirmed: false,
             stats: SourceStats::new(stats),
             poll,
@@ -154,7 +157,7 @@ impl Source {
                     format!("{address} ({})", self.config.name)
                 }
             }
-            None => format!("ID#{:010} ({})", self.id.0, self.config.name),
+            None => format!("ID#{:010} ({})", self.placeholder, self.config.name),
         }
     }
 

@@ -1,6 +1,7 @@
 //! When to ask a source: poll interval, bursts, and what answers and silence do to them.
 
 use crate::config::SourceConfig;
+use crate::estimator::Estimate;
 
 /// Smallest poll exponent that can be configured.
 pub const MIN_POLL: i32 = -7;
@@ -21,6 +22,26 @@ const SUBSECOND_MAX_DELAY: f64 = 0.01;
 const PATH_ROOM: f64 = 1.5;
 /// Longest time between two requests of a burst, s.
 const BURST_INTERVAL: f64 = 2.0;
+
+/// Samples below which the poll interval stays as it is: deviations learned from fewer are guesses.
+const SETTLED: usize = 12;
+/// Growth of the prediction's deviation over one interval that is allowed, in units of one measurement's noise, at the
+/// default of `polltarget`.
+const ALLOWED_GROWTH: f64 = 0.5;
+const USUAL_TARGET: i32 = 8;
+
+/// How often the estimate wants to be fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The interval may grow.
+    Less,
+    /// It suits.
+    Same,
+    /// It should shrink.
+    More,
+    /// The oscillator is not where it was thought to be: look again soon.
+    MuchMore,
+}
 
 /// Whether the source is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +73,8 @@ pub struct Poll {
     burst_total: u32,
     /// Progress towards the next exponent, −1…1.
     score: f64,
+    /// What silence adds to the exponent until the next answer.
+    silence: f64,
     /// Requests since the last answer.
     pub unanswered: u32,
     /// Extra intervals to wait once (kiss code RATE).
@@ -75,6 +98,7 @@ impl Poll {
             burst_good: 0,
             burst_total: 0,
             score: 0.0,
+            silence: 0.0,
             unanswered: 0,
             penalty: 0,
             ramp: None,
@@ -162,25 +186,32 @@ impl Poll {
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
-    /// The previous request got no answer: ask less often, the selected source a little more patiently.
+    /// The previous request got no answer: ask less often until one comes, the selected source a little more
+    /// patiently.
     pub fn on_missed(&mut self, selected: bool) {
         if self.unanswered > 1 && !self.in_burst() {
-            self.add(if selected { 0.1 } else { 0.25 });
+            let most = f64::from(self.max - self.exponent);
+            self.silence = (self.silence + if selected { 0.1 } else { 0.25 }).min(most.max(0.0));
         }
+    }
+
+    /// An answer came: what silence had added to the interval is taken back.
+    fn on_answer(&mut self) {
+        self.unanswered = 0;
+        self.silence = 0.0;
     }
 
     /// An answer came but could not be used; `delay_only`: only the delay tests refused it.
     pub fn on_refused(&mut self, delay_only: bool) {
-        self.unanswered = 0;
+        self.on_answer();
         if !self.in_burst() {
             self.add(if delay_only { 0.02 } else { 0.1 });
         }
     }
 
-    /// A good answer came. `samples` are those the regression keeps, `target` what it should; `error_ratio` is
-    /// |offset − prediction| over the distance allowed for it.
-    pub fn on_good(&mut self, samples: usize, target: i32, error_ratio: f64) {
-        self.unanswered = 0;
+    /// A good answer came; `need` says whether the estimate wants to be fed more often.
+    pub fn on_good(&mut self, need: Need) {
+        self.on_answer();
         if self.in_burst() {
             self.burst_good = self.burst_good.saturating_sub(1);
             if self.burst_good == 0 {
@@ -188,18 +219,36 @@ impl Poll {
             }
             return;
         }
-        let target = f64::from(target);
-        let mut change = samples as f64 / target - 1.0;
-        if change < 0.0 {
-            change *= 2.0;
+        self.add(match need {
+            Need::Less => 0.15,
+            Need::Same => 0.0,
+            Need::More => -0.3,
+            Need::MuchMore => -2.0,
+        });
+    }
+
+    /// What the estimate wants: its prediction should not grow, over one interval, by more than a
+    /// share of the noise of one measurement. Asking more often than that measures noise, less often lets the
+    /// oscillator wander unseen.
+    pub fn need(&self, estimate: &Estimate, poll_target: i32) -> Need {
+        if estimate.samples < SETTLED {
+            return Need::Same;
         }
-        let change = change.clamp(-1.0, 0.5);
-        self.add(if error_ratio > 1.0 { change.min(0.0) - 0.5 } else { change });
+        let interval = libm::exp2(f64::from(self.exponent));
+        let allowed =
+            ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * estimate.noise;
+        if estimate.growth(2.0 * interval) < allowed {
+            Need::Less
+        } else if estimate.growth(interval) > allowed {
+            Need::More
+        } else {
+            Need::Same
+        }
     }
 
     /// The source told us to slow down (kiss code RATE): no burst, and four intervals without a request, once.
     pub fn on_rate(&mut self) {
-        self.unanswered = 0;
+        self.on_answer();
         self.end_burst();
         self.ramp = None;
         self.presend_due = false;
@@ -235,18 +284,19 @@ impl Poll {
 
     /// Back to the shortest interval (a step, a jump of the frequency).
     pub fn reset(&mut self) {
-        (self.exponent, self.score) = (self.min, 0.0);
+        (self.exponent, self.score, self.silence) = (self.min, 0.0, 0.0);
     }
 
     /// The exponent in force: below zero only for a reachable source with a round trip of at most 10 ms, and then so
     /// that the answer comes before the next request, which gives up waiting for it.
     pub fn effective(&self, reachable: bool, min_delay: Option<f64>) -> i32 {
+        let exponent = (self.exponent + self.silence as i32).min(self.max);
         match min_delay.filter(|&delay| reachable && delay <= SUBSECOND_MAX_DELAY) {
             Some(delay) => {
                 let path = libm::ceil(libm::log2(PATH_ROOM * delay.max(1e-9))) as i32;
-                self.exponent.max(path.min(0))
+                exponent.max(path.min(0))
             }
-            None => self.exponent.max(0),
+            None => exponent.max(0),
         }
     }
 
@@ -304,7 +354,7 @@ mod tests {
         for i in 0..4 {
             assert!(poll.in_burst() && poll.interval(false, None) == 2.0, "{i}");
             poll.on_sent(&config);
-            poll.on_good(3, 8, 0.0);
+            poll.on_good(Need::Same);
         }
         assert_eq!(poll.line, Line::Online);
         let ramp = [(); 9].map(|()| poll.interval(true, None));
@@ -325,28 +375,46 @@ mod tests {
         let (config, mut poll) = source(|_| ());
         poll.start_burst(2, 10);
         poll.on_sent(&config);
-        poll.on_good(1, 8, 0.0);
+        poll.on_good(Need::Same);
         poll.on_sent(&config);
-        poll.on_good(1, 8, 0.0);
+        poll.on_good(Need::Same);
         assert_eq!(poll.line, Line::Offline);
     }
 
+    fn estimate(std_dev: f64, frequency_sd: f64, wander: f64) -> Estimate {
+        Estimate {
+            v: crate::time::OscTime::from_nanos(0),
+            theta: crate::estimator::Theta::default(),
+            offset_sd: std_dev / 4.0,
+            frequency: 0.0,
+            frequency_sd,
+            covariance: 0.0,
+            wander,
+            skew: 2.0 * frequency_sd,
+            std_dev,
+            noise: std_dev,
+            delay: 0.02,
+            samples: 20,
+        }
+    }
+
     #[test]
-    fn many_samples_slow_polling_down_few_speed_it_up_twice_as_fast() {
-        let (config, mut poll) = source(|_| ());
-        poll.go_online(&config);
-        for _ in 0..4 {
-            poll.on_good(12, 8, 0.1);
-        }
-        assert_eq!(poll.exponent, 8);
-        for _ in 0..2 {
-            poll.on_good(4, 8, 0.1);
-        }
-        assert_eq!(poll.exponent, 6);
-        for _ in 0..100 {
-            poll.on_good(64, 8, 0.1);
-        }
-        assert_eq!(poll.exponent, 10);
+    fn the_interval_follows_noise_and_wander() {
+        let settle = |estimate: &Estimate, target: i32| {
+            let (_, mut poll) = source(|c| c.maxpoll = 12);
+            poll.line = Line::Online;
+            for _ in 0..100 {
+                let need = poll.need(estimate, target);
+                poll.on_good(need);
+            }
+            poll.exponent
+        };
+        let noisy = estimate(1e-3, 1e-9, 1e-9);
+        assert_eq!(settle(&noisy, 8), 12, "a quiet oscillator behind a noisy path");
+        let wandering = estimate(1e-4, 1e-8, 2e-7);
+        assert_eq!(settle(&wandering, 8), 6, "it wanders by its noise in 91 s");
+        let between = estimate(1e-3, 1e-8, 1e-7);
+        assert_eq!([16, 8, 2].map(|target| settle(&between, target)), [8, 8, 10], "polltarget");
     }
 
     #[test]
@@ -357,7 +425,9 @@ mod tests {
             poll.on_missed(false);
             poll.on_sent(&config);
         }
-        assert_eq!(poll.exponent, 7);
+        assert_eq!((poll.exponent, poll.interval(false, None)), (6, 128.0));
+        poll.on_good(Need::Same);
+        assert_eq!(poll.interval(true, None), 64.0, "an answer takes it back");
     }
 
     #[test]

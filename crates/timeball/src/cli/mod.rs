@@ -21,6 +21,7 @@ mod unix;
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 
+use crate::places;
 use client::{Client, Endpoint};
 use help::Style;
 use options::{Options, Request};
@@ -47,10 +48,6 @@ impl Name {
 
 /// Longest command line, bytes.
 const LONGEST_LINE: usize = 2047;
-/// chronyd's socket.
-const CHRONYD_SOCKET: &str = "/run/chrony/chronyd.sock";
-/// The socket of Timeball's daemon.
-const TIMEBALL_SOCKET: &str = "/run/timeball/timeball.sock";
 /// Where daemons listen on UDP.
 const LOOPBACK: &str = "127.0.0.1,::1";
 
@@ -117,17 +114,15 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
 
 /// Where to look for the daemon.
 fn endpoints(options: &Options, name: Name) -> Vec<Endpoint> {
-    let list = options.hosts.clone().unwrap_or_else(|| match name {
-        Name::Chronyc => [CHRONYD_SOCKET, LOOPBACK].join(","),
-        Name::Timeball => {
-            let own = std::env::var("XDG_RUNTIME_DIR")
-                .ok()
-                .filter(|dir| dir.starts_with('/') && !dir.contains(','));
-            let own = own.map(|dir| format!("{dir}/timeball/timeball.sock")).unwrap_or_default();
-            [TIMEBALL_SOCKET, &own, CHRONYD_SOCKET, LOOPBACK].join(",")
-        }
-    });
-    client::endpoints(&list, options.port, options.family)
+    if let Some(list) = &options.hosts {
+        return client::endpoints(list, options.port, options.family);
+    }
+    let paths = match name {
+        Name::Chronyc => vec![places::CHRONYD_SOCKET.into()],
+        Name::Timeball => places::sockets(places::variable),
+    };
+    let udp = client::endpoints(LOOPBACK, options.port, options.family);
+    paths.into_iter().map(Endpoint::Unix).chain(udp).collect()
 }
 
 /// `-u`: root becomes a user before anything is opened.

@@ -3,7 +3,7 @@
 use super::Name;
 use super::args::{Mode, Options};
 use super::files::reason;
-use super::folders;
+use crate::places;
 use ntp::config::{AccessRule, Config, ConfigError, Loader, Parsed, parse, parse_lines, resolve_access};
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const CHRONYD_FILES: [&str; 2] = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"];
 
 /// Where Timeball's is.
-const TIMEBALL_FILES: [&str; 1] = ["/etc/timeball/timeball.conf"];
+const TIMEBALL_FILES: [&str; 1] = [places::CONFIG_FILE];
 
 /// What Timeball does where nobody has said anything: four servers of the pool, time for this machine and the
 /// networks next to it. The clock is not steered by this.
@@ -62,7 +62,7 @@ pub fn choose(
         (Some(path), _) => Ok(Chosen { parsed: from_file(&path)?, built_in: false }),
         (None, Name::Chronyd) => Ok(Chosen { parsed: from_file(Path::new(candidates[0]))?, built_in: false }),
         (None, Name::Timeball) => {
-            let state = folders::default_state(is_root, variable);
+            let state = places::state(is_root, variable);
             Ok(Chosen { parsed: parse_lines(&built_in(state.as_deref()), &Disk)?, built_in: true })
         }
     }

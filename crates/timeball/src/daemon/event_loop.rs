@@ -7,7 +7,7 @@ use super::clocks::Clocks;
 use super::logger;
 use super::resolver::{Answer, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
-use super::state::{LogFiles, SourceFolders, StateFiles};
+use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
@@ -231,7 +231,7 @@ impl EventLoop {
             if let Verdict::Reply(reply) = verdict {
                 let interface = pinned_interface(from, received.interface);
                 // No room, no route: for the client the reply is lost on the way.
-                let _ = message::send(socket, reply, Some(from), received.to, interface);
+                let _ = message::send(socket, reply, Some(from), received.reply_from, interface);
             }
         }
     }
@@ -249,7 +249,7 @@ impl EventLoop {
             };
             let Some(socket) = self.commands.udp(index) else { return };
             let interface = pinned_interface(from, received.interface);
-            let _ = message::send(socket, &reply[..len], Some(from), received.to, interface);
+            let _ = message::send(socket, &reply[..len], Some(from), received.reply_from, interface);
         }
     }
 
@@ -321,6 +321,18 @@ impl EventLoop {
 
     /// Does what the engine asked for, and what it asks for in return.
     fn act(&mut self) {
+        self.drain();
+        // The first names are answered (or there were none): the dumps know their sources now.
+        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
+            let now = self.clocks.now();
+            if let Some(Loaded { vouched }) = self.state.load_dumps(&mut self.engine, now) {
+                self.engine.dumps_loaded(now, vouched, &mut self.clocks, &mut self.out);
+                self.drain();
+            }
+        }
+    }
+
+    fn drain(&mut self) {
         let mut batch = std::mem::take(&mut self.workspace.batch);
         while !self.out.is_empty() {
             std::mem::swap(&mut self.out, &mut batch);
@@ -329,11 +341,6 @@ impl EventLoop {
             }
         }
         self.workspace.batch = batch;
-        // The first names are answered (or there were none): the dumps know their sources now.
-        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
-            let now = self.clocks.now();
-            self.state.load_dumps(&mut self.engine, now);
-        }
     }
 
     fn perform(&mut self, action: Action) {

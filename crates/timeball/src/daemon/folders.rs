@@ -5,7 +5,7 @@ use super::files::reason;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Who will own what we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,30 +62,6 @@ pub fn make_private(path: &Path, owner: Owner) -> Result<(), String> {
     Ok(())
 }
 
-/// Where Timeball keeps its state when no configuration says: the system's place for root, else the user's.
-pub fn default_state(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    if is_root {
-        return Some("/var/lib/timeball".into());
-    }
-    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .map(|base| base.join("timeball"))
-}
-
-/// Where Timeball's command socket is when no configuration says. Without root and without a folder of the
-/// session there is still the state folder: never a place where others may write.
-pub fn default_socket(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    if is_root {
-        return Some("/run/timeball/timeball.sock".into());
-    }
-    let session =
-        variable("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()).map(|base| base.join("timeball"));
-    session
-        .or_else(|| default_state(false, variable).map(|state| state.join("run")))
-        .map(|dir| dir.join("timeball.sock"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::files::tests::Folder;
@@ -125,26 +101,5 @@ mod tests {
         assert_eq!(make_private(&run, ours()), Err(format!("Wrong permissions on {}", run.display())));
         std::os::unix::fs::symlink(&run, folder.file("link")).unwrap();
         assert!(make_private(&folder.file("link"), ours()).is_err());
-    }
-
-    #[test]
-    fn default_places_follow_the_user_and_are_never_shared() {
-        let none = |_: &str| None;
-        let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/u"));
-        let session = |name: &str| match name {
-            "XDG_RUNTIME_DIR" => Some(PathBuf::from("/run/user/7")),
-            "XDG_STATE_HOME" => Some(PathBuf::from("relative")),
-            other => home(other),
-        };
-        assert_eq!(default_state(true, none), Some("/var/lib/timeball".into()));
-        assert_eq!(default_state(false, none), None);
-        assert_eq!(default_state(false, session), Some("/home/u/.local/state/timeball".into()));
-        assert_eq!(default_socket(true, none), Some("/run/timeball/timeball.sock".into()));
-        assert_eq!(default_socket(false, session), Some("/run/user/7/timeball/timeball.sock".into()));
-        assert_eq!(
-            default_socket(false, home),
-            Some("/home/u/.local/state/timeball/run/timeball.sock".into())
-        );
-        assert_eq!(default_socket(false, none), None);
     }
 }

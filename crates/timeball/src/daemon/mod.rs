@@ -16,6 +16,7 @@ pub mod state;
 pub mod system_clock;
 pub mod virtual_clock;
 
+use crate::places;
 use args::{LogTarget, Mode, Options, Request, Wrong};
 use clocks::Clocks;
 use configuration::Chosen;
@@ -63,7 +64,10 @@ const FEATURES: &str = "+CMDMON -REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS -
 pub fn run(name: Name, words: &[OsString]) -> i32 {
     let mut options = match args::parse(name, words) {
         Ok(Request::Run(options)) => *options,
-        Ok(Request::Version) => return print(&format!("{} ({}) {FEATURES}\n", name.word(), version())),
+        Ok(Request::Version) => {
+            let called = if name == Name::Chronyd { "chronyd (chrony)" } else { name.word() };
+            return print(&format!("{called} {} ({FEATURES})\n", version()));
+        }
         Ok(Request::Help) => return print(&args::usage(name)),
         Err(wrong) => return refuse(name, &wrong),
     };
@@ -143,7 +147,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version()));
     }
     let Chosen { parsed, built_in } =
-        configuration::choose(name, options, is_root, variable).map_err(texts)?;
+        configuration::choose(name, options, is_root, places::variable).map_err(texts)?;
     for warning in &parsed.warnings {
         logger::warning(&warning.to_string());
     }
@@ -157,13 +161,18 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         return Err(texts(errors));
     }
     configuration::adapt(&mut config, options);
-    // 3. Is another one running? Where do we write?
+    // 3. Is another one running? Where do we write? Who sees the pid file may send a signal.
     let one = |message: String| vec![message];
+    sys::signal::install().map_err(|error| one(format!("Could not catch signals : {error}")))?;
     let user = identity::run_time_user(name, options.user.as_deref().or(config.process.user.as_deref()))
         .map_err(one)?;
     let owner = identity::owner(user.as_ref());
     let places = Places::new(name, &config, is_root);
     let pid_file = places.take(&config, owner).map_err(one)?;
+    let steer = options.steer && !built_in;
+    if !steer {
+        logger::info("Disabled control of system clock");
+    }
     // 4. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
     let mut servers = ServerSockets::new(name, &config.server, options.family);
     let access = AccessTable::new(&config.server.access);
@@ -174,8 +183,6 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     });
     // 5. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
-    sys::signal::install().map_err(|error| one(format!("Could not catch signals : {error}")))?;
-    let steer = options.steer && !built_in;
     if let Some(user) = &user {
         identity::become_user(user, steer, &[config.server.port]).map_err(one)?;
     } else if is_root {
@@ -200,7 +207,6 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
 /// told.
 fn choose_clock(name: Name, steer: bool, built_in: bool) -> Result<Clocks, String> {
     if !steer {
-        logger::info("Disabled control of system clock");
         if built_in {
             logger::info(
                 "No configuration file, so the system clock is only measured, not set; \
@@ -329,10 +335,8 @@ struct Places {
 impl Places {
     fn new(name: Name, config: &Config, is_root: bool) -> Self {
         let (pid_file, socket) = match name {
-            Name::Chronyd => {
-                (Some("/run/chrony/chronyd.pid".into()), Some("/run/chrony/chronyd.sock".into()))
-            }
-            Name::Timeball => (None, folders::default_socket(is_root, variable)),
+            Name::Chronyd => (Some("/run/chrony/chronyd.pid".into()), Some(places::CHRONYD_SOCKET.into())),
+            Name::Timeball => (None, places::socket(is_root, places::variable)),
         };
         Self {
             pid_file: config.process.pid_file.clone().unwrap_or(pid_file),
@@ -360,10 +364,6 @@ impl Places {
     }
 }
 
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from)
-}
-
 fn texts(errors: Vec<ConfigError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }
@@ -377,13 +377,15 @@ fn print(text: &str) -> i32 {
 /// Says what is wrong with the command line.
 fn refuse(name: Name, wrong: &Wrong) -> i32 {
     let text = match wrong {
-        Wrong::Unknown(option) => format!("{}: invalid option {option}\n{}", name.word(), args::usage(name)),
-        Wrong::MissingValue(letter) => {
-            format!("{}: option -{letter} requires an argument\n{}", name.word(), args::usage(name))
+        Wrong::Unknown(option) => format!("{}: invalid option {option}\n", name.word()),
+        Wrong::MissingValue(letter) => format!("{}: option -{letter} requires an argument\n", name.word()),
+        Wrong::BadValue(message) => {
+            logger::log(Severity::Fatal, message);
+            return 1;
         }
-        Wrong::BadValue(message) => format!("Fatal error : {message}\n"),
     };
     let _ = std::io::stderr().write_all(text.as_bytes());
+    print(&args::usage(name));
     1
 }
 

@@ -230,13 +230,13 @@ impl ClientSocket {
         if let Some(device) = device {
             socket.set_device(device)?;
         }
+        let any = if spec.remote.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        };
         let ip = bind.iter().map(SocketAddr::ip).find(|ip| ip.is_ipv4() == spec.remote.is_ipv4());
         if ip.is_some() || acquisition_port.is_some() {
-            let any = if spec.remote.is_ipv4() {
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-            } else {
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED)
-            };
             if acquisition_port.is_some() {
                 // All associations share the port; connected sockets keep their packets apart.
                 let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
@@ -249,7 +249,8 @@ impl ClientSocket {
             let _ = socket.set_dscp(config.server.dscp);
         }
         socket.connect(spec.remote)?;
-        let local = socket.local_addr()?.ip();
+        // Only for reports and against loops: a simulator that does not know the call must not cost the source.
+        let local = socket.local_addr().map_or(any, |address| address.ip());
         Ok((Self { id: spec.id, socket, remote: spec.remote, unstamped: None }, local))
     }
 

@@ -39,6 +39,14 @@ struct Found {
     remove: bool,
 }
 
+/// Dumps were loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    /// By chronyd's `-r`, with which the operator says that the clock has kept the time since. Timeball always
+    /// loads them, also after a start with a clock that is far off.
+    pub vouched: bool,
+}
+
 impl StateFiles {
     /// The places of the configuration; `load` says whether the dumps are of use.
     pub fn new(config: &Config, name: Name, load: bool) -> Self {
@@ -105,9 +113,10 @@ impl StateFiles {
         self.found.is_some() && self.dumps.is_some()
     }
 
-    /// Loads the dumps of the last run and, as chronyd, takes them away.
-    pub fn load_dumps(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(found), Some(folder)) = (self.found.take(), &self.dumps) else { return };
+    /// Loads the dumps of the last run and, as chronyd, takes them away. `None`: there were none.
+    pub fn load_dumps(&mut self, engine: &mut Engine, now: Now) -> Option<Loaded> {
+        let (Some(found), Some(folder)) = (self.found.take(), &self.dumps) else { return None };
+        let mut any = false;
         for path in dump_files(folder) {
             let source = path.file_stem().unwrap_or_default().to_string_lossy();
             if found.load {
@@ -115,7 +124,10 @@ impl StateFiles {
                 let text = files::read(&path, LONGEST).ok().flatten();
                 let loaded = text.map(|text| engine.load_dump(now, &name, &text));
                 match loaded {
-                    Some(Ok(())) => logger::info(&format!("Loaded dump file for {source}")),
+                    Some(Ok(())) => {
+                        any = true;
+                        logger::info(&format!("Loaded dump file for {source}"));
+                    }
                     Some(Err(_)) | None => logger::warning(&format!("Could not load dump file for {source}")),
                 }
             }
@@ -123,6 +135,7 @@ impl StateFiles {
                 let _ = fs::remove_file(&path);
             }
         }
+        any.then_some(Loaded { vouched: found.remove })
     }
 
     /// Writes dumps: pairs of file name and text. Once there are new ones, those of servers that are ours no

@@ -14,7 +14,8 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "measured",
         "Asymmetry of the jitter on the path, from -0.5 (all of it on the way there) to 0.5; anything larger means measured.",
         |s, w| w.option_number().map(|v| s.asymmetry = v),
-    ),
+    )
+    .not_yet(),
     Opt::new("auto_offline", FLAG, "off", "The source goes offline when sending a request fails.", |s, _| {
         s.auto_offline = true;
         Ok(())
@@ -64,7 +65,8 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "0",
         "Combines this many measurements into one by a median filter; 0 is off.",
         |s, w| w.option_int(0, MAX).map(|v| s.filter = v),
-    ),
+    )
+    .not_yet(),
     Opt::new(
         "iburst",
         FLAG,
