@@ -231,3 +231,62 @@ fn a_sample_of_one_source_is_no_news_of_another() {
     rig.run_until(900.0);
     assert_eq!(rig.said("Selected source 192.0.2.1"), first, "it gave no sample since");
 }
+
+/// A clock that may not be stepped is slewed, and that is said once.
+#[test]
+fn a_clock_that_refuses_steps_is_slewed() {
+    let mut config = four();
+    config.clock.makestep = Some((0.1, -1));
+    let mut rig = Rig::new(&config, START, 5.0, |_, _| Some(Answer::default()));
+    rig.clock.refuses_steps = Some(ntp::clock::ClockError::Unsupported);
+    rig.run_until(600.0);
+    assert_eq!(rig.said("Could not step"), 1);
+    assert!(rig.engine.pending(rig.clock.now()).abs() < 1e-3, "{}", rig.engine.pending(rig.clock.now()));
+}
+
+/// Without the right to steer: said once, and the clock is not asked more often than there are measurements.
+#[test]
+fn a_clock_that_refuses_everything_is_left_in_peace() {
+    let mut config = four();
+    config.clock.makestep = Some((0.1, -1));
+    let mut rig = Rig::new(&config, START, 5.0, |_, _| Some(Answer::default()));
+    rig.clock.refuses = Some(ntp::clock::ClockError::NotPermitted);
+    rig.run_until(20_000.0);
+    assert!(rig.said("Could not") <= 3, "{:?}", rig.log);
+    assert!(
+        rig.clock.calls < 3 * rig.sent.len() as u64,
+        "{} calls, {} requests",
+        rig.clock.calls,
+        rig.sent.len()
+    );
+}
+
+/// `maxchange 0.5 1 2`: two polls with an offset too large are ignored, however many sources see it.
+#[test]
+fn maxchange_counts_updates_of_the_source_followed() {
+    let mut config = four();
+    config.clock.maxchange = Some((0.5, 1, 2));
+    let mut rig = Rig::new(&config, START, 0.0, |_, at| {
+        Some(Answer { offset: if at > 600.0 { 1.0 } else { 0.0 }, ..Answer::default() })
+    });
+    rig.run_until(20_000.0);
+    assert_eq!(rig.exit, Some(1));
+    let ignored = rig.said("(ignored)");
+    assert!(ignored >= 2, "{ignored} updates were ignored, with four sources");
+    let polls =
+        rig.sent.iter().filter(|(at, a)| *at > 600.0 && *a == std::net::IpAddr::from([192, 0, 2, 1])).count();
+    assert!(polls >= 3, "gave up after {polls} polls");
+}
+
+/// `-Q` without an answer leaves the drift file alone.
+#[test]
+fn looking_once_in_vain_saves_nothing() {
+    let mut config = four();
+    config.clock.drift_file = Some("drift".into());
+    let start = Start { once: ntp::engine::Once::Print, ..START };
+    let mut rig = Rig::new(&config, start, 0.0, |_, _| None);
+    rig.run_until(60.0);
+    assert_eq!((rig.exit, rig.said("No suitable source")), (Some(1), 1));
+    rig.shutdown();
+    assert_eq!(rig.drift, None);
+}

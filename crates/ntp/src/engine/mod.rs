@@ -88,6 +88,8 @@ pub struct Engine {
     family: Family,
     refresh_interval: f64,
     once: Once,
+    /// `-q`, `-Q`: the result is known, or that there will be none.
+    finished: bool,
     /// False with `-x`: nobody may step the clock by command.
     steers: bool,
     port_open: bool,
@@ -117,6 +119,8 @@ pub struct Engine {
     announced: Option<SourceId>,
     complained: bool,
     step_rule: StepRule,
+    /// The clock refused to be stepped, and that was said.
+    step_refused: bool,
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
@@ -154,7 +158,8 @@ impl Engine {
         let precision = config.clock.precision.unwrap_or(state.precision).clamp(1e-9, 1.0);
         let limits = Limits {
             max_slew_rate: config.clock.max_slew_rate.abs(),
-            max_frequency: config.clock.max_drift.abs().min(state.max_frequency),
+            max_frequency: state.max_frequency,
+            max_drift: config.clock.max_drift.abs(),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
         let serve_config = Arc::new(ServeConfig {
@@ -170,6 +175,8 @@ impl Engine {
             family: start.family,
             refresh_interval: config.client.refresh,
             once: start.once,
+            finished: false,
+            step_refused: false,
             steers: start.steers,
             port_open: config.server.port != 0 && start.once != Once::Print,
             sources: Vec::new(),

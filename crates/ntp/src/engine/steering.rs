@@ -37,20 +37,21 @@ impl StepRule {
         pending.abs() > *threshold
     }
 
-    /// What `maxchange` says of an adjustment by `offset` (s).
-    fn judge(&mut self, offset: f64) -> Change {
+    /// What `maxchange` says of an adjustment by `offset` (s). Counts one update when `counts`: every source may
+    /// bring an update, but only those of the one followed are counted.
+    fn judge(&mut self, offset: f64, counts: bool) -> Change {
         let Some((limit, start, ignore)) = self.maxchange.as_mut() else { return Change::Fine };
         if *start > 0 {
-            *start -= 1;
+            *start -= i32::from(counts);
             return Change::Fine;
         }
         if offset.abs() <= *limit {
             return Change::Fine;
         }
-        if *ignore == 0 {
+        if *ignore == 0 && counts {
             return Change::Exit(*limit);
         }
-        if *ignore > 0 {
+        if *ignore > 0 && counts {
             *ignore -= 1;
         }
         Change::Ignore(*limit)
@@ -107,7 +108,8 @@ impl Engine {
         if self.once != Once::No {
             return self.finish_once(now, clock, &correction, out);
         }
-        match self.step_rule.judge(adjustment) {
+        let counts = trigger == Some(self.sources[best].id);
+        match self.step_rule.judge(adjustment, counts) {
             Change::Fine => {}
             Change::Ignore(limit) => return refuse_change(adjustment, limit, "ignored", out),
             Change::Exit(limit) => {
@@ -123,7 +125,7 @@ impl Engine {
             out.log(Severity::Warning, format!("System clock wrong by {moved:.6} seconds"));
         }
         self.set_reference(now, best, &combined, residual, moved);
-        self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
+        self.move_clock(now, clock, &correction, moved, counts, out);
         let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
@@ -132,7 +134,7 @@ impl Engine {
         self.maybe_save_drift(now, out);
     }
 
-    /// Steps if the rules say so, else slews.
+    /// Steps if the rules say so and the clock does it, else slews.
     fn move_clock(
         &mut self,
         now: Now,
@@ -143,11 +145,19 @@ impl Engine {
         out: &mut Actions,
     ) {
         let pending = self.discipline.pending(now.raw);
-        let result = if self.step_rule.may_step(pending, counts) {
-            self.step_clock(now, clock, out)
-        } else {
-            self.discipline.steer(now, clock, moved, correction)
-        };
+        if self.step_rule.may_step(pending, counts) {
+            match self.step_clock(now, clock, out) {
+                Ok(()) => {
+                    self.step_refused = false;
+                    return;
+                }
+                Err(error) if !core::mem::replace(&mut self.step_refused, true) => {
+                    out.log(Severity::Error, format!("Could not step the clock, slewing it: {error}"));
+                }
+                Err(_) => {}
+            }
+        }
+        let result = self.discipline.steer(now, clock, moved, correction);
         self.clock_result("steer", result, out);
     }
 
@@ -193,6 +203,9 @@ impl Engine {
 
     /// `-q`, `-Q`: the offset is known; say it, step if asked, and end.
     fn finish_once(&mut self, now: Now, clock: &mut dyn Clock, correction: &Correction, out: &mut Actions) {
+        if core::mem::replace(&mut self.finished, true) {
+            return;
+        }
         self.discipline.believe(now, correction);
         let offset = self.discipline.pending(now.raw);
         let step = self.once == Once::Set;
@@ -208,7 +221,7 @@ impl Engine {
 
     /// `-q`, `-Q`: nobody answered usefully.
     pub(super) fn give_up(&mut self, now: Now, out: &mut Actions) {
-        if self.once == Once::No {
+        if self.once == Once::No || self.finished {
             return;
         }
         let waiting = self.sources.iter().any(|s| s.poll.in_burst() && s.remote.is_some());
@@ -218,7 +231,7 @@ impl Engine {
         if !waiting && !resolving && !last_chance && age > 1.0 || age > ONCE_PATIENCE {
             out.log(Severity::Warning, "No suitable source for synchronisation");
             out.push(Action::Exit(1));
-            self.once = Once::No;
+            self.finished = true;
         }
     }
 
