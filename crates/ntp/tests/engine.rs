@@ -290,3 +290,56 @@ fn looking_once_in_vain_saves_nothing() {
     rig.shutdown();
     assert_eq!(rig.drift, None);
 }
+
+fn pool(name: &str) -> ntp::config::SourceConfig {
+    let pool = ntp::config::SourceKind::Pool;
+    ntp::config::SourceConfig { iburst: true, ..ntp::config::SourceConfig::new(pool, name) }
+}
+
+fn addresses(range: core::ops::Range<u8>) -> Vec<std::net::IpAddr> {
+    range.map(|i| [192, 0, 2, i].into()).collect()
+}
+
+/// A name with fewer addresses than a pool wants is asked for more ever less often.
+#[test]
+fn a_small_pool_does_not_pester_the_resolver() {
+    let mut rig = Rig::new(&config(&[pool("small.test")]), START, 0.0, |_, _| Some(Answer::default()));
+    rig.names = vec![("small.test".into(), addresses(1..3))];
+    rig.look_up();
+    rig.run_until(86_400.0);
+    assert!((8..40).contains(&rig.lookups.len()), "{} look-ups in a day", rig.lookups.len());
+    assert!(rig.served().is_some());
+}
+
+/// A look-up that failed is no reason to replace a source that has recovered since.
+#[test]
+fn a_source_that_came_back_is_kept() {
+    let mut rig = Rig::new(&config(&[server("host.test")]), START, 0.0, |_, at| {
+        (at < 200.0 || at > 8000.0).then_some(Answer::default())
+    });
+    rig.names = vec![("host.test".into(), addresses(1..2))];
+    rig.look_up();
+    rig.run_until(300.0);
+    rig.names.clear();
+    rig.run_until(12_000.0);
+    rig.names = vec![("host.test".into(), addresses(5..6))];
+    rig.run_until(40_000.0);
+    assert_eq!(rig.said("replaced"), 0, "{:?}", rig.log);
+}
+
+/// After two weeks the pool's name has other addresses: one source after the other is replaced, the rest keep the time.
+#[test]
+fn refreshing_keeps_most_of_a_pool() {
+    let mut rig = Rig::new(&config(&[pool("pool.test")]), START, 0.0, |_, _| Some(Answer::default()));
+    rig.names = vec![("pool.test".into(), addresses(1..9))];
+    rig.look_up();
+    rig.run_until(1_000.0);
+    assert_eq!(letters(&rig).len(), 4);
+    rig.names = vec![("pool.test".into(), addresses(101..109))];
+    for hour in 335..345 {
+        let before = rig.said("replaced");
+        rig.run_until(f64::from(hour) * 3600.0);
+        assert!(rig.said("replaced") - before <= 1, "at {hour} h");
+    }
+    assert_eq!(rig.said("replaced"), 4);
+}

@@ -108,6 +108,7 @@ pub struct Engine {
     /// When the last request left, and the distance in seconds its source keeps.
     last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
+    next_refresh: MonoTime,
 
     // Estimates, clock.
     select_options: SelectOptions,
@@ -191,6 +192,7 @@ impl Engine {
             next_token: 0,
             last_request: None,
             next_replacement: now.mono,
+            next_refresh: now.mono,
             select_options: SelectOptions::new(&config.selection, config.clock.max_clock_error),
             candidates: Vec::new(),
             selection: Selection::default(),
