@@ -214,24 +214,6 @@ fn without_a_majority_the_kernel_is_told_too() {
     assert!(rig.said("Can't synchronise: no majority") >= 1);
 }
 
-/// The one followed is left only for one that has been better for long by its own measurements.
-#[test]
-fn a_sample_of_one_source_is_no_news_of_another() {
-    let mut config = four();
-    config.sources[0].minpoll = 10;
-    config.sources.truncate(3);
-    let mut rig = Rig::new(&config, START, 0.0, |address, at| {
-        // The first is asked rarely; it becomes the nearest after its first answers.
-        let far = if address == std::net::IpAddr::from([192, 0, 2, 1]) { 0.001 } else { 0.010 };
-        let far = if at < 3.0 { 0.012 } else { far };
-        Some(Answer { there: far, back: far, ..Answer::default() })
-    });
-    rig.run_until(12.0);
-    let first = rig.said("Selected source 192.0.2.1");
-    rig.run_until(900.0);
-    assert_eq!(rig.said("Selected source 192.0.2.1"), first, "it gave no sample since");
-}
-
 /// A clock that may not be stepped is slewed, and that is said once.
 #[test]
 fn a_clock_that_refuses_steps_is_slewed() {
@@ -344,4 +326,107 @@ fn refreshing_keeps_most_of_a_pool() {
         assert!(rig.said("replaced") - before <= 1, "at {hour} h");
     }
     assert_eq!(rig.said("replaced"), 4);
+}
+
+/// What a dump says is meant for the clock as it is left behind: what was not slewed yet is missing there.
+#[test]
+fn dumps_tell_of_the_clock_as_it_is_left() {
+    let mut config = four();
+    config.clock.max_slew_rate = 1e-6;
+    let mut rig = Rig::new(&config, START, 0.3, |_, _| Some(Answer::default()));
+    rig.run_until(3000.0);
+    let pending = rig.engine.pending(rig.clock.now());
+    assert!((pending + 0.3).abs() < 0.01, "{pending}");
+    let before: Vec<_> = (0..4).filter_map(|i| rig.engine.source_stats(rig.clock.now(), i)).collect();
+    rig.shutdown();
+    let dumps = rig.engine.dumps();
+    assert_eq!(dumps.len(), 4);
+    let (now, drift) = (rig.clock.now(), (-rig.engine.frequency(), 1e-9));
+    let start = Start { drift: Some(drift), ..START };
+    let mut out = ntp::engine::Actions::new();
+    let rng = ntp::rng::Rng::from_number(2);
+    let mut restarted = ntp::engine::Engine::new(&config, start, rng, now, &mut rig.clock, &mut out);
+    for (name, text) in &dumps {
+        restarted.load_dump(now, name, text).expect("our own dump");
+    }
+    for (index, before) in before.iter().enumerate() {
+        let after = restarted.source_stats(now, index).expect("a source");
+        // Reports call an offset positive when our clock is ahead.
+        assert!((after.offset.0 - (before.offset.0 - pending)).abs() < 1e-7, "{before:?} {after:?}");
+        assert_eq!(after.samples, before.samples);
+    }
+}
+
+mod leap {
+    use super::*;
+    use ntp::config::LeapMode;
+    use ntp::wire::Leap;
+
+    /// 2016-12-31 23:00:00, an hour before a leap second, seen from [`rig::START`].
+    const EVE: f64 = 1_483_225_200.0 - 1_710_000_000.0;
+
+    fn announce(mode: LeapMode, leap: Leap) -> Rig {
+        let mut config = four();
+        config.clock.leap_mode = mode;
+        config.sources.iter_mut().for_each(|source| source.maxpoll = 6);
+        let jump = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        let at = if leap == Leap::Insert { 3600.0 } else { 3599.0 };
+        // The truth of this world has no leap seconds: the servers take it.
+        Rig::new(&config, START, EVE, move |_, now| {
+            let (offset, leap) = if now < at { (EVE, leap) } else { (EVE + jump, Leap::None) };
+            Some(Answer { offset, leap, ..Answer::default() })
+        })
+    }
+
+    #[test]
+    fn a_leap_second_is_stepped_at_its_instant() {
+        for (leap, at, step) in [(Leap::Insert, 3600.0, -1.0), (Leap::Delete, 3599.0, 1.0)] {
+            let mut rig = announce(LeapMode::Step, leap);
+            let error = |rig: &Rig| (rig.clock.raw() - rig::START - rig.clock.v) as f64 * 1e-9 - EVE;
+            rig.run_until(3500.0);
+            assert_eq!(rig.engine.server_state().leap, leap, "announced on the day");
+            rig.run_until(at - 0.01);
+            assert_eq!((rig.served(), rig.clock.steps.len()), (None, 0), "unsynchronised just before");
+            rig.run_until(at + 0.01);
+            assert!((error(&rig) - step).abs() < 1e-3, "{leap:?}: {} s off at once", error(&rig));
+            rig.run_until(at + 1.9);
+            assert_eq!(rig.served(), None, "and for two seconds after");
+            rig.run_until(at + 4.0);
+            assert!(rig.served().is_some_and(|(e, _)| (e - EVE - step).abs() < 1e-3), "{:?}", rig.served());
+            rig.run_until(4500.0);
+            assert!((error(&rig) - step).abs() < 1e-4 && rig.clock.steps.len() == 1);
+            assert_eq!(rig.engine.server_state().leap, Leap::None);
+        }
+    }
+
+    #[test]
+    fn an_operator_is_not_taken_for_a_leap_second() {
+        let mut rig = announce(LeapMode::System, Leap::Insert);
+        rig.run_until(1000.0);
+        assert_eq!(rig.clock.leap, Leap::Insert, "armed");
+        rig.clock.shift(-1_000_000_000);
+        rig.give(ntp::engine::Input::ExternalStep { offset: -1.0 });
+        assert_eq!((rig.said("time jump"), rig.said("after leap second")), (1, 0));
+    }
+
+    #[test]
+    fn a_clock_with_wrong_samples_around_the_leap_is_not_misled() {
+        let mut rig = announce(LeapMode::Step, Leap::Insert);
+        rig.run_until(3594.0);
+        let before = rig.engine.source_stats(rig.clock.now(), 0).expect("a source").samples;
+        rig.burst(1, 6);
+        rig.run_until(3603.5);
+        rig.burst(6, 6);
+        rig.run_until(3604.7);
+        let after = rig.engine.source_stats(rig.clock.now(), 0).expect("a source").samples;
+        assert!(after <= before + 1, "{before} {after}");
+    }
+
+    #[test]
+    fn the_flag_is_cleared_at_exit() {
+        let mut rig = announce(LeapMode::System, Leap::Insert);
+        rig.run_until(1000.0);
+        rig.shutdown();
+        assert_eq!(rig.clock.leap, Leap::None);
+    }
 }

@@ -316,7 +316,14 @@ impl Engine {
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
         let renew = self.reference.synchronised.then(|| self.last.mono + reference::DISPERSION_HORIZON / 2.0);
-        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
+        let leap = self.next_leap_event();
+        [slew, retry, watch, renew, leap, self.next_source_event()].into_iter().flatten().min()
+    }
+
+    fn next_leap_event(&self) -> Option<MonoTime> {
+        let local = self.discipline.cooking(self.last.raw).apply(self.last.raw);
+        let wait = self.leap.next(local)? - local;
+        Some(self.last.mono + wait.max(MIN_SLEW_WAIT))
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.
