@@ -297,7 +297,7 @@ fn a_small_pool_does_not_pester_the_resolver() {
 #[test]
 fn a_source_that_came_back_is_kept() {
     let mut rig = Rig::new(&config(&[server("host.test")]), START, 0.0, |_, at| {
-        (at < 200.0 || at > 8000.0).then_some(Answer::default())
+        (!(200.0..=8000.0).contains(&at)).then_some(Answer::default())
     });
     rig.names = vec![("host.test".into(), addresses(1..2))];
     rig.look_up();
@@ -428,5 +428,64 @@ mod leap {
         rig.run_until(1000.0);
         rig.shutdown();
         assert_eq!(rig.clock.leap, Leap::None);
+    }
+}
+
+/// Whatever servers, operators and the network do: time goes on, nothing spins, nothing absurd reaches the clock.
+#[test]
+fn chaos_neither_spins_nor_stalls() {
+    use ntp::rng::Rng;
+    for seed in 0..2 {
+        let mut config = config(&[1, 2, 3].map(|i| server(&format!("192.0.2.{i}"))));
+        config.sources[1].minpoll = -1;
+        config.sources[1].maxpoll = 3;
+        config.sources[2].burst = true;
+        config.sources[2].presend = 7;
+        config.sources.push(pool("pool.test"));
+        config.clock.makestep = Some((0.5, 3));
+        let mut chance = Rng::from_number(seed);
+        let answer = move |_, _| {
+            let far = [0.0005, 0.005, 0.3, 3.0][chance.below(4)] * chance.uniform();
+            let usual = Answer { there: far, back: far * 2.0 * chance.uniform(), ..Answer::default() };
+            match chance.below(40) {
+                0..4 => None,
+                4 => Some(rig::rate()),
+                5 => Some(Answer { stratum: 15, ..usual }),
+                6 => Some(Answer { leap: ntp::wire::Leap::Unsynchronised, ..usual }),
+                7 => Some(Answer { root_dispersion: 1e4, ..usual }),
+                8 => Some(Answer { offset: 1e9 * (chance.uniform() - 0.5), ..usual }),
+                9 => Some(Answer { there: -5.0, ..usual }),
+                _ => Some(usual),
+            }
+        };
+        let mut rig = Rig::new(&config, START, 0.02, answer);
+        rig.names = vec![("pool.test".into(), addresses(20..30))];
+        rig.look_up();
+        let mut chance = Rng::from_number(seed + 1000);
+        for hour in 1..=10 {
+            let (before, sent) = (rig.timeouts, rig.sent.len());
+            rig.run_until(f64::from(hour) * 3600.0);
+            let requests = (rig.sent.len() - sent) as u64;
+            let allowed = 4 * requests + 3600;
+            assert!(rig.timeouts - before < allowed, "seed {seed}: {} in hour {hour}", rig.timeouts - before);
+            assert!(requests > 10 && requests < 3600 * 20, "seed {seed}: {requests} requests in hour {hour}");
+            assert!(rig.sockets.len() <= 20, "{} sockets", rig.sockets.len());
+            match chance.below(5) {
+                0 => {
+                    let offset = (chance.uniform() - 0.5) * 100.0;
+                    rig.clock.shift(ntp::time::seconds_to_nanos(offset));
+                    rig.give(ntp::engine::Input::ExternalStep { offset });
+                }
+                1 => rig.burst(4, 8),
+                2 => rig.unreachable ^= hour < 20,
+                3 => rig.names[0].1.rotate_left(4),
+                _ => {}
+            }
+            if hour == 8 {
+                rig.unreachable = false;
+            }
+        }
+        let root = rig.served().map(|(_, distance)| distance);
+        assert!(root.is_none_or(|distance| distance.is_finite()), "{root:?}");
     }
 }
