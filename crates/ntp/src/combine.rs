@@ -9,6 +9,7 @@
 
 use crate::estimator::{Estimate, Theta};
 use crate::time::OscTime;
+use core::borrow::Borrow;
 use libm::sqrt;
 
 /// How much the offset of a member may be wrong beyond its noise.
@@ -48,15 +49,15 @@ const ASYMMETRY: f64 = 0.1;
 const TAILS: f64 = 4.0;
 
 /// Combines `members` at the instant `at`; `None` without members. Takes time quadratic in their number.
-pub fn combine(members: &[(&Estimate, Weight)], at: OscTime) -> Option<Combined> {
-    let base = members.first()?.0.predict(at);
+pub fn combine<E: Borrow<Estimate>>(members: &[(E, Weight)], at: OscTime) -> Option<Combined> {
+    let base = members.first()?.0.borrow().predict(at);
     let offset = |i: usize| {
-        let (estimate, weight) = members[i];
+        let (estimate, weight) = (members[i].0.borrow(), members[i].1);
         let (sd, gauge) = (estimate.predict_sd(at), ASYMMETRY * weight.root_distance);
         Term::new(estimate.predict(at) - base, sd, sd * sd + gauge * gauge)
     };
     let frequency = |i: usize| {
-        let estimate = members[i].0;
+        let estimate = members[i].0.borrow();
         // The frequency at `at`, not at the last sample: wander has added to its variance.
         let wander = estimate.wander * estimate.wander * (at - estimate.v).abs();
         let variance = estimate.frequency_sd * estimate.frequency_sd + wander;
@@ -72,7 +73,7 @@ pub fn combine(members: &[(&Estimate, Weight)], at: OscTime) -> Option<Combined>
     };
     let frequencies = Mean::of(members.len(), capped);
     let mut sums = (0.0, 0.0);
-    for (i, (estimate, _)) in members.iter().enumerate() {
+    for (i, estimate) in members.iter().map(|(estimate, _)| estimate.borrow()).enumerate() {
         let (a, b) = (offsets.share(offset(i)), frequencies.share(capped(i)));
         let covariance =
             estimate.covariance + estimate.frequency_sd * estimate.frequency_sd * (at - estimate.v);
@@ -207,7 +208,7 @@ mod tests {
         let c = combined(&[only], 0.01);
         assert!((c.theta - only.theta).abs() < 1e-12 && (c.theta_sd - 1e-5).abs() < 1e-12);
         assert_eq!((c.frequency, c.spread), (1e-6, 0.0));
-        assert_eq!(combine(&[], OscTime::default()), None);
+        assert_eq!(combine::<Estimate>(&[], OscTime::default()), None);
     }
 
     #[test]

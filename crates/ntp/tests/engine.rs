@@ -214,24 +214,6 @@ fn without_a_majority_the_kernel_is_told_too() {
     assert!(rig.said("Can't synchronise: no majority") >= 1);
 }
 
-/// The one followed is left only for one that has been better for long by its own measurements.
-#[test]
-fn a_sample_of_one_source_is_no_news_of_another() {
-    let mut config = four();
-    config.sources[0].minpoll = 10;
-    config.sources.truncate(3);
-    let mut rig = Rig::new(&config, START, 0.0, |address, at| {
-        // The first is asked rarely; it becomes the nearest after its first answers.
-        let far = if address == std::net::IpAddr::from([192, 0, 2, 1]) { 0.001 } else { 0.010 };
-        let far = if at < 3.0 { 0.012 } else { far };
-        Some(Answer { there: far, back: far, ..Answer::default() })
-    });
-    rig.run_until(12.0);
-    let first = rig.said("Selected source 192.0.2.1");
-    rig.run_until(900.0);
-    assert_eq!(rig.said("Selected source 192.0.2.1"), first, "it gave no sample since");
-}
-
 /// A clock that may not be stepped is slewed, and that is said once.
 #[test]
 fn a_clock_that_refuses_steps_is_slewed() {
@@ -315,7 +297,7 @@ fn a_small_pool_does_not_pester_the_resolver() {
 #[test]
 fn a_source_that_came_back_is_kept() {
     let mut rig = Rig::new(&config(&[server("host.test")]), START, 0.0, |_, at| {
-        (at < 200.0 || at > 8000.0).then_some(Answer::default())
+        (!(200.0..=8000.0).contains(&at)).then_some(Answer::default())
     });
     rig.names = vec![("host.test".into(), addresses(1..2))];
     rig.look_up();
@@ -344,4 +326,166 @@ fn refreshing_keeps_most_of_a_pool() {
         assert!(rig.said("replaced") - before <= 1, "at {hour} h");
     }
     assert_eq!(rig.said("replaced"), 4);
+}
+
+/// What a dump says is meant for the clock as it is left behind: what was not slewed yet is missing there.
+#[test]
+fn dumps_tell_of_the_clock_as_it_is_left() {
+    let mut config = four();
+    config.clock.max_slew_rate = 1e-6;
+    let mut rig = Rig::new(&config, START, 0.3, |_, _| Some(Answer::default()));
+    rig.run_until(3000.0);
+    let pending = rig.engine.pending(rig.clock.now());
+    assert!((pending + 0.3).abs() < 0.01, "{pending}");
+    let before: Vec<_> = (0..4).filter_map(|i| rig.engine.source_stats(rig.clock.now(), i)).collect();
+    rig.shutdown();
+    let dumps = rig.engine.dumps();
+    assert_eq!(dumps.len(), 4);
+    let (now, drift) = (rig.clock.now(), (-rig.engine.frequency(), 1e-9));
+    let start = Start { drift: Some(drift), ..START };
+    let mut out = ntp::engine::Actions::new();
+    let rng = ntp::rng::Rng::from_number(2);
+    let mut restarted = ntp::engine::Engine::new(&config, start, rng, now, &mut rig.clock, &mut out);
+    for (name, text) in &dumps {
+        restarted.load_dump(now, name, text).expect("our own dump");
+    }
+    for (index, before) in before.iter().enumerate() {
+        let after = restarted.source_stats(now, index).expect("a source");
+        // Reports call an offset positive when our clock is ahead.
+        assert!((after.offset.0 - (before.offset.0 - pending)).abs() < 1e-7, "{before:?} {after:?}");
+        assert_eq!(after.samples, before.samples);
+    }
+}
+
+mod leap {
+    use super::*;
+    use ntp::config::LeapMode;
+    use ntp::wire::Leap;
+
+    /// 2016-12-31 23:00:00, an hour before a leap second, seen from [`rig::START`].
+    const EVE: f64 = 1_483_225_200.0 - 1_710_000_000.0;
+
+    fn announce(mode: LeapMode, leap: Leap) -> Rig {
+        let mut config = four();
+        config.clock.leap_mode = mode;
+        config.sources.iter_mut().for_each(|source| source.maxpoll = 6);
+        let jump = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        let at = if leap == Leap::Insert { 3600.0 } else { 3599.0 };
+        // The truth of this world has no leap seconds: the servers take it.
+        Rig::new(&config, START, EVE, move |_, now| {
+            let (offset, leap) = if now < at { (EVE, leap) } else { (EVE + jump, Leap::None) };
+            Some(Answer { offset, leap, ..Answer::default() })
+        })
+    }
+
+    #[test]
+    fn a_leap_second_is_stepped_at_its_instant() {
+        for (leap, at, step) in [(Leap::Insert, 3600.0, -1.0), (Leap::Delete, 3599.0, 1.0)] {
+            let mut rig = announce(LeapMode::Step, leap);
+            let error = |rig: &Rig| (rig.clock.raw() - rig::START - rig.clock.v) as f64 * 1e-9 - EVE;
+            rig.run_until(3500.0);
+            assert_eq!(rig.engine.server_state().leap, leap, "announced on the day");
+            rig.run_until(at - 0.01);
+            assert_eq!((rig.served(), rig.clock.steps.len()), (None, 0), "unsynchronised just before");
+            rig.run_until(at + 0.01);
+            assert!((error(&rig) - step).abs() < 1e-3, "{leap:?}: {} s off at once", error(&rig));
+            rig.run_until(at + 1.9);
+            assert_eq!(rig.served(), None, "and for two seconds after");
+            rig.run_until(at + 4.0);
+            assert!(rig.served().is_some_and(|(e, _)| (e - EVE - step).abs() < 1e-3), "{:?}", rig.served());
+            rig.run_until(4500.0);
+            assert!((error(&rig) - step).abs() < 1e-4 && rig.clock.steps.len() == 1);
+            assert_eq!(rig.engine.server_state().leap, Leap::None);
+        }
+    }
+
+    #[test]
+    fn an_operator_is_not_taken_for_a_leap_second() {
+        let mut rig = announce(LeapMode::System, Leap::Insert);
+        rig.run_until(1000.0);
+        assert_eq!(rig.clock.leap, Leap::Insert, "armed");
+        rig.clock.shift(-1_000_000_000);
+        rig.give(ntp::engine::Input::ExternalStep { offset: -1.0 });
+        assert_eq!((rig.said("time jump"), rig.said("after leap second")), (1, 0));
+    }
+
+    #[test]
+    fn a_clock_with_wrong_samples_around_the_leap_is_not_misled() {
+        let mut rig = announce(LeapMode::Step, Leap::Insert);
+        rig.run_until(3594.0);
+        let before = rig.engine.source_stats(rig.clock.now(), 0).expect("a source").samples;
+        rig.burst(1, 6);
+        rig.run_until(3603.5);
+        rig.burst(6, 6);
+        rig.run_until(3604.7);
+        let after = rig.engine.source_stats(rig.clock.now(), 0).expect("a source").samples;
+        assert!(after <= before + 1, "{before} {after}");
+    }
+
+    #[test]
+    fn the_flag_is_cleared_at_exit() {
+        let mut rig = announce(LeapMode::System, Leap::Insert);
+        rig.run_until(1000.0);
+        rig.shutdown();
+        assert_eq!(rig.clock.leap, Leap::None);
+    }
+}
+
+/// Whatever servers, operators and the network do: time goes on, nothing spins, nothing absurd reaches the clock.
+#[test]
+fn chaos_neither_spins_nor_stalls() {
+    use ntp::rng::Rng;
+    for seed in 0..2 {
+        let mut config = config(&[1, 2, 3].map(|i| server(&format!("192.0.2.{i}"))));
+        config.sources[1].minpoll = -1;
+        config.sources[1].maxpoll = 3;
+        config.sources[2].burst = true;
+        config.sources[2].presend = 7;
+        config.sources.push(pool("pool.test"));
+        config.clock.makestep = Some((0.5, 3));
+        let mut chance = Rng::from_number(seed);
+        let answer = move |_, _| {
+            let far = [0.0005, 0.005, 0.3, 3.0][chance.below(4)] * chance.uniform();
+            let usual = Answer { there: far, back: far * 2.0 * chance.uniform(), ..Answer::default() };
+            match chance.below(40) {
+                0..4 => None,
+                4 => Some(rig::rate()),
+                5 => Some(Answer { stratum: 15, ..usual }),
+                6 => Some(Answer { leap: ntp::wire::Leap::Unsynchronised, ..usual }),
+                7 => Some(Answer { root_dispersion: 1e4, ..usual }),
+                8 => Some(Answer { offset: 1e9 * (chance.uniform() - 0.5), ..usual }),
+                9 => Some(Answer { there: -5.0, ..usual }),
+                _ => Some(usual),
+            }
+        };
+        let mut rig = Rig::new(&config, START, 0.02, answer);
+        rig.names = vec![("pool.test".into(), addresses(20..30))];
+        rig.look_up();
+        let mut chance = Rng::from_number(seed + 1000);
+        for hour in 1..=10 {
+            let (before, sent) = (rig.timeouts, rig.sent.len());
+            rig.run_until(f64::from(hour) * 3600.0);
+            let requests = (rig.sent.len() - sent) as u64;
+            let allowed = 4 * requests + 3600;
+            assert!(rig.timeouts - before < allowed, "seed {seed}: {} in hour {hour}", rig.timeouts - before);
+            assert!(requests > 10 && requests < 3600 * 20, "seed {seed}: {requests} requests in hour {hour}");
+            assert!(rig.sockets.len() <= 20, "{} sockets", rig.sockets.len());
+            match chance.below(5) {
+                0 => {
+                    let offset = (chance.uniform() - 0.5) * 100.0;
+                    rig.clock.shift(ntp::time::seconds_to_nanos(offset));
+                    rig.give(ntp::engine::Input::ExternalStep { offset });
+                }
+                1 => rig.burst(4, 8),
+                2 => rig.unreachable ^= hour < 20,
+                3 => rig.names[0].1.rotate_left(4),
+                _ => {}
+            }
+            if hour == 8 {
+                rig.unreachable = false;
+            }
+        }
+        let root = rig.served().map(|(_, distance)| distance);
+        assert!(root.is_none_or(|distance| distance.is_finite()), "{root:?}");
+    }
 }

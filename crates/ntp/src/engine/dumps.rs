@@ -1,8 +1,8 @@
 //! Measurement dumps: what a source's samples are in text, and back.
 //!
 //! The text speaks of local time and of offsets against it; samples speak of oscillator time. At the moment of the
-//! dump the belief translates: an offset is the sample's distance from the belief. A restart begins with the saved
-//! frequency, so the belief is the same line again.
+//! dump the belief translates, less what is still to be slewed: an offset is the sample's distance from the clock as
+//! it is left. A restart begins with the saved frequency, and what the clock reads is its first belief.
 
 use super::{Actions, Engine};
 use crate::clock::Clock;
@@ -15,13 +15,15 @@ use crate::wire::Leap;
 impl Engine {
     /// File names and texts of all sources that have samples.
     pub fn dumps(&self) -> Vec<(String, String)> {
+        // Whoever reads this finds the clock without the correction that is still to be slewed.
+        let pending = self.pending(self.last);
         let belief = self.discipline.belief();
         self.sources
             .iter()
             .filter_map(|source| {
                 let (remote, last) = (source.remote?, source.stats.last()?);
                 let samples = source.stats.iter().map(|sample| {
-                    let believed = belief.theta_at(sample.v);
+                    let believed = belief.theta_at(sample.v) + -pending;
                     let offset = believed - Theta::from_nanos(sample.offset_nanos());
                     DumpSample {
                         time: believed.local(sample.v),

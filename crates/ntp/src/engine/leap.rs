@@ -13,6 +13,8 @@ use crate::wire::Leap;
 const DAY: i64 = 86_400;
 /// Around the leap servers may disagree about it: samples are not used and clients are told "unsynchronised", s.
 const BLUR: (f64, f64) = (5.0, 2.0);
+/// … and for so long before it, s.
+const BEFORE: f64 = 1.0;
 
 /// What is known of the next leap second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +33,12 @@ impl LeapWatch {
     /// Something will happen by itself.
     pub fn armed(&self) -> bool {
         self.pending.is_some() || self.blurred
+    }
+
+    /// The next instant at which it changes what is done or told.
+    pub fn next(&self, local: LocalTime) -> Option<LocalTime> {
+        let pending = self.pending.map(|(_, at)| if local < at + -BEFORE { at + -BEFORE } else { at });
+        pending.or(self.blurred_until.filter(|_| self.blurred))
     }
 
     /// What replies say, given what the survivors announce.
@@ -64,7 +72,7 @@ impl Engine {
         let local = self.discipline.cooking(now.raw).apply(now.raw);
         if let Some(until) = self.leap.blurred_until {
             self.leap.blurred = local < until;
-            if !self.leap.blurred {
+            if local >= until + (BLUR.0 - BLUR.1) {
                 self.leap.blurred_until = None;
             }
         }
@@ -75,7 +83,7 @@ impl Engine {
             }
             Some((_, at)) if local >= at => self.do_leap(now, clock, out),
             Some((_, at)) => {
-                self.leap.blurred = at - local < 1.0;
+                self.leap.blurred = at - local <= BEFORE;
                 if announced == Leap::None && at - local > BLUR.0 {
                     out.log(Severity::Info, "System clock status set to not insert/delete");
                     self.disarm_leap(clock);
@@ -121,7 +129,7 @@ impl Engine {
             }
         }
         self.shift_truth(shift);
-        self.leap.blurred_until = Some(at + shift.min(0.0) + BLUR.1);
+        self.leap.blurred_until = Some(at + shift + BLUR.1);
         self.leap.blurred = true;
         self.reference.leap = Leap::None;
         let result = match self.clock_config.leap_mode {
@@ -155,17 +163,16 @@ impl Engine {
     pub(super) fn was_leap(&mut self, now: Now, offset: f64, out: &mut Actions) -> bool {
         let Some((leap, at)) = self.leap.pending else { return false };
         let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
-        if !self.leap.armed_kernel || (offset - shift).abs() > 0.1 {
+        let local = self.discipline.cooking(now.raw).apply(now.raw);
+        let soon = (local - at).abs() < BLUR.0;
+        if !self.leap.armed_kernel || (offset - shift).abs() > 0.1 || !soon {
             return false;
         }
         self.discipline.external_step(now.raw, offset);
         self.shift_truth(shift);
         self.stamps_from = now.raw;
-        self.leap = LeapWatch {
-            blurred: true,
-            blurred_until: Some(at + shift.min(0.0) + BLUR.1),
-            ..LeapWatch::default()
-        };
+        self.leap =
+            LeapWatch { blurred: true, blurred_until: Some(at + shift + BLUR.1), ..LeapWatch::default() };
         self.reference.leap = Leap::None;
         out.log(Severity::Info, "System clock status reset after leap second");
         true

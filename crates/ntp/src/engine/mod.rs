@@ -29,9 +29,10 @@ pub use io::{
 pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};
+use crate::combine::Weight;
 use crate::config::{ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig};
 use crate::discipline::{Discipline, Limits};
-use crate::estimator::StatsOptions;
+use crate::estimator::{Estimate, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection};
@@ -113,6 +114,8 @@ pub struct Engine {
     // Estimates, clock.
     select_options: SelectOptions,
     candidates: Vec<Candidate>,
+    /// Who is combined: kept so that no update allocates.
+    members: Vec<(Estimate, Weight)>,
     pub(crate) selection: Selection,
     discipline: Discipline,
     pub(crate) reference: Reference,
@@ -195,6 +198,7 @@ impl Engine {
             next_refresh: now.mono,
             select_options: SelectOptions::new(&config.selection, config.clock.max_clock_error),
             candidates: Vec::new(),
+            members: Vec::new(),
             selection: Selection::default(),
             discipline: Discipline::new(now.raw, state.frequency, limits),
             reference: Reference::default(),
@@ -316,7 +320,14 @@ impl Engine {
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
         let renew = self.reference.synchronised.then(|| self.last.mono + reference::DISPERSION_HORIZON / 2.0);
-        [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
+        let leap = self.next_leap_event();
+        [slew, retry, watch, renew, leap, self.next_source_event()].into_iter().flatten().min()
+    }
+
+    fn next_leap_event(&self) -> Option<MonoTime> {
+        let local = self.discipline.cooking(self.last.raw).apply(self.last.raw);
+        let wait = self.leap.next(local)? - local;
+        Some(self.last.mono + wait.max(MIN_SLEW_WAIT))
     }
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.

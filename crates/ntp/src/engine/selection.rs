@@ -45,7 +45,7 @@ impl Engine {
         let v = self.discipline.timeline().to_osc(now.raw);
         let mut candidates = core::mem::take(&mut self.candidates);
         candidates.clear();
-        candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger == Some(s.id))));
+        candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger.is_some())));
         self.select_options.orphan = self.orphan();
         select::select(&candidates, &self.select_options, &mut self.selection);
         self.candidates = candidates;

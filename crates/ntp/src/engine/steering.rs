@@ -5,7 +5,6 @@ use crate::clock::{Applied, Clock, ClockError, SyncStatus};
 use crate::combine::{self, Combined, Weight};
 use crate::config::ClockConfig;
 use crate::discipline::Correction;
-use crate::estimator::Estimate;
 use crate::ids::SourceId;
 use crate::time::{Now, OscTime};
 
@@ -66,17 +65,13 @@ enum Change {
 }
 
 impl Engine {
-    fn combined(&self, v: OscTime) -> Option<Combined> {
-        let members: Vec<(&Estimate, Weight)> = self
-            .selection
-            .members
-            .iter()
-            .filter_map(|&i| {
-                let estimate = self.sources.get(i)?.stats.estimate()?;
-                Some((estimate, Weight { root_distance: self.candidates.get(i)?.root_distance }))
-            })
-            .collect();
-        combine::combine(&members, v)
+    fn combined(&mut self, v: OscTime) -> Option<Combined> {
+        self.members.clear();
+        self.members.extend(self.selection.members.iter().filter_map(|&i| {
+            let estimate = self.sources.get(i)?.stats.estimate()?;
+            Some((*estimate, Weight { root_distance: self.candidates.get(i)?.root_distance }))
+        }));
+        combine::combine(&self.members, v)
     }
 
     pub(super) fn update_reference(

@@ -139,9 +139,7 @@ pub fn server(name: &str) -> SourceConfig {
 }
 
 pub fn config(sources: &[SourceConfig]) -> Config {
-    let mut config = Config::default();
-    config.sources = sources.to_vec();
-    config
+    Config { sources: sources.to_vec(), ..Config::default() }
 }
 
 impl Rig {
@@ -314,6 +312,9 @@ impl Rig {
             Action::CloseSocket(id) => self.sockets.retain(|(open, _)| *open != id),
             Action::Send { socket, token, bytes } => {
                 if self.unreachable {
+                    let remote =
+                        self.sockets.iter().find(|(id, _)| *id == socket).map(|(_, remote)| remote.ip());
+                    self.sent.extend(remote.map(|remote| (self.time(), remote)));
                     return self.give(Input::SendFailed { socket });
                 }
                 self.send(socket, bytes);
