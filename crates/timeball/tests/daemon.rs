@@ -166,6 +166,9 @@ fn words_that_end_at_once() {
         (text(&printed.stdout).as_str(), printed.status.code()),
         ("server a.example iburst\nport 1\n", Some(0))
     );
+    let refused = place.run(&["-p", "port  1", "nonsense  7", "port 2"]);
+    assert_eq!((text(&refused.stdout).as_str(), refused.status.code()), ("port 1\nnonsense 7\n", Some(1)));
+    assert!(text(&refused.stderr).contains("Fatal error : Invalid directive nonsense at line 2"));
     let wrong = place.run(&["-d", "port 1", "nonsense 7"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("Z Fatal error : Invalid directive nonsense at line 2"));

@@ -146,13 +146,18 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     if options.mode != Mode::PrintConfig {
         logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version()));
     }
-    let Chosen { parsed, built_in } =
-        configuration::choose(name, options, is_root, places::variable).map_err(texts)?;
+    let Chosen { parsed, built_in } = configuration::choose(name, options, is_root, places::variable)
+        .map_err(|refused| {
+            if options.mode == Mode::PrintConfig {
+                print_lines(&refused.lines);
+            }
+            texts(refused.errors)
+        })?;
     for warning in &parsed.warnings {
         logger::warning(&warning.to_string());
     }
     if options.mode == Mode::PrintConfig {
-        print(&parsed.lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        print_lines(&parsed.lines);
         return Ok(None);
     }
     let mut config = parsed.config;
@@ -366,6 +371,10 @@ impl Places {
 
 fn texts(errors: Vec<ConfigError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
+}
+
+fn print_lines(lines: &[String]) {
+    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
 }
 
 /// Prints on standard output; a closed one is nobody's loss.
