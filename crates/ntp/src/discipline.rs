@@ -16,8 +16,9 @@ const SLEW_LIMITS: (f64, f64) = (0.1, 10_000.0);
 const SETTLING_UPDATES: u32 = 12;
 /// Weight of the newest update in the running means of squared corrections and variances.
 const MEAN_WEIGHT: f64 = 0.05;
-/// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`).
-const LAG_SHARE: f64 = 0.3;
+/// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`). A third of it makes the
+/// time 4 % better and the frequency 70 % worse over the 66 scenarios of `sim table`.
+const LAG_SHARE: f64 = 1.0;
 /// What is left after a slew is worth another one if larger than this, s.
 const RESIDUE: f64 = 1e-7;
 
@@ -175,7 +176,7 @@ impl Discipline {
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
             let duration = (lag / self.mean_square.max(1e-24))
-                .clamp(0.3 * correction.interval, 4.0 * correction.interval);
+                .clamp(correction.interval, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

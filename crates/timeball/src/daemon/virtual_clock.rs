@@ -65,6 +65,7 @@ impl VirtualClock {
     }
 
     /// Lets [`Clock::step`] fail with [`ClockError::Unsupported`].
+    #[cfg(test)]
     #[must_use]
     pub fn without_steps(mut self) -> Self {
         self.may_step = false;

@@ -135,6 +135,7 @@ impl Lab {
     }
 
     /// Ends one daemon and waits for it.
+    #[allow(dead_code)] // not every test that shares this harness ends a daemon early
     pub fn stop(&mut self, name: &str) {
         if let Some(index) = self.children.iter().position(|(n, _)| n == name) {
             let (_, child) = self.children.remove(index);
