@@ -7,6 +7,7 @@
 mod cli;
 mod daemon;
 mod places;
+mod terminal;
 
 use ntp::engine::Severity;
 use std::ffi::{OsStr, OsString};

@@ -93,17 +93,18 @@ pub fn commands(name: Name) -> String {
 }
 
 /// What one command does, with an example.
-pub fn command(command: &Command, name: Name) -> String {
+pub fn command(command: &Command, name: Name, style: Style) -> String {
     let program = name.text();
+    let (strong, plain) = style.strong();
     let mut out = String::new();
     for (index, form) in command.forms.iter().enumerate() {
-        let lead = if index == 0 { "Usage:" } else { "      " };
+        let lead = if index == 0 { format!("{strong}Usage:{plain}") } else { " ".repeat(6) };
         let _ = writeln!(out, "{lead} {program} {}", usage(command, form));
         let _ = writeln!(out, "           {}", form.what);
     }
     out.push('\n');
     wrapped(&mut out, command.doc, 0);
-    let _ = writeln!(out, "\nExample: {program} {}", command.example);
+    let _ = writeln!(out, "\n{strong}Example:{plain} {program} {}", command.example);
     out
 }
 
@@ -207,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_command_explained() {
-        let all: Vec<String> = commands::all().map(|c| command(c, Name::Timeball)).collect();
+        let all: Vec<String> = commands::all().map(|c| command(c, Name::Timeball, Style::Plain)).collect();
         insta::assert_snapshot!("every_command", all.join("----\n"));
         insta::assert_snapshot!("manual_section", manual_section());
     }

@@ -213,6 +213,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     servers.follow(access.any_v4_allowed(), access.any_v6_allowed(), say);
     let mut commands = CommandSockets::open_udp(&config.control, options.family, |text| match name {
         Name::Chronyd => logger::error(&text),
+        // Nobody asked for it, and the Unix socket does as well.
+        Name::Timeball if built_in => logger::log(Severity::Debug, &text),
         Name::Timeball => logger::warning(&text),
     });
     // 5. Priority and memory, as far as we may; then root is over.

@@ -93,7 +93,7 @@ pub const COMMANDS: &[Command] = &[
             let text = match words.first() {
                 Some(&"--man") => help::manual_section(),
                 word => match word.and_then(|word| super::find(word, session.name)) {
-                    Some(command) => help::command(command, session.name),
+                    Some(command) => help::command(command, session.name, session.style),
                     None => help::commands(session.name),
                 },
             };
