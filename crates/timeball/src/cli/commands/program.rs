@@ -84,14 +84,18 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "help",
-        forms: &[form("[COMMAND]", "list the commands, or explain one")],
-        doc: "Lists the commands, or explains one of them with an example. With --man, prints the section on commands of \
-              the manual page.",
+        forms: &[
+            form("[COMMAND]", "list the commands, or explain one"),
+            form("--man|--man-config", "print parts of the manual pages"),
+        ],
+        doc: "Lists the commands, or explains one of them with an example. With --man, prints the sections on \
+              options and commands of timeball(1), with --man-config the page timeball.conf(5).",
         example: "help sources",
         group: Group::Program,
         run: |session, words| {
             let text = match words.first() {
-                Some(&"--man") => help::manual_section(),
+                Some(&"--man") => help::manual_sections(),
+                Some(&"--man-config") => ntp::config::doc::man_page(),
                 word => match word.and_then(|word| super::find(word, session.name)) {
                     Some(command) => help::command(command, session.name, session.style),
                     None => help::commands(session.name),
