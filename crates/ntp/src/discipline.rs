@@ -19,6 +19,8 @@ const MEAN_WEIGHT: f64 = 0.05;
 /// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`). A third of it makes the
 /// time 4 % better and the frequency 70 % worse over the 66 scenarios of `sim table`.
 const LAG_SHARE: f64 = 1.0;
+/// Corrections are counted as usual up to this many standard deviations of the estimate.
+const UNUSUAL: f64 = 10.0;
 /// What is left after a slew is worth another one if larger than this, s.
 const RESIDUE: f64 = 1e-7;
 
@@ -169,14 +171,17 @@ impl Discipline {
         self.last_update = Some(now.mono);
         self.updates = self.updates.saturating_add(1);
         let weight = MEAN_WEIGHT.max(1.0 / f64::from(self.updates));
-        self.mean_square += weight * (moved * moved - self.mean_square);
+        // A correction far beyond the estimate's own doubt (a cold start, a step that may not be made) tells nothing
+        // about what corrections usually are.
+        let usual = moved.abs().min(UNUSUAL * correction.theta_sd);
+        self.mean_square += weight * (usual * usual - self.mean_square);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
         let duration = if self.updates <= SETTLING_UPDATES {
             correction.interval / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
-            let duration = (lag / self.mean_square.max(1e-24))
-                .clamp(correction.interval, 4.0 * correction.interval);
+            let duration =
+                (lag / self.mean_square.max(1e-24)).clamp(correction.interval, 4.0 * correction.interval);
             let usual = 4.0 * libm::sqrt(self.mean_square);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

@@ -6,6 +6,7 @@
 
 mod cli;
 mod daemon;
+mod manual;
 mod places;
 mod terminal;
 

@@ -357,8 +357,7 @@ impl Engine {
         let Some(combined) = self.combined(v) else { return };
         let trusted = combined.skew <= self.clock_config.max_update_skew;
         let source = &self.sources[best];
-        let interval = libm::exp2(f64::from(source.poll.exponent));
-        let interval = if source.poll.in_burst() { 2.0f64.min(interval) } else { interval };
+        let interval = source.poll.current_interval();
         let correction = Correction {
             v,
             theta: combined.theta,

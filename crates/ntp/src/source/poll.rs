@@ -81,6 +81,8 @@ pub struct Poll {
     ramp: Option<f64>,
     /// The ramp has just ended: sources that began together should part now.
     out_of_step: bool,
+    /// The interval in force, s.
+    current: f64,
     /// The next request is an extra one that warms up the path (`presend`).
     pub presend_due: bool,
 }
@@ -101,6 +103,7 @@ impl Poll {
             penalty: 0,
             ramp: None,
             out_of_step: false,
+            current: BURST_INTERVAL,
             presend_due: false,
         }
     }
@@ -259,6 +262,11 @@ impl Poll {
         self.limit();
     }
 
+    /// Time between the last request and the next, s: bursts and their fading included.
+    pub fn current_interval(&self) -> f64 {
+        self.current
+    }
+
     /// Progress towards the next exponent, −1…1.
     pub fn score(&self) -> f64 {
         self.score
@@ -303,6 +311,7 @@ impl Poll {
                 None => poll,
             }
         };
+        self.current = base;
         let extra = core::mem::take(&mut self.penalty);
         base + f64::from(extra) * poll
     }

@@ -24,6 +24,7 @@ use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 use crate::{places, terminal};
 use client::{Client, Endpoint};
 use help::Style;
+pub use help::manual_sections;
 use options::{Options, Request};
 use session::{Failure, Session};
 

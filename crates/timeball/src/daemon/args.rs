@@ -278,8 +278,7 @@ pub fn usage(name: Name) -> String {
 }
 
 const OWN_OPTIONS_HELP: &str = "  \
-  --help-config [DIRECTIVE]
-\t\tExplain the directives of the configuration, or one
+  --help-config\tExplain the directives of the configuration, or the one named next
 ";
 
 const OPTIONS_HELP: &str = "  \

@@ -86,15 +86,15 @@ pub const COMMANDS: &[Command] = &[
         name: "help",
         forms: &[
             form("[COMMAND]", "list the commands, or explain one"),
-            form("--man|--man-config", "print parts of the manual pages"),
+            form("--man|--man-config", "print a manual page"),
         ],
-        doc: "Lists the commands, or explains one of them with an example. With --man, prints the sections on \
-              options and commands of timeball(1), with --man-config the page timeball.conf(5).",
+        doc: "Lists the commands, or explains one of them with an example. With --man, prints the manual page \
+              timeball(1), with --man-config timeball.conf(5).",
         example: "help sources",
         group: Group::Program,
         run: |session, words| {
             let text = match words.first() {
-                Some(&"--man") => help::manual_sections(),
+                Some(&"--man") => crate::manual::page(),
                 Some(&"--man-config") => ntp::config::doc::man_page(),
                 word => match word.and_then(|word| super::find(word, session.name)) {
                     Some(command) => help::command(command, session.name, session.style),
