@@ -4,12 +4,9 @@ use super::Name;
 use super::args::{Mode, Options};
 use super::files::reason;
 use crate::places;
-use ntp::config::{
-    AccessRule, Config, ConfigError, Loader, Parsed, Refused, parse, parse_lines, resolve_access,
-};
+use ntp::config::{Config, ConfigError, Loader, Parsed, Refused, parse, parse_lines};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Where chronyd's configuration is looked for: Debian's place, then the original one.
@@ -98,15 +95,6 @@ pub fn adapt(config: &mut Config, options: &Options) {
         config.control.socket = Some(None);
         config.process.pid_file = Some(None);
     }
-    config.server.access = with_names(&config.server.access, &config.server.access_names);
-    config.control.access = with_names(&config.control.access, &config.control.access_names);
-}
-
-/// Names in access lists are looked up once, now: waiting for a name server beats serving whom nobody allowed.
-fn with_names(rules: &[AccessRule], names: &[ntp::config::AccessName]) -> Vec<AccessRule> {
-    resolve_access(rules, names, |name| -> Option<IpAddr> {
-        (name, 0).to_socket_addrs().ok()?.next().map(|address| address.ip().to_canonical())
-    })
 }
 
 /// Reads configuration from the file system.

@@ -1,6 +1,7 @@
 //! The daemon: the operating system's side of the engine. The start is the numbered list in [`start`]; what
 //! happens afterwards is in [`event_loop`].
 
+pub mod access_names;
 pub mod args;
 pub mod clocks;
 pub mod configuration;
@@ -18,6 +19,7 @@ pub mod virtual_clock;
 pub mod welcome;
 
 use crate::places;
+use access_names::AccessNames;
 use args::{LogTarget, Mode, Options, Request, Wrong};
 use clocks::Clocks;
 use configuration::Chosen;
@@ -306,6 +308,7 @@ fn assemble(
     }
     Ok(EventLoop {
         resolver: Resolver::new(options.family),
+        access_names: AccessNames::new(&config, now.mono),
         logs: LogFiles::new(&config.log),
         deadline: options.timeout.map(|seconds| now.mono + seconds),
         workspace: Workspace::default(),
