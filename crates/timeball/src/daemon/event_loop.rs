@@ -423,6 +423,8 @@ mod tests {
     use super::super::{Name, assemble, configuration};
     use super::*;
     use ntp::config::{AccessRule, Subnet};
+    use ntp::control::client::{Argument, request as request_of};
+    use ntp::control::tracking::TRACKING;
     use ntp::control::{AccessList, Backend, Change, Status};
     use ntp::wire::Packet;
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -517,6 +519,42 @@ mod tests {
             }
         }
         assert_eq!(client.engine.server_state().stratum, 4);
+    }
+
+    #[test]
+    fn a_flood_on_one_socket_does_not_starve_another() {
+        let (port, command_port) = (free_port(), free_port());
+        let mut daemon = daemon(&[
+            &format!("port {port}"),
+            &format!("cmdport {command_port}"),
+            "bindaddress 127.0.0.1",
+            "bindcmdaddress 127.0.0.1",
+            "allow 127.0.0.1",
+        ]);
+        let control = &daemon.config.control;
+        daemon.commands = CommandSockets::open_udp(control, ntp::config::Family::V4, |text| panic!("{text}"));
+        let connected = |port: u16| {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            client.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        };
+        let (asker, operator) = (connected(port), connected(command_port));
+        for sequence in 0..130 {
+            asker.send(&request()).unwrap();
+            let command = request_of(&TRACKING, Argument::None, sequence, 0);
+            operator.send(&command).unwrap();
+        }
+        let answers = |client: &UdpSocket| {
+            let mut buffer = [0; 1024];
+            std::iter::from_fn(|| client.recv(&mut buffer).ok()).count()
+        };
+        for expected in [64, 64, 2] {
+            daemon.gather();
+            poll(&mut daemon.workspace.entries, Some(1_000_000_000)).unwrap();
+            daemon.attend();
+            assert_eq!((answers(&asker), answers(&operator)), (expected, expected));
+        }
     }
 
     #[test]
