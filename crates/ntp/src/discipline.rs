@@ -47,10 +47,20 @@ impl Belief {
 pub struct Limits {
     /// `maxslewrate`, s/s.
     pub max_slew_rate: f64,
-    /// `maxdrift` and what the clock can do, s/s.
+    /// What the clock can do, slewing included, s/s.
     pub max_frequency: f64,
+    /// `maxdrift`: the largest drift corrected for, s/s.
+    pub max_drift: f64,
     /// `corrtimeratio`.
     pub corr_time_ratio: f64,
+}
+
+impl Limits {
+    /// `frequency` (s/s) within what is corrected for.
+    fn drift(&self, frequency: f64) -> f64 {
+        let most = self.max_drift.min(self.max_frequency);
+        frequency.clamp(-most, most)
+    }
 }
 
 /// A new estimate to steer by.
@@ -83,6 +93,8 @@ pub struct Discipline {
     last_update: Option<MonoTime>,
     /// The last refusal of the clock, so that it is reported once.
     refusal: Option<ClockError>,
+    /// Corrections refused because they were not numbers.
+    absurd: u32,
 }
 
 impl Discipline {
@@ -100,12 +112,18 @@ impl Discipline {
             updates: 0,
             last_update: None,
             refusal: None,
+            absurd: 0,
         }
     }
 
     /// The oscillator's time scale.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
+    }
+
+    /// Corrections refused because a number in them was none: our bug, whoever sent what.
+    pub fn absurd(&self) -> u32 {
+        self.absurd
     }
 
     /// What is believed.
@@ -142,9 +160,12 @@ impl Discipline {
         clock: &mut dyn Clock,
         frequency: f64,
     ) -> Result<(), ClockError> {
+        if !frequency.is_finite() {
+            self.absurd = self.absurd.saturating_add(1);
+            return Ok(());
+        }
         let v = self.timeline.to_osc(now.raw);
-        let limit = self.limits.max_frequency;
-        self.belief = Belief { v, theta: self.belief.theta_at(v), frequency: frequency.clamp(-limit, limit) };
+        self.belief = Belief { v, theta: self.belief.theta_at(v), frequency: self.limits.drift(frequency) };
         self.slew(now.raw, clock, 1.0)
     }
 
@@ -152,8 +173,12 @@ impl Discipline {
     /// Steering starts with [`Self::steer`] or [`Self::step`].
     pub fn believe(&mut self, now: Now, correction: &Correction) -> f64 {
         let before = self.pending(now.raw);
-        let limit = self.limits.max_frequency;
-        let frequency = correction.frequency.unwrap_or(self.belief.frequency).clamp(-limit, limit);
+        let frequency = correction.frequency.unwrap_or(self.belief.frequency);
+        if !frequency.is_finite() || !correction.theta_sd.is_finite() {
+            self.absurd = self.absurd.saturating_add(1);
+            return 0.0;
+        }
+        let frequency = self.limits.drift(frequency);
         self.belief = Belief { v: correction.v, theta: correction.theta, frequency };
         self.pending(now.raw) - before
     }
@@ -166,6 +191,10 @@ impl Discipline {
         moved: f64,
         correction: &Correction,
     ) -> Result<(), ClockError> {
+        if ![moved, correction.interval, correction.theta_sd].iter().all(|x| x.is_finite()) {
+            self.absurd = self.absurd.saturating_add(1);
+            return Ok(());
+        }
         let since = self.last_update.map_or(correction.interval, |at| now.mono - at);
         let spacing = since.clamp(0.01, correction.interval.max(0.01));
         self.last_update = Some(now.mono);
@@ -195,7 +224,9 @@ impl Discipline {
         let applied = clock.step(offset)?;
         self.timeline.step(applied.at, applied.offset);
         let at = applied.at + applied.offset;
-        self.slew(at, clock, 1.0)?;
+        if self.slew(at, clock, 1.0).is_err() {
+            self.refusal = None; // the step was done: what the frequency has against us is said next time
+        }
         Ok(applied)
     }
 
@@ -312,7 +343,8 @@ mod tests {
         }
     }
 
-    const LIMITS: Limits = Limits { max_slew_rate: 83_333.333e-6, max_frequency: 0.1, corr_time_ratio: 3.0 };
+    const LIMITS: Limits =
+        Limits { max_slew_rate: 83_333.333e-6, max_frequency: 0.1, max_drift: 0.1, corr_time_ratio: 3.0 };
 
     fn bench() -> (Bench, Discipline) {
         let bench = Bench { v: 1000.0, raw: 1000.0, frequency: 0.0 };
@@ -381,5 +413,55 @@ mod tests {
         clock.raw += 100.0;
         discipline.external_step(clock.now().raw, 100.0);
         assert!((discipline.pending(clock.now().raw) + 100.0).abs() < 1e-8);
+    }
+
+    /// `maxdrift` limits what is corrected for lastingly, not how fast an offset is removed.
+    #[test]
+    fn the_drift_limit_is_no_limit_of_slews() {
+        let mut clock = Bench { v: 1000.0, raw: 1000.0, frequency: 0.0 };
+        let limits = Limits { max_drift: 10e-6, ..LIMITS };
+        let mut discipline = Discipline::new(clock.now().raw, 0.0, limits);
+        let c = correction(&discipline, clock.now(), 1.0, 50e-6);
+        discipline.believe(clock.now(), &c);
+        assert_eq!(discipline.belief().frequency, 10e-6);
+        discipline.slew_pending(clock.now(), &mut clock).unwrap();
+        assert!(clock.frequency > 0.05, "slews at {}", clock.frequency);
+    }
+
+    #[test]
+    fn a_tiny_slew_rate_is_kept() {
+        let mut clock = Bench { v: 1000.0, raw: 1000.0, frequency: 0.0 };
+        let limits = Limits { max_slew_rate: 1e-6, ..LIMITS };
+        let mut discipline = Discipline::new(clock.now().raw, 0.0, limits);
+        let c = correction(&discipline, clock.now(), -0.02, 30e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        for _ in 0..21 {
+            assert!((-1.001e-6..1.001e-6).contains(&(30e-6 - clock.frequency)), "{}", clock.frequency);
+            clock.run(1000.0);
+            discipline.service(clock.now(), &mut clock).unwrap();
+        }
+        assert!(discipline.pending(clock.now().raw).abs() < 1e-3);
+    }
+
+    #[test]
+    fn what_is_no_number_never_reaches_the_clock() {
+        let (mut clock, mut discipline) = bench();
+        let good = correction(&discipline, clock.now(), 0.1, 1e-6);
+        discipline.believe(clock.now(), &good);
+        let belief = *discipline.belief();
+        for bad in [
+            Correction { frequency: Some(f64::NAN), ..good },
+            Correction { frequency: Some(f64::INFINITY), ..good },
+            Correction { theta_sd: f64::NAN, ..good },
+        ] {
+            assert_eq!(discipline.believe(clock.now(), &bad), 0.0);
+        }
+        discipline.set_frequency(clock.now(), &mut clock, f64::NAN).unwrap();
+        discipline.shift_truth(f64::NAN);
+        let wild = Correction { interval: f64::NAN, ..good };
+        discipline.steer(clock.now(), &mut clock, f64::NAN, &wild).unwrap();
+        assert!(clock.frequency.is_finite() && clock.frequency.abs() <= 0.1);
+        assert_eq!((*discipline.belief(), discipline.absurd()), (belief, 5));
     }
 }

@@ -75,6 +75,7 @@ const EXTRA: &[(&str, &str)] = &[
     ("NTP hardware ", "as above"),
     ("Total kernel ", "as above"),
     ("Total HW ", "as above"),
+    ("152 f323 28", "the answer to an experimental extension field is not supported yet"),
     ("TIME Source ", "chronyd's order is that of a hash table"),
 ];
 

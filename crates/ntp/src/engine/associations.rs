@@ -5,7 +5,6 @@ use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
 use crate::source::exchange::{self, Request};
-use crate::source::poll::Line;
 use crate::time::{MonoTime, Now, NtpTime};
 
 /// First request after a source goes online, s.
@@ -22,8 +21,7 @@ impl Engine {
         let Some(index) = self.index_of(id) else { return };
         let source = &mut self.sources[index];
         source.config.online = true;
-        let config = source.config.clone();
-        source.poll.go_online(&config);
+        source.poll.go_online(&source.config);
         if source.remote.is_some() && source.due.is_none() {
             self.schedule(now, index, INITIAL_DELAY);
         }
@@ -86,8 +84,7 @@ impl Engine {
         let version = if source.config.version == 0 { 4 } else { source.config.version };
         let packet = exchange::request_packet(version, poll, nonce).emit();
         if !presend {
-            let config = source.config.clone();
-            source.poll.on_sent(&config);
+            source.poll.on_sent(&source.config);
             source.reach.shift();
         }
         source.seen.tx = source.seen.tx.wrapping_add(1);
@@ -118,7 +115,8 @@ impl Engine {
         {
             out.push(Action::CloseSocket(request.socket));
         }
-        if source.poll.unanswered == 0 {
+        // After the packet that warms up the path the same poll goes on.
+        if source.poll.unanswered == 0 || source.poll.presend_due {
             return;
         }
         let selected = source.select.selected;
@@ -136,7 +134,11 @@ impl Engine {
     }
 
     /// A request left, or the kernel tells more exactly when it did.
-    pub(super) fn on_sent(&mut self, token: u64, at: Stamp) {
+    pub(super) fn on_sent(&mut self, now: Now, token: u64, at: Stamp) {
+        if !self.is_current(now, at.time) {
+            return; // a better stamp that comes too late: the first one was good
+        }
+        let v = self.discipline.timeline().to_osc(at.time);
         let Some(source) =
             self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.token == token))
         else {
@@ -144,7 +146,7 @@ impl Engine {
         };
         source.count_stamp(&at, true);
         if let Some(request) = source.request.as_mut() {
-            request.sent = Some(at);
+            request.sent = Some((at, v));
         }
     }
 
@@ -156,8 +158,9 @@ impl Engine {
             return;
         };
         source.request = None;
-        if source.config.auto_offline && source.poll.line != Line::Offline {
-            source.poll.go_offline();
+        out.push(Action::CloseSocket(socket));
+        if source.config.auto_offline && source.poll.active() {
+            source.poll.cut_off();
             source.due = None;
             out.log(Severity::Info, format!("Source {} offline", source.label()));
         }

@@ -126,7 +126,7 @@ impl Engine {
                 self.resolve_all(true, out);
                 Status::Success
             }
-            Change::ResetSources => self.reset_sources(now, out),
+            Change::ResetSources => self.reset_sources(now, clock, out),
             Change::Reselect => self.reselect(now, clock, out),
             Change::ReselectDistance(distance) => {
                 self.select_options.reselect_distance = *distance;
@@ -331,13 +331,13 @@ impl Engine {
         Status::Success
     }
 
-    fn reset_sources(&mut self, now: Now, out: &mut Actions) -> Status {
+    fn reset_sources(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) -> Status {
         for source in &mut self.sources {
             source.reset();
         }
         self.announced = None;
         self.select_options.selected_before = false;
-        self.unsynchronise();
+        self.unsynchronise(now, clock, out);
         for index in 0..self.sources.len() {
             self.sources[index].poll.reset();
             if self.sources[index].poll.active() && self.sources[index].remote.is_some() {

@@ -139,7 +139,6 @@ impl Engine {
             }
         };
         self.clock_result("move", result, out);
-        self.stamps_from = self.after_step(now).raw;
         self.leap.armed_kernel = false;
     }
 

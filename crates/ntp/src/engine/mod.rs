@@ -3,9 +3,9 @@
 //! Inputs come in through [`Engine::handle`] with the time they came; what must be done outside comes back as
 //! [`Action`]s. There is no clock, socket, file or chance in here, so a run can be replayed bit by bit.
 //!
-//! This file only dispatches. [`associations`](self) talk to sources, `names` finds their addresses, `steering`
-//! turns estimates into corrections, `serving` says what clients are told, `reports` and `commands` answer the
-//! control protocol.
+//! This file only dispatches. [`associations`](self) talk to sources, `names` finds their addresses, `selection`
+//! decides whom to follow, `steering` turns estimates into corrections, `reference` and `serving` say what clients
+//! are told, `reports` and `commands` answer the control protocol.
 
 mod associations;
 mod commands;
@@ -14,8 +14,10 @@ pub mod io;
 mod leap;
 mod names;
 mod records;
+mod reference;
 mod reports;
 mod responses;
+mod selection;
 mod serving;
 mod steering;
 
@@ -41,8 +43,9 @@ use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
 use names::Group;
+use reference::Reference;
 use std::sync::Arc;
-use steering::{Reference, StepRule};
+use steering::StepRule;
 
 /// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
 const MAINTENANCE: f64 = 1.0;
@@ -86,6 +89,8 @@ pub struct Engine {
     family: Family,
     refresh_interval: f64,
     once: Once,
+    /// `-q`, `-Q`: the result is known, or that there will be none.
+    finished: bool,
     /// False with `-x`: nobody may step the clock by command.
     steers: bool,
     port_open: bool,
@@ -104,6 +109,7 @@ pub struct Engine {
     /// When the last request left, and the distance in seconds its source keeps.
     last_request: Option<(MonoTime, f64)>,
     next_replacement: MonoTime,
+    next_refresh: MonoTime,
 
     // Estimates, clock.
     select_options: SelectOptions,
@@ -115,6 +121,8 @@ pub struct Engine {
     announced: Option<SourceId>,
     complained: bool,
     step_rule: StepRule,
+    /// The clock refused to be stepped, and that was said.
+    step_refused: bool,
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
@@ -154,7 +162,8 @@ impl Engine {
         let precision = config.clock.precision.unwrap_or(state.precision).clamp(1e-9, 1.0);
         let limits = Limits {
             max_slew_rate: config.clock.max_slew_rate.abs(),
-            max_frequency: config.clock.max_drift.abs().min(state.max_frequency),
+            max_frequency: state.max_frequency,
+            max_drift: config.clock.max_drift.abs(),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
         let serve_config = Arc::new(ServeConfig {
@@ -170,6 +179,8 @@ impl Engine {
             family: start.family,
             refresh_interval: config.client.refresh,
             once: start.once,
+            finished: false,
+            step_refused: false,
             steers: start.steers,
             port_open: config.server.port != 0 && start.once != Once::Print,
             sources: Vec::new(),
@@ -184,6 +195,7 @@ impl Engine {
             next_token: 0,
             last_request: None,
             next_replacement: now.mono,
+            next_refresh: now.mono,
             select_options: SelectOptions::new(&config.selection, config.clock.max_clock_error),
             candidates: Vec::new(),
             selection: Selection::default(),
@@ -251,7 +263,7 @@ impl Engine {
     ) {
         let (frequency, skew) = match drift {
             Some((fast, skew)) if fast != 0.0 => (-fast, skew),
-            _ => (clock.state().frequency, steering::UNKNOWN_SKEW),
+            _ => (clock.state().frequency, reference::UNKNOWN_SKEW),
         };
         self.reference.skew = skew;
         let result = self.discipline.set_frequency(now, clock, frequency);
@@ -265,7 +277,7 @@ impl Engine {
             Input::Datagram { socket, meta, rx, bytes } => {
                 self.on_datagram(now, clock, (socket, &meta, rx), bytes, out);
             }
-            Input::Sent { token, at } => self.on_sent(token, at),
+            Input::Sent { token, at } => self.on_sent(now, token, at),
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
@@ -292,6 +304,12 @@ impl Engine {
         self.refresh_server_state(now);
     }
 
+    /// Is this a reading of the clock as it runs now? Not if it was taken before a step: one forward leaves such
+    /// stamps behind, one backward puts them ahead.
+    fn is_current(&self, now: Now, stamp: RawTime) -> bool {
+        self.stamps_from <= stamp && stamp <= now.raw
+    }
+
     /// When [`Input::Timeout`] is due at the latest.
     pub fn next_timeout(&self) -> Option<MonoTime> {
         let slew = self.discipline.slew_until().map(|until| {
@@ -301,7 +319,7 @@ impl Engine {
         });
         let retry = self.groups.iter().filter_map(|g| g.retry).min();
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
-        let renew = self.reference.synchronised.then(|| self.last.mono + steering::DISPERSION_HORIZON / 2.0);
+        let renew = self.reference.synchronised.then(|| self.last.mono + reference::DISPERSION_HORIZON / 2.0);
         [slew, retry, watch, renew, self.next_source_event()].into_iter().flatten().min()
     }
 

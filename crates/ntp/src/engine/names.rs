@@ -16,6 +16,8 @@ const RETRY_EXPONENTS: (u32, u32) = (2, 9);
 const MAX_POOL_MEMBERS: i32 = 16;
 /// Addresses taken from one answer of the resolver.
 const MAX_ADDRESSES: usize = 16;
+/// Least time between two checks of addresses against their names, s.
+const REFRESH_DISTANCE: f64 = 3600.0;
 /// Longest random wait between two replacements of any source, s.
 const REPLACEMENT_SPREAD: f64 = 3584.0;
 
@@ -32,10 +34,20 @@ pub(super) struct Group {
     pub failures: u32,
     /// The member to be replaced by another address of the name.
     pub replacing: Option<SourceId>,
-    /// The look-up only confirms that present addresses are still listed.
-    pub refreshing: bool,
-    /// When its addresses were last confirmed.
-    pub confirmed_at: MonoTime,
+    /// Whose present addresses the look-up confirms.
+    pub refresh: Refresh,
+}
+
+/// Whose addresses are checked against their name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Refresh {
+    /// Nobody's.
+    #[default]
+    No,
+    /// One member's: the others go on measuring should it be replaced.
+    One(SourceId),
+    /// All members' (the command `refresh`).
+    All,
 }
 
 impl Engine {
@@ -75,8 +87,7 @@ impl Engine {
             retry: None,
             failures: 0,
             replacing: None,
-            refreshing: false,
-            confirmed_at: now.mono,
+            refresh: Refresh::No,
         });
         self.resolve_group(self.groups.len() - 1, out);
         Ok(())
@@ -105,6 +116,7 @@ impl Engine {
     pub(super) fn give_address(&mut self, now: Now, id: SourceId, remote: SocketAddr) {
         let Some(source) = self.sources.iter_mut().find(|s| s.id == id) else { return };
         source.remote = Some(remote);
+        source.resolved = Some(now.mono);
         source.confirmed = false;
         if source.config.online || source.poll.active() {
             self.bring_online(now, id);
@@ -135,9 +147,10 @@ impl Engine {
         for index in 0..self.groups.len() {
             let group = &self.groups[index];
             let id = group.id;
-            let waiting = self.sources.iter().any(|s| s.group == Some(id) && s.remote.is_none());
-            if group.query.is_none() && (waiting || all) {
-                self.groups[index].refreshing = all;
+            if group.query.is_none() && (all || self.is_waiting(id)) {
+                let group = &mut self.groups[index];
+                group.refresh = if all { Refresh::All } else { Refresh::No };
+                group.failures = 0;
                 self.resolve_group(index, out);
             }
         }
@@ -154,33 +167,41 @@ impl Engine {
             .filter(|&a| wanted_family.accepts(a) && self.family.accepts(a))
             .take(MAX_ADDRESSES)
             .collect();
+        let group = &mut self.groups[index];
+        let replacing = group.replacing.take();
+        let refresh = core::mem::take(&mut group.refresh);
         if found.is_empty() {
             self.retry_later(now, index);
             // Without a source to ask, nothing else would ever say why the clock is not set.
             self.report_outcome(self.selection.outcome, out);
             return;
         }
-        let group = &mut self.groups[index];
-        group.failures = 0;
-        group.confirmed_at = now.mono;
-        let refreshing = core::mem::take(&mut group.refreshing);
-        if let Some(source) = group.replacing.take() {
+        if let Some(source) = replacing {
             self.replace(now, source, &mut found, out);
-        } else if refreshing {
-            self.refresh_members(now, id, &mut found, out);
+        } else if refresh != Refresh::No {
+            self.refresh_members(now, id, refresh, &mut found, out);
         }
         self.fill_members(now, id, &found);
-        if self.sources.iter().any(|s| s.group == Some(id) && s.remote.is_none()) {
+        if self.is_waiting(id) {
             self.retry_later(now, index);
+        } else {
+            self.groups[index].failures = 0;
         }
     }
 
+    /// Has a name members without an address?
+    fn is_waiting(&self, group: GroupId) -> bool {
+        self.sources.iter().any(|s| s.group == Some(group) && s.remote.is_none())
+    }
+
+    /// Tries again in a while, after a longer one each time, if a member still waits for an address.
     fn retry_later(&mut self, now: Now, index: usize) {
+        let waiting = self.is_waiting(self.groups[index].id);
         let group = &mut self.groups[index];
         let exponent = (RETRY_EXPONENTS.0 + group.failures).min(RETRY_EXPONENTS.1);
         group.failures = group.failures.saturating_add(1);
         let wait = 7.0 * f64::from(1u32 << exponent);
-        group.retry = Some(now.mono + wait);
+        group.retry = waiting.then(|| now.mono + wait);
     }
 
     /// Gives the addresses to members that wait for one, in the resolver's order.
@@ -199,11 +220,20 @@ impl Engine {
     }
 
     /// Members whose address is no longer listed get another one.
-    fn refresh_members(&mut self, now: Now, group: GroupId, found: &mut Vec<IpAddr>, out: &mut Actions) {
+    fn refresh_members(
+        &mut self,
+        now: Now,
+        group: GroupId,
+        which: Refresh,
+        found: &mut Vec<IpAddr>,
+        out: &mut Actions,
+    ) {
+        let meant = |s: &Source| which == Refresh::All || which == Refresh::One(s.id);
         let gone: Vec<SourceId> = self
             .sources
             .iter()
-            .filter(|s| s.group == Some(group) && s.remote.is_some_and(|r| !found.contains(&r.ip())))
+            .filter(|s| s.group == Some(group) && meant(s))
+            .filter(|s| s.remote.is_some_and(|r| !found.contains(&r.ip())))
             .map(|s| s.id)
             .collect();
         for id in gone {
@@ -234,6 +264,7 @@ impl Engine {
             source.poll.reset();
         }
         source.remote = Some(SocketAddr::new(address, port));
+        source.resolved = Some(now.mono);
         source.confirmed = false;
         if self.sources[index].poll.active() {
             self.schedule(now, index, super::INITIAL_DELAY);
@@ -272,14 +303,24 @@ impl Engine {
                 self.groups[index].retry = None;
             }
         }
-        let group = &self.groups[index];
-        if self.refresh_interval > 0.0
-            && group.query.is_none()
-            && now.mono - group.confirmed_at > self.refresh_interval
+        self.refresh_one(now, id, index, out);
+    }
+
+    /// Checks now and then that a source's address still belongs to its name: one source at a time, so that the
+    /// others keep the clock when addresses change.
+    fn refresh_one(&mut self, now: Now, id: SourceId, group: usize, out: &mut Actions) {
+        if self.refresh_interval <= 0.0 || now.mono < self.next_refresh || self.groups[group].query.is_some()
         {
-            self.groups[index].refreshing = true;
-            self.resolve_group(index, out);
+            return;
         }
+        let Some(source) = self.sources.iter_mut().find(|s| s.id == id) else { return };
+        if source.resolved.is_none_or(|at| now.mono - at < self.refresh_interval) {
+            return;
+        }
+        source.resolved = Some(now.mono);
+        self.next_refresh = now.mono + self.refresh_interval.min(REFRESH_DISTANCE);
+        self.groups[group].refresh = Refresh::One(id);
+        self.resolve_group(group, out);
     }
 
     /// Removes a source; a name without members is forgotten.

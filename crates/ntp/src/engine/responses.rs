@@ -53,6 +53,10 @@ impl Engine {
         source.seen.rx = source.seen.rx.wrapping_add(1);
         source.count_stamp(&rx, false);
         let Some(packet) = plausible(source, meta, bytes) else { return };
+        if !self.is_current(now, rx.time) {
+            return;
+        }
+        let source = &self.sources[index];
         let mut passed = Checks::default();
         checks::answers(&mut passed, &packet, source.request.as_ref().map(|r| r.nonce), source.last_stamps());
         checks::fit(&mut passed, &packet);
@@ -78,13 +82,12 @@ impl Engine {
     ) -> Option<Response> {
         let source = &self.sources[index];
         let request = source.request.as_ref()?;
-        let tx = request.sent?;
+        let (tx, v1) = request.sent?;
         let local = meta.to.or(self.local_address(source.id));
         let max_error = self.clock_error_bound();
-        let timeline = self.discipline.timeline();
+        let v4 = self.discipline.timeline().to_osc(rx.time);
         let correction = source.config.offset;
-        let measured =
-            exchange::measure(tx.time, &packet, rx.time, timeline, self.precision, max_error, correction);
+        let measured = exchange::measure(v1, &packet, v4, self.precision, max_error, correction);
         let sample = &measured.sample;
         let history = delay_history(source, &measured, max_error, self.precision);
         checks::delays(
@@ -217,9 +220,10 @@ impl Engine {
         }
         source.seen.valid = source.seen.valid.wrapping_add(1);
         source.poll.on_rate();
+        source.due = None;
         out.log(Severity::Warning, format!("Received KoD RATE from {}", source.label()));
-        let interval = source.poll.interval(source.reach.reachable(), None);
         if source.poll.active() {
+            let interval = source.poll.interval(source.reach.reachable(), source.stats.min_delay());
             self.schedule(now, index, interval);
         }
     }

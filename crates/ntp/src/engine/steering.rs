@@ -1,94 +1,16 @@
-//! From estimates to corrections: selection, combination, the rules for steps, and what is believed of our clock.
+//! From estimates to corrections: combination, the rules for steps, and what is done about a hand from outside.
 
 use super::{Action, Actions, Engine, Once, Severity};
 use crate::clock::{Applied, Clock, ClockError, SyncStatus};
 use crate::combine::{self, Combined, Weight};
-use crate::config::{ClockConfig, SourceKind};
+use crate::config::ClockConfig;
 use crate::discipline::Correction;
 use crate::estimator::Estimate;
-use crate::ids::{RefId, SourceId};
-use crate::select::{self, Candidate, Flags, Outcome, Status};
-use crate::source::Source;
-use crate::time::{LocalTime, MonoTime, Now, OscTime};
-use crate::wire::Leap;
-use core::net::IpAddr;
+use crate::ids::SourceId;
+use crate::time::{Now, OscTime};
 
-/// Skew while nothing is known, s/s: what reports and drift file call a million ppm.
-pub(super) const UNKNOWN_SKEW: f64 = 1.0;
-/// Bad updates in a row after which a source is reported and may be replaced.
-const BAD_UPDATES: u32 = 4;
-/// What clients are told is good for so long without another look, s.
-pub(super) const DISPERSION_HORIZON: f64 = 32.0;
-/// Dispersion from the noise of the estimate: this many standard deviations.
-const SIGMAS: f64 = 2.0;
 /// `-q` and `-Q` give up when nothing answered for so long, s.
 const ONCE_PATIENCE: f64 = 30.0;
-
-/// What our clock follows and how well.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Reference {
-    pub synchronised: bool,
-    pub source: Option<SourceId>,
-    pub address: Option<IpAddr>,
-    pub refid: RefId,
-    pub stratum: u8,
-    pub leap: Leap,
-    /// When the clock was last corrected.
-    pub time: LocalTime,
-    pub mono: Option<MonoTime>,
-    pub root_delay: f64,
-    pub root_dispersion: f64,
-    pub skew: f64,
-    /// The estimate behind the last update: how its error grows with time.
-    pub combined_estimate: Option<Combined>,
-    /// Frequency of the last estimate against the one in use, s/s, positive: the oscillator is slower still.
-    pub residual: f64,
-    pub offset_sd: f64,
-    pub last_offset: f64,
-    pub mean_square: f64,
-    pub update_interval: f64,
-    pub updates: u64,
-    pub combined: usize,
-    /// The reference time as clients see it, moved back by up to a second.
-    pub served_time: LocalTime,
-    /// Root distance was once below `local activate`.
-    pub activated: bool,
-}
-
-impl Default for Reference {
-    fn default() -> Self {
-        Self {
-            synchronised: false,
-            source: None,
-            address: None,
-            refid: RefId::NONE,
-            stratum: 0,
-            leap: Leap::Unsynchronised,
-            time: LocalTime::from_nanos(0),
-            mono: None,
-            root_delay: 1.0,
-            root_dispersion: 1.0,
-            skew: UNKNOWN_SKEW,
-            combined_estimate: None,
-            residual: 0.0,
-            offset_sd: 0.0,
-            last_offset: 0.0,
-            mean_square: 0.0,
-            update_interval: 0.0,
-            updates: 0,
-            combined: 0,
-            served_time: LocalTime::from_nanos(0),
-            activated: false,
-        }
-    }
-}
-
-impl Reference {
-    /// Root mean square of the last offsets, s.
-    pub fn rms_offset(&self) -> f64 {
-        libm::sqrt(self.mean_square)
-    }
-}
 
 /// `makestep` and `maxchange` as they stand after some updates.
 #[derive(Clone, Copy, Debug)]
@@ -115,20 +37,21 @@ impl StepRule {
         pending.abs() > *threshold
     }
 
-    /// What `maxchange` says of an adjustment by `offset` (s).
-    fn judge(&mut self, offset: f64) -> Change {
+    /// What `maxchange` says of an adjustment by `offset` (s). Counts one update when `counts`: every source may
+    /// bring an update, but only those of the one followed are counted.
+    fn judge(&mut self, offset: f64, counts: bool) -> Change {
         let Some((limit, start, ignore)) = self.maxchange.as_mut() else { return Change::Fine };
         if *start > 0 {
-            *start -= 1;
+            *start -= i32::from(counts);
             return Change::Fine;
         }
         if offset.abs() <= *limit {
             return Change::Fine;
         }
-        if *ignore == 0 {
+        if *ignore == 0 && counts {
             return Change::Exit(*limit);
         }
-        if *ignore > 0 {
+        if *ignore > 0 && counts {
             *ignore -= 1;
         }
         Change::Ignore(*limit)
@@ -143,195 +66,6 @@ enum Change {
 }
 
 impl Engine {
-    /// Judges all sources and, when one of them has something new, corrects the clock.
-    /// `trigger` is the source that gave a new sample.
-    pub(super) fn update_selection(
-        &mut self,
-        now: Now,
-        clock: &mut dyn Clock,
-        trigger: Option<SourceId>,
-        out: &mut Actions,
-    ) {
-        let v = self.discipline.timeline().to_osc(now.raw);
-        let mut candidates = core::mem::take(&mut self.candidates);
-        candidates.clear();
-        candidates.extend(self.sources.iter().map(|s| self.candidate(now, v, s, trigger.is_some())));
-        self.select_options.orphan = self.orphan();
-        let before = self.selection.outcome;
-        select::select(&candidates, &self.select_options, &mut self.selection);
-        self.candidates = candidates;
-        for (source, verdict) in self.sources.iter_mut().zip(&self.selection.verdicts) {
-            source.select = verdict.state;
-        }
-        self.note_bad_sources(now, trigger, out);
-        self.report_outcome(before, out);
-        if self.log.selection && trigger.is_some() {
-            self.record_selection(now, out);
-        }
-        if let Some(best) = self.selection.best()
-            && trigger.is_some()
-        {
-            self.update_reference(now, v, clock, best, trigger, out);
-        }
-    }
-
-    fn candidate(&self, now: Now, v: OscTime, source: &Source, fresh: bool) -> Candidate {
-        let flags = Flags {
-            noselect: source.config.noselect,
-            prefer: source.config.prefer,
-            trust: source.config.trust,
-            require: source.config.require,
-        };
-        let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
-        let newest = source.stats.last();
-        // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
-        let most = source.stats.options().max_samples;
-        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
-        let noise = newest.map_or(0.0, |sample| sample.dispersion);
-        let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
-        if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
-            offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
-            let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
-            distance = sample.root_distance() + SIGMAS * estimate.predict_sd(v) + growth;
-            frequency = estimate.frequency - self.discipline.belief().frequency;
-            skew = estimate.skew;
-        }
-        let stratum = newest.map_or(0, |s| s.stratum).max(source.config.min_stratum as u8);
-        let _ = now;
-        Candidate {
-            id: source.id,
-            refclock: false,
-            authenticated: false,
-            flags,
-            reachable: source.reach.reachable(),
-            polls: u32::from(source.reach.size),
-            unreachable_polls: source.unreach_count,
-            max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
-            fresh,
-            oldest_age: age(source.stats.oldest()),
-            newest_age: age(newest.map(|s| s.v)),
-            leap: newest.map_or(Leap::Unsynchronised, |_| source.leap()),
-            stratum,
-            address_id: source.refid().0,
-            offset,
-            root_distance: distance,
-            std_dev: if unfitted { noise } else { source.stats.std_dev() },
-            frequency,
-            skew,
-            state: source.select,
-        }
-    }
-
-    fn orphan(&self) -> Option<select::Orphan> {
-        let local = self.local.filter(|l| l.orphan)?;
-        let own = self.local_addresses.iter().map(|(_, a)| crate::source::address_refid(*a).0).min();
-        Some(select::Orphan { stratum: local.stratum, address_id: own.unwrap_or(0) })
-    }
-
-    /// Counts updates in which a source was found bad, reports it once and asks for another address.
-    fn note_bad_sources(&mut self, now: Now, trigger: Option<SourceId>, out: &mut Actions) {
-        let Some(trigger) = trigger else { return };
-        let majority = !matches!(self.selection.outcome, Outcome::NoMajority { .. });
-        for index in 0..self.sources.len() {
-            let status = self.selection.verdicts[index].status;
-            let bad = matches!(
-                status,
-                Status::BadDistance | Status::Jittery | Status::BadStratum | Status::Falseticker
-            ) && majority;
-            let source = &mut self.sources[index];
-            if !bad {
-                source.bad_updates = 0;
-                continue;
-            }
-            if source.id != trigger {
-                continue;
-            }
-            source.bad_updates = source.bad_updates.saturating_add(1);
-            if source.bad_updates != BAD_UPDATES {
-                continue;
-            }
-            let (id, label, limits) = (source.id, source.label(), &self.selection_config);
-            let text = match status {
-                Status::Falseticker => format!("Detected falseticker {label}"),
-                Status::BadDistance => {
-                    format!("Root distance of {label} exceeds maxdistance of {} seconds", limits.max_distance)
-                }
-                Status::Jittery => {
-                    format!("Jitter of {label} exceeds maxjitter of {} seconds", limits.max_jitter)
-                }
-                _ if i32::from(self.candidates[index].stratum) > limits.max_stratum => {
-                    format!("Stratum of {label} above maxstratum of {}", limits.max_stratum)
-                }
-                _ => format!("Stratum of {label} below minstratum of {}", limits.min_stratum),
-            };
-            out.log(Severity::Warning, text);
-            self.want_replacement(now, id, out);
-        }
-    }
-
-    /// Tells what changed since the last selection.
-    pub(super) fn report_outcome(&mut self, before: Outcome, out: &mut Actions) {
-        let outcome = self.selection.outcome;
-        match outcome {
-            Outcome::Selected { best, .. } | Outcome::WaitingUpdate { best } => {
-                let source = &self.sources[best];
-                if self.announced != Some(source.id) {
-                    self.announced = Some(source.id);
-                    out.log(Severity::Info, format!("Selected source {}", source.label()));
-                }
-                self.select_options.selected_before = true;
-                self.complained = false;
-            }
-            Outcome::Waiting => {}
-            _ => {
-                // At the start, a name that is only being looked up is nothing to complain of.
-                let unknown =
-                    |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
-                let everyone_asked = self.sources.iter().all(|s| match s.remote {
-                    Some(_) => s.reach.size >= 8,
-                    None => unknown(s),
-                });
-                let lost = self.announced.take().is_some();
-                let worse = core::mem::discriminant(&before) != core::mem::discriminant(&outcome);
-                let first =
-                    !self.complained && (everyone_asked || !matches!(outcome, Outcome::NoSelectable { .. }));
-                if lost || first && !self.sources.is_empty() || worse && self.complained {
-                    self.complained = true;
-                    out.log(Severity::Warning, format!("Can't synchronise: {outcome}"));
-                }
-                if matches!(outcome, Outcome::NoMajority { .. }) {
-                    self.unsynchronise();
-                }
-            }
-        }
-    }
-
-    /// From now on clients are told that we do not know the time.
-    pub(super) fn unsynchronise(&mut self) {
-        self.reference.synchronised = false;
-        self.reference.leap = Leap::Unsynchronised;
-        self.reference.stratum = 0;
-        self.reference.refid = RefId::NONE;
-        self.reference.address = None;
-        self.reference.source = None;
-    }
-
-    /// The source is gone or another one at its address.
-    pub(super) fn forget_selected(&mut self, id: SourceId) {
-        if self.announced == Some(id) {
-            self.announced = None;
-        }
-        if self.reference.source == Some(id) {
-            self.reference.source = None;
-        }
-        // Indices of the last selection no longer fit the list of sources.
-        self.selection.verdicts.clear();
-        self.selection.members.clear();
-        self.selection.outcome = Outcome::default();
-        self.local_addresses.retain(|(source, _)| *source != id);
-    }
-
     fn combined(&self, v: OscTime) -> Option<Combined> {
         let members: Vec<(&Estimate, Weight)> = self
             .selection
@@ -345,7 +79,7 @@ impl Engine {
         combine::combine(&members, v)
     }
 
-    fn update_reference(
+    pub(super) fn update_reference(
         &mut self,
         now: Now,
         v: OscTime,
@@ -373,7 +107,8 @@ impl Engine {
         if self.once != Once::No {
             return self.finish_once(now, clock, &correction, out);
         }
-        match self.step_rule.judge(adjustment) {
+        let counts = trigger == Some(self.sources[best].id);
+        match self.step_rule.judge(adjustment, counts) {
             Change::Fine => {}
             Change::Ignore(limit) => return refuse_change(adjustment, limit, "ignored", out),
             Change::Exit(limit) => {
@@ -389,7 +124,7 @@ impl Engine {
             out.log(Severity::Warning, format!("System clock wrong by {moved:.6} seconds"));
         }
         self.set_reference(now, best, &combined, residual, moved);
-        self.move_clock(now, clock, &correction, moved, trigger == Some(self.sources[best].id), out);
+        self.move_clock(now, clock, &correction, moved, counts, out);
         let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
         if self.log.tracking {
@@ -398,7 +133,7 @@ impl Engine {
         self.maybe_save_drift(now, out);
     }
 
-    /// Steps if the rules say so, else slews.
+    /// Steps if the rules say so and the clock does it, else slews.
     fn move_clock(
         &mut self,
         now: Now,
@@ -409,11 +144,19 @@ impl Engine {
         out: &mut Actions,
     ) {
         let pending = self.discipline.pending(now.raw);
-        let result = if self.step_rule.may_step(pending, counts) {
-            self.step_clock(now, clock, out)
-        } else {
-            self.discipline.steer(now, clock, moved, correction)
-        };
+        if self.step_rule.may_step(pending, counts) {
+            match self.step_clock(now, clock, out) {
+                Ok(()) => {
+                    self.step_refused = false;
+                    return;
+                }
+                Err(error) if !core::mem::replace(&mut self.step_refused, true) => {
+                    out.log(Severity::Error, format!("Could not step the clock, slewing it: {error}"));
+                }
+                Err(_) => {}
+            }
+        }
+        let result = self.discipline.steer(now, clock, moved, correction);
         self.clock_result("steer", result, out);
     }
 
@@ -444,45 +187,6 @@ impl Engine {
         Now { raw: self.stepped.unwrap_or(now.raw), ..now }
     }
 
-    fn set_reference(&mut self, now: Now, best: usize, combined: &Combined, residual: f64, moved: f64) {
-        let source = &self.sources[best];
-        let Some(sample) = source.stats.last() else { return };
-        let copy = source.config.copy && source.config.kind != SourceKind::Peer;
-        // Samples of a dump come without the packet whose reference would be copied.
-        let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
-        let stratum = sample.stratum.max(source.config.min_stratum as u8);
-        let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
-        let updates = self.reference.updates + 1;
-        let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
-        let square = self.reference.mean_square;
-        let time = self.discipline.cooking(now.raw).apply(now.raw);
-        self.reference = Reference {
-            synchronised: true,
-            source: Some(source.id),
-            address: source.remote.map(|r| r.ip()),
-            refid: copied.unwrap_or_else(|| source.refid()),
-            stratum: if copy { stratum } else { stratum.saturating_add(1) },
-            leap: self.selection.leap,
-            time,
-            mono: Some(now.mono),
-            root_delay: sample.root_delay + sample.delay().max(0.0),
-            root_dispersion: sample.root_dispersion
-                + sample.dispersion
-                + age * self.clock_config.max_clock_error,
-            skew: combined.skew,
-            combined_estimate: Some(*combined),
-            residual,
-            offset_sd: combined.theta_sd,
-            last_offset: moved,
-            mean_square: square + weight * (moved * moved - square),
-            update_interval: self.reference.mono.map_or(0.0, |at| now.mono - at),
-            updates,
-            combined: self.selection.members.len(),
-            served_time: crate::server::state::blur_reference(time, &mut self.rng),
-            activated: self.reference.activated,
-        };
-    }
-
     /// Tells the kernel how good its clock is.
     pub(super) fn set_kernel_status(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
         let status = SyncStatus {
@@ -496,49 +200,15 @@ impl Engine {
         }
     }
 
-    /// Bound on our clock's error, s: root dispersion grown since the last update, and half the root delay.
-    pub(crate) fn root_distance(&self, now: Now) -> f64 {
-        self.root_dispersion(now) + self.reference.root_delay / 2.0
-    }
-
-    /// Root dispersion at `now`, s.
-    pub(crate) fn root_dispersion(&self, now: Now) -> f64 {
-        match self.reference_age(now) {
-            Some(age) => self.dispersion_at(age),
-            None => 1.0,
-        }
-    }
-
-    /// Time since the last update, s, by the monotonic clock: the other one may have been stepped since. `None` when
-    /// not synchronised.
-    fn reference_age(&self, now: Now) -> Option<f64> {
-        self.reference.mono.filter(|_| self.reference.synchronised).map(|at| (now.mono - at).max(0.0))
-    }
-
-    /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
-    /// least, and what the estimate itself says of its error, its wander included.
-    fn dispersion_at(&self, age: f64) -> f64 {
-        let noise = self.reference.combined_estimate.map_or(0.0, |c| c.sd_after(age));
-        self.reference.root_dispersion + age * self.clock_config.max_clock_error + SIGMAS * noise
-    }
-
-    /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
-    pub(crate) fn dispersion_rate(&self, now: Now) -> f64 {
-        let age = self.reference_age(now).unwrap_or(0.0);
-        (self.dispersion_at(age + DISPERSION_HORIZON) - self.dispersion_at(age)) / DISPERSION_HORIZON
-    }
-
-    /// Bound on our oscillator's frequency error for short times, s/s.
-    pub(super) fn clock_error_bound(&self) -> f64 {
-        self.clock_config.max_clock_error + self.reference.skew.min(100e-6)
-    }
-
     /// `-q`, `-Q`: the offset is known; say it, step if asked, and end.
     fn finish_once(&mut self, now: Now, clock: &mut dyn Clock, correction: &Correction, out: &mut Actions) {
+        if core::mem::replace(&mut self.finished, true) {
+            return;
+        }
         self.discipline.believe(now, correction);
         let offset = self.discipline.pending(now.raw);
         let step = self.once == Once::Set;
-        if step && let Err(error) = self.discipline.step(now, clock) {
+        if step && let Err(error) = self.step_silently(now, clock) {
             out.log(Severity::Error, format!("Could not step system clock: {error}"));
             out.push(Action::Exit(1));
             return;
@@ -550,7 +220,7 @@ impl Engine {
 
     /// `-q`, `-Q`: nobody answered usefully.
     pub(super) fn give_up(&mut self, now: Now, out: &mut Actions) {
-        if self.once == Once::No {
+        if self.once == Once::No || self.finished {
             return;
         }
         let waiting = self.sources.iter().any(|s| s.poll.in_burst() && s.remote.is_some());
@@ -560,7 +230,7 @@ impl Engine {
         if !waiting && !resolving && !last_chance && age > 1.0 || age > ONCE_PATIENCE {
             out.log(Severity::Warning, "No suitable source for synchronisation");
             out.push(Action::Exit(1));
-            self.once = Once::No;
+            self.finished = true;
         }
     }
 
@@ -600,22 +270,13 @@ impl Engine {
         let direction = if offset > 0.0 { "Forward" } else { "Backward" };
         out.log(Severity::Warning, format!("{direction} time jump detected!"));
         if offset.abs() > self.root_distance(now) {
-            self.unsynchronise();
-            self.set_kernel_status(now, clock, out);
+            self.unsynchronise(now, clock, out);
         }
         for index in 0..self.sources.len() {
             self.sources[index].poll.reset();
             if self.sources[index].poll.active() && self.sources[index].remote.is_some() {
                 let wait = INITIAL_DELAY_AFTER_STEP * (index + 1) as f64;
                 self.schedule(now, index, wait);
-            }
-        }
-    }
-
-    fn record_selection(&mut self, now: Now, out: &mut Actions) {
-        for index in 0..self.sources.len() {
-            if let Some(record) = self.selection_record(now, index) {
-                out.push(Action::Record(record));
             }
         }
     }

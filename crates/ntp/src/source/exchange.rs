@@ -3,8 +3,7 @@
 use crate::engine::Stamp;
 use crate::ids::{RefId, SocketId};
 use crate::sample::Sample;
-use crate::time::{ERA_WINDOW_START, MonoTime, NtpShort, NtpTime, RawTime};
-use crate::timeline::Timeline;
+use crate::time::{ERA_WINDOW_START, MonoTime, NtpShort, NtpTime, OscTime};
 use crate::wire::{Leap, Mode, Packet};
 
 /// A request on its way.
@@ -16,8 +15,9 @@ pub struct Request {
     pub token: u64,
     /// The random transmit stamp: whoever did not see the request cannot answer it.
     pub nonce: NtpTime,
-    /// When it left, once known; the best stamp so far.
-    pub sent: Option<Stamp>,
+    /// When it left, once known; the best stamp so far, and what it means in oscillator time. That does not change
+    /// when the clock is stepped before the answer comes.
+    pub sent: Option<(Stamp, OscTime)>,
     /// It left only to warm up the path.
     pub presend: bool,
     /// When the socket is closed, answered or not.
@@ -55,26 +55,24 @@ pub struct Measured {
     pub response_time: f64,
 }
 
-/// Reads the four stamps: T1 and T4 from the clock we steer, T2 and T3 from `packet`.
+/// Reads the four stamps: T1 and T4 (`v1`, `v4`) in oscillator time, T2 and T3 from `packet`.
 ///
 /// `precision` is that of our clock (s), `max_frequency_error` bounds our oscillator's error while the exchange
 /// lasted (s/s), `correction` (s) is added to the offset.
 pub fn measure(
-    t1: RawTime,
+    v1: OscTime,
     packet: &Packet,
-    t4: RawTime,
-    timeline: &Timeline,
+    v4: OscTime,
     precision: f64,
     max_frequency_error: f64,
     correction: f64,
 ) -> Measured {
-    let (v1, v4) = (timeline.to_osc(t1), timeline.to_osc(t4));
     let correction = crate::time::seconds_to_nanos(correction);
     let t2 = packet.receive.to_unix_nanos(ERA_WINDOW_START).saturating_add(correction);
     let t3 = packet.transmit.to_unix_nanos(ERA_WINDOW_START).saturating_add(correction);
     let round = v4.nanos_since(v1);
     let sample = Sample {
-        v: crate::time::OscTime::from_nanos(v1.nanos().saturating_add(round / 2)),
+        v: OscTime::from_nanos(v1.nanos().saturating_add(round / 2)),
         forward: t2.saturating_sub(v1.nanos()),
         backward: v4.nanos().saturating_sub(t3),
         half: round as f64 * 0.5e-9,
@@ -105,7 +103,7 @@ mod tests {
     #[test]
     fn offset_and_delay_follow_rfc_5905() {
         // We are 2 s behind; 30 ms there, 10 ms back, 1 ms inside the server.
-        let base = RawTime::from_seconds(1.8e9);
+        let base = OscTime::from_seconds(1.8e9);
         let ntp = |seconds: f64| NtpTime::from(LocalTime::from_nanos(base.nanos()) + 2.0 + seconds);
         let packet = Packet {
             receive: ntp(0.030),
@@ -115,13 +113,12 @@ mod tests {
             stratum: 1,
             ..request_packet(4, 6, NtpTime(1))
         };
-        let line = Timeline::new(base, 0.0);
-        let m = measure(base, &packet, base + 0.041, &line, 1e-7, 1e-6, 0.0);
+        let m = measure(base, &packet, base + 0.041, 1e-7, 1e-6, 0.0);
         assert!((m.sample.offset_nanos() - 2_010_000_000).abs() <= 2);
         assert!((m.sample.delay() - 0.040).abs() < 4e-9);
         assert!((m.response_time - 0.001).abs() < 4e-9);
         assert!((m.sample.half - 0.0205).abs() < 1e-9);
-        let shifted = measure(base, &packet, base + 0.041, &line, 1e-7, 1e-6, 0.5).sample;
+        let shifted = measure(base, &packet, base + 0.041, 1e-7, 1e-6, 0.5).sample;
         assert!((shifted.offset_nanos() - 2_510_000_000).abs() <= 2);
         assert!((shifted.delay() - 0.040).abs() < 4e-9, "a correction moves the offset, not the delay");
     }

@@ -34,6 +34,8 @@ pub struct Source {
     pub config: SourceConfig,
     /// Where it is; `None` until its name is resolved.
     pub remote: Option<SocketAddr>,
+    /// When its address was last looked up.
+    pub resolved: Option<MonoTime>,
     /// The name it came from; `None` when it was given by address.
     pub group: Option<GroupId>,
     /// Its number among those given by name: `ID#…` in reports and commands while it has no address.
@@ -119,6 +121,7 @@ impl Source {
             id,
             config,
             remote: None,
+            resolved: None,
             group: None,
             placeholder: 0,
             confirmed: false,

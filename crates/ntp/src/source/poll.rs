@@ -18,6 +18,8 @@ const RAMP_START: f64 = 4.0;
 const RAMP_GROWTH: f64 = 1.5;
 /// Round trip up to which a source may be asked more often than once a second, s.
 const SUBSECOND_MAX_DELAY: f64 = 0.01;
+/// A poll interval below a second is at least so many round trips long.
+const PATH_ROOM: f64 = 1.5;
 /// Longest time between two requests of a burst, s.
 const BURST_INTERVAL: f64 = 2.0;
 
@@ -130,6 +132,12 @@ impl Poll {
             Line::BurstOnline | Line::BurstOffline => Line::BurstOffline,
             Line::Online | Line::Offline => Line::Offline,
         };
+    }
+
+    /// Not asked any more, not even to the end of a burst.
+    pub fn cut_off(&mut self) {
+        self.end_burst();
+        self.line = Line::Offline;
     }
 
     /// A burst of at most `total` requests until `good` answers were good.
@@ -246,6 +254,7 @@ impl Poll {
         self.on_answer();
         self.end_burst();
         self.ramp = None;
+        self.presend_due = false;
         self.penalty = 4;
     }
 
@@ -286,18 +295,25 @@ impl Poll {
         (self.exponent, self.score, self.silence) = (self.min, 0.0, 0.0);
     }
 
-    /// The exponent in force: below zero only for a reachable source with a round trip of at most 10 ms.
+    /// The exponent in force: below zero only for a reachable source with a round trip of at most 10 ms, and then so
+    /// that the answer comes before the next request, which gives up waiting for it.
     pub fn effective(&self, reachable: bool, min_delay: Option<f64>) -> i32 {
-        let close = reachable && min_delay.is_some_and(|delay| delay <= SUBSECOND_MAX_DELAY);
         let exponent = (self.exponent + self.silence as i32).min(self.max);
-        if close { exponent } else { exponent.max(0) }
+        match min_delay.filter(|&delay| reachable && delay <= SUBSECOND_MAX_DELAY) {
+            Some(delay) => {
+                let path = libm::ceil(libm::log2(PATH_ROOM * delay.max(1e-9))) as i32;
+                exponent.max(path.min(0))
+            }
+            None => exponent.max(0),
+        }
     }
 
     /// Seconds until the next request, without the random share.
     pub fn interval(&mut self, reachable: bool, min_delay: Option<f64>) -> f64 {
         let poll = libm::exp2(f64::from(self.effective(reachable, min_delay)));
         let base = if self.in_burst() {
-            BURST_INTERVAL.min(poll / 4.0)
+            let path = PATH_ROOM * min_delay.unwrap_or(0.0);
+            BURST_INTERVAL.min(poll / 4.0).max(path.min(BURST_INTERVAL))
         } else {
             match self.ramp.take() {
                 Some(step) if step < poll && reachable => {

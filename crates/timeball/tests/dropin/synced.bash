@@ -19,7 +19,7 @@ c -c sources | cut -d, -f1-5
 n -c sourcestats | sed -E 's/,[0-9]+,[0-9]+,[0-9]+,/,n,r,s,/'
 n -c selectdata
 n -c activity
-c -c ntpdata | sed -E 's/,1111?0?1?,(No.*Kernel,Kernel),.*/,\1/' | cut -d, -f1-9,16,29- | sed 's/,-2[0-9],/,precision,/;s/,111,111,11[01]1,/,tests,/'
+c -c ntpdata | sed -E 's/,1111?0?1?,(No.*Kernel,Kernel),.*/,\1/' | cut -d, -f1-9,16,29- | sed 's/,-2[0-9],/,precision,/;s/,111,111,11[01]1,/,tests,/;s/(Kernel,Kernel),.*/\1/' -E
 run chronyc -h 127.0.0.1 -p 11323 -n -c tracking | numbers
 c dump; head -1 dump/127.0.0.1.dat; sed -n 2p dump/127.0.0.1.dat; sed -n 5p dump/127.0.0.1.dat | numbers
 c cyclelogs
