@@ -29,7 +29,9 @@ pub use io::{
 pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};
-use crate::config::{AccessRule, ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig};
+use crate::config::{
+    AccessRule, ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig,
+};
 use crate::control::AccessList;
 use crate::discipline::{Discipline, Limits};
 use crate::estimator::StatsOptions;

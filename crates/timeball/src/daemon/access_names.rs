@@ -169,7 +169,7 @@ mod tests {
             let Outcome::Missing(text) = names.answer(now, id, &[]) else { panic!("there is no address") };
             told += usize::from(text.is_some());
             assert_eq!(names.due(now + (wait - 0.5)), None);
-            now = now + wait;
+            now += wait;
         }
         assert_eq!(told, 1);
         let (id, _) = names.due(now).expect("its time has come");

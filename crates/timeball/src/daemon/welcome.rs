@@ -58,7 +58,7 @@ impl Welcome<'_> {
                 "Following no time source: none is configured".to_owned()
             }
             [] => "Following the sources of the sourcedir folders".to_owned(),
-            [few @ ..] if few.len() <= 4 => format!("Following {}", few.join(", ")),
+            few if few.len() <= 4 => format!("Following {}", few.join(", ")),
             [first, ..] => format!("Following {first} and {} more", names.len() - 1),
         }
     }
@@ -91,9 +91,8 @@ mod tests {
     use ntp::config::{SourceConfig, SourceKind};
 
     fn config(sources: &[&str]) -> Config {
-        let mut config = Config::default();
-        config.sources = sources.iter().map(|name| SourceConfig::new(SourceKind::Pool, name)).collect();
-        config
+        let sources = sources.iter().map(|name| SourceConfig::new(SourceKind::Pool, name)).collect();
+        Config { sources, ..Config::default() }
     }
 
     #[test]
