@@ -31,7 +31,7 @@ impl Loader for Files {
 }
 
 fn read(text: &str) -> Result<Parsed, Vec<ConfigError>> {
-    parse(text, "/etc/timeball.conf", &Files::new(&[]))
+    parse(text, "/etc/timeball.conf", &Files::new(&[])).map_err(|refused| refused.errors)
 }
 
 fn good(text: &str) -> Parsed {
@@ -183,7 +183,7 @@ fn arguments_of_the_command_line_are_lines_without_a_file() {
     let parsed = parse_lines(&["server a  iburst", "# nothing", "", "port 1123"], &files).expect("right");
     assert_eq!(parsed.lines, ["server a iburst", "port 1123"]);
     assert_eq!((parsed.config.server.port, parsed.config.server.port_set), (1123, true));
-    let errors = parse_lines(&["port 5", "", "foo", "include /a.conf"], &files).unwrap_err();
+    let errors = parse_lines(&["port 5", "", "foo", "include /a.conf"], &files).unwrap_err().errors;
     assert_eq!(errors[0].message, "Invalid directive foo at line 3");
     assert_eq!(errors[1].message, "Could not parse port directive at line 1 in file /a.conf");
     let warned = parse_lines(&["manual"], &files).expect("right").warnings;
@@ -268,7 +268,8 @@ fn included_files_stand_in_place_of_their_line() {
         ("/d/B.conf", "port 3"),
         ("/d/z.txt", "junk"),
     ]);
-    let lines = |text: &str| parse(text, "main", &files).map(|p| p.lines).map_err(|e| e[0].to_string());
+    let lines =
+        |text: &str| parse(text, "main", &files).map(|p| p.lines).map_err(|e| e.errors[0].to_string());
     assert_eq!(
         lines("port 9\nconfdir /c /d /missing\nport 8").unwrap_err(),
         "Invalid directive bad at line 2 in file /c/a.conf: there is no such directive"
@@ -299,14 +300,14 @@ fn included_files_nest_ten_deep() {
         parse("include /2", "/1", &files).map(|p| p.config.server.port)
     };
     assert_eq!(chain(9), Ok(1));
-    assert_eq!(chain(10).unwrap_err()[0].message, "Maximum include level reached");
+    assert_eq!(chain(10).unwrap_err().errors[0].message, "Maximum include level reached");
     let own = Files::new(&[("/a", &"include /a\n".repeat(100))]);
-    assert_eq!(parse("include /a", "/main", &own).unwrap_err().len(), 1, "a loop ends at once");
+    assert_eq!(parse("include /a", "/main", &own).unwrap_err().errors.len(), 1, "a loop ends at once");
     let wide: Vec<(String, String)> =
         (1..9).map(|n| (format!("/{n}"), format!("include /{}\n", n + 1).repeat(100))).collect();
     let mut wide = Files(wide.into_iter().collect());
     wide.0.insert("/9".into(), String::new());
-    assert_eq!(parse("include /1", "/main", &wide).unwrap_err()[0].message, "Too many files");
+    assert_eq!(parse("include /1", "/main", &wide).unwrap_err().errors[0].message, "Too many files");
 }
 
 /// Configurations that machines have today. `warned` directives have no effect yet.

@@ -8,6 +8,7 @@ mod cli;
 mod daemon;
 mod manual;
 mod places;
+mod terminal;
 
 use ntp::engine::Severity;
 use std::ffi::{OsStr, OsString};

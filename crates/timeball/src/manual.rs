@@ -13,7 +13,7 @@ pub fn page() -> String {
             let _ = writeln!(out, ".TP\n.B \\-{}\n{}.", escape(option), escape(doc.trim()));
         }
     }
-    out.push_str(&cli::manual_section());
+    out.push_str(&cli::manual_sections());
     out.push_str(TAIL);
     out
 }
@@ -24,18 +24,18 @@ fn escape(text: &str) -> String {
 
 const HEAD: &str = r#".TH TIMEBALL 1 "" "Timeball" "User commands"
 .SH NAME
-timeball \- keeps the time and serves it: NTP daemon and its command line
+timeball, chronyd, chronyc \- keeps the time and serves it: NTP daemon and its command line
 .SH SYNOPSIS
 .B timeball
 .br
 .B timeball run
-.RI [ OPTION ]...
-.RI [ DIRECTIVE ]...
+.RI [ OPTION ]...\&
+.RI [ DIRECTIVE ]...\&
 .br
 .B timeball
-.RI [ OPTION ]...
+.RI [ OPTION ]...\&
 .I COMMAND
-.RI [ ARGUMENT ]...
+.RI [ ARGUMENT ]...\&
 .SH DESCRIPTION
 .B timeball run
 is the daemon: it follows NTP servers, disciplines the clock and answers clients.
@@ -62,11 +62,24 @@ The configuration.
 .TP
 .I /run/timeball/timeball.sock
 Where commands are taken; of an unprivileged daemon
-.IR $XDG_RUNTIME_DIR/timeball/timeball.sock .
+.IR $XDG_RUNTIME_DIR/timeball/timeball.sock ,
+or below the state folder where there is no session.
 .TP
 .I /var/lib/timeball
 Drift file and measurements of the built\-in configuration; of an unprivileged daemon
+.IR $XDG_STATE_HOME/timeball
+or
 .IR ~/.local/state/timeball .
+.SH ENVIRONMENT
+.TP
+.B NO_COLOR
+If set and not empty, nothing is coloured.
+.TP
+.BR XDG_RUNTIME_DIR ", " XDG_STATE_HOME ", " HOME
+Where the files of an unprivileged daemon are, see above.
+.TP
+.B NOTIFY_SOCKET
+The daemon tells systemd when it is ready and when it ends.
 .SH EXIT STATUS
 0 on success, 1 when a command failed, no daemon answered, or (status) the clock is not synchronised.
 The daemon exits with 0 when told to, with 1 on a fatal error, a failed
@@ -87,7 +100,15 @@ mod tests {
     #[test]
     fn the_page_names_every_option_and_command() {
         let page = page();
-        for needle in [".B \\-q\n", ".B \\-f FILE\n", ".B tracking\n", ".B waitsync", "SEE ALSO"] {
+        for needle in [
+            ".B \\-q\n",
+            ".B \\-f FILE\n",
+            ".B \\-\\-help\\-config\n",
+            ".B \\-h HOST",
+            ".B tracking\n",
+            ".B waitsync",
+            "SEE ALSO",
+        ] {
             assert!(page.contains(needle), "{needle}");
         }
         assert!(page.lines().all(|line| !line.starts_with('\'')));

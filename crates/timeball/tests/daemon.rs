@@ -153,7 +153,8 @@ fn words_that_end_at_once() {
     for option in ["-v", "--version"] {
         let output = place.run(&[option]);
         assert!(
-            output.status.success() && text(&output.stdout).starts_with("chronyd (chrony) version timeball-")
+            output.status.success()
+                && text(&output.stdout).starts_with("chronyd (chrony) version 4.8 (+CMDMON")
         );
     }
     let help = place.run(&["-h"]);
@@ -169,6 +170,9 @@ fn words_that_end_at_once() {
         (text(&printed.stdout).as_str(), printed.status.code()),
         ("server a.example iburst\nport 1\n", Some(0))
     );
+    let refused = place.run(&["-p", "port  1", "nonsense  7", "port 2"]);
+    assert_eq!((text(&refused.stdout).as_str(), refused.status.code()), ("port 1\nnonsense 7\n", Some(1)));
+    assert!(text(&refused.stderr).contains("Fatal error : Invalid directive nonsense at line 2"));
     let wrong = place.run(&["-d", "port 1", "nonsense 7"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("Z Fatal error : Invalid directive nonsense at line 2"));
@@ -177,6 +181,21 @@ fn words_that_end_at_once() {
         text(&missing.stderr)
             .contains("Fatal error : Could not open /no/such/file : No such file or directory")
     );
+}
+
+#[test]
+fn directives_are_explained() {
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_timeball"));
+        command.arg("run").args(words).output().expect("the program starts")
+    };
+    let all = run(&["--help-config"]);
+    assert!(all.status.success() && text(&all.stdout).contains("\n    makestep THRESHOLD LIMIT\n"));
+    let one = run(&["--help-config", "makestep"]);
+    assert!(one.status.success() && text(&one.stdout).starts_with("    makestep THRESHOLD LIMIT\n"));
+    let none = run(&["--help-config", "makestop"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert_eq!(text(&none.stderr), "There is no directive \"makestop\". Did you mean \"makestep\"?\n");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub mod words;
 
 pub use check::check;
 pub use error::{ConfigError, Origin, Warning};
-pub use parse::{Loader, Parsed, parse, parse_lines, parse_sources_file};
+pub use parse::{Loader, Parsed, Refused, parse, parse_lines, parse_sources_file};
 
 /// Everything a configuration says.
 #[derive(Clone, Debug, PartialEq)]

@@ -44,15 +44,24 @@ pub struct Parsed {
     pub lines: Vec<String>,
 }
 
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Everything that is wrong with it; at least one.
+    pub errors: Vec<ConfigError>,
+    /// [`Parsed::lines`] up to and including that of the first error: what `-p` prints nevertheless.
+    pub lines: Vec<String>,
+}
+
 /// The configuration `text` of file `file`, with all it includes; or everything that is wrong with it.
-pub fn parse(text: &str, file: &str, loader: &dyn Loader) -> Result<Parsed, Vec<ConfigError>> {
+pub fn parse(text: &str, file: &str, loader: &dyn Loader) -> Result<Parsed, Refused> {
     let mut reader = Reader::new(loader);
     reader.text(text, file, 1);
     reader.finish()
 }
 
 /// The configuration of command-line arguments, each one line.
-pub fn parse_lines<S: AsRef<str>>(arguments: &[S], loader: &dyn Loader) -> Result<Parsed, Vec<ConfigError>> {
+pub fn parse_lines<S: AsRef<str>>(arguments: &[S], loader: &dyn Loader) -> Result<Parsed, Refused> {
     let mut reader = Reader::new(loader);
     for (index, line) in arguments.iter().enumerate() {
         reader.line(line.as_ref(), Origin { file: None, line: index + 1 }, 0);
@@ -105,6 +114,8 @@ struct Reader<'a> {
     loader: &'a dyn Loader,
     parsed: Parsed,
     errors: Vec<ConfigError>,
+    /// How many lines there were at the first error.
+    good_lines: usize,
     files: usize,
     /// Nothing more is read: one more error would not help.
     stopped: bool,
@@ -112,27 +123,41 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(loader: &'a dyn Loader) -> Self {
-        Self { loader, parsed: Parsed::default(), errors: Vec::new(), files: 0, stopped: false }
+        Self {
+            loader,
+            parsed: Parsed::default(),
+            errors: Vec::new(),
+            good_lines: 0,
+            files: 0,
+            stopped: false,
+        }
     }
 
-    fn finish(self) -> Result<Parsed, Vec<ConfigError>> {
-        if self.errors.is_empty() { Ok(self.parsed) } else { Err(self.errors) }
+    fn finish(self) -> Result<Parsed, Refused> {
+        if self.errors.is_empty() {
+            return Ok(self.parsed);
+        }
+        let mut lines = self.parsed.lines;
+        lines.truncate(self.good_lines);
+        Err(Refused { errors: self.errors, lines })
     }
 
     fn error(&mut self, error: ConfigError) {
+        if self.errors.is_empty() {
+            self.good_lines = self.parsed.lines.len();
+        }
         self.errors.push(error);
         self.stopped |= self.errors.len() >= MAX_ERRORS;
     }
 
     /// Stops with an error that is worth telling once only.
     fn give_up(&mut self, origin: &Origin, message: &str, hint: &str) {
-        self.stopped = true;
-        let hint = format!("{hint}{origin}");
-        self.errors.push(ConfigError {
+        self.error(ConfigError {
             origin: Some(origin.clone()),
             message: message.to_owned(),
-            hint: Some(hint),
+            hint: Some(format!("{hint}{origin}")),
         });
+        self.stopped = true;
     }
 
     fn text(&mut self, text: &str, file: &str, level: usize) {
@@ -263,7 +288,22 @@ pub(super) mod tests {
     }
 
     pub(crate) fn parse_text(text: &str) -> Result<Parsed, Vec<ConfigError>> {
-        parse(text, "test.conf", &NoFiles)
+        parse(text, "test.conf", &NoFiles).map_err(|refused| refused.errors)
+    }
+
+    #[test]
+    fn the_lines_up_to_the_first_error_are_kept() {
+        for (text, lines, errors) in [
+            ("port  1\nfoo  bar\nport 2\nbar", vec!["port 1", "foo bar"], 2),
+            ("port 1\ninclude /x.conf\nport 2", vec!["port 1"], 1),
+            ("port 1\nmakestep", vec!["port 1", "makestep"], 1),
+        ] {
+            let refused = parse(text, "test.conf", &NoFiles).expect_err(text);
+            assert_eq!(
+                (refused.lines, refused.errors.len()),
+                (lines.iter().map(|&l| l.into()).collect(), errors)
+            );
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::control::sourcestats::SourceStats;
 use crate::control::tracking::Tracking;
 use crate::control::{AccessList, Backend, Change, Origin, Status};
 use crate::report::{Address, SelectOptions};
+use crate::server::{AccessTable, ServeConfig};
 use crate::source::poll;
 use crate::source::poll::Line;
 use crate::time::Now;
@@ -28,6 +29,9 @@ use std::sync::Arc;
 const MAX_SOURCES: usize = 65_536;
 /// Requests in a burst at most, so that a typo does not become a flood.
 const MAX_BURST: i32 = 1000;
+
+/// Changes of access lists remembered at most; later ones are lost if a list is made anew after them.
+const MAX_ACCESS_CHANGES: usize = 1024;
 
 /// An operator at the engine: the engine, the clock and the instant of one request.
 pub struct Operator<'a> {
@@ -387,14 +391,34 @@ impl Engine {
         said(out, format!("{what} local reference mode"))
     }
 
+    /// Makes an access list anew from `rules`, followed by what commands have changed in it since the start.
+    pub fn set_access_list(&mut self, list: AccessList, rules: &[AccessRule]) {
+        let mut table = AccessTable::new(rules);
+        for (_, rule) in self.access_changes.iter().filter(|(changed, _)| *changed == list) {
+            table.set(rule);
+        }
+        match list {
+            AccessList::Ntp => self.serve_to(table),
+            AccessList::Command => self.command_access = table,
+        }
+    }
+
+    fn serve_to(&mut self, access: AccessTable) {
+        let config = ServeConfig { access, ..(*self.serve_config).clone() };
+        self.serve_config = Arc::new(config);
+        self.responder.set_config(Arc::clone(&self.serve_config));
+        self.server_state.generation = self.server_state.generation.wrapping_add(1);
+    }
+
     fn set_access(&mut self, list: AccessList, rule: &AccessRule, out: &mut Actions) -> Status {
+        if self.access_changes.len() < MAX_ACCESS_CHANGES {
+            self.access_changes.push((list, *rule));
+        }
         let kind = match list {
             AccessList::Ntp => {
-                let mut config = (*self.serve_config).clone();
-                config.access.set(rule);
-                self.serve_config = Arc::new(config);
-                self.responder.set_config(Arc::clone(&self.serve_config));
-                self.server_state.generation = self.server_state.generation.wrapping_add(1);
+                let mut access = self.serve_config.access.clone();
+                access.set(rule);
+                self.serve_to(access);
                 "NTP"
             }
             AccessList::Command => {

@@ -30,7 +30,10 @@ pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};
 use crate::combine::Weight;
-use crate::config::{ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig};
+use crate::config::{
+    AccessRule, ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig,
+};
+use crate::control::AccessList;
 use crate::discipline::{Discipline, Limits};
 use crate::estimator::{Estimate, StatsOptions};
 use crate::ids::SourceId;
@@ -136,6 +139,8 @@ pub struct Engine {
     server_state: ServerState,
     serve_config: Arc<ServeConfig>,
     command_access: AccessTable,
+    /// Rules that commands have added since the start, while lists may still be made anew.
+    access_changes: Vec<(AccessList, AccessRule)>,
     command_hits: u64,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
@@ -211,6 +216,7 @@ impl Engine {
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             serve_config,
             command_access: AccessTable::new(&config.control.access),
+            access_changes: Vec::new(),
             command_hits: 0,
             announced: None,
             complained: false,

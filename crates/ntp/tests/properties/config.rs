@@ -10,9 +10,9 @@ pub fn check(data: &[u8]) {
     let files = Files::new(&text);
     match parse(&text, "/etc/main.conf", &files) {
         Ok(parsed) => check_meaning(&parsed),
-        Err(errors) => {
-            assert!(!errors.is_empty(), "a refusal without reason");
-            check_errors(&errors);
+        Err(refused) => {
+            assert!(!refused.errors.is_empty(), "a refusal without reason");
+            check_errors(&refused.errors);
         }
     }
     for source in parse_sources_file(&text) {

@@ -42,6 +42,9 @@ const OPTIONS: &[OptionHelp] = &[
     chronyc_option("--help", "print this"),
 ];
 
+/// What `--json` does.
+const JSON_HELP: &str = "print JSON; names of numbers end with their unit";
+
 /// `chronyc --help`, and after a bad option.
 pub fn chronyc_usage() -> String {
     let mut out = "Usage: chronyc [OPTION]... [COMMAND]...\n\nOptions:\n".to_owned();
@@ -68,7 +71,7 @@ pub fn timeball_usage(style: Style) -> String {
         wrapped(&mut out, &names.join("  "), 2);
     }
     let _ = write!(out, "\n{strong}Options{plain}\n");
-    line(&mut out, "--json", "print JSON; names of numbers end with their unit", 20);
+    line(&mut out, "--json", JSON_HELP, 20);
     for option in OPTIONS.iter().filter(|option| !option.chronyc_only) {
         line(&mut out, option.letters, option.what, 20);
     }
@@ -93,24 +96,32 @@ pub fn commands(name: Name) -> String {
 }
 
 /// What one command does, with an example.
-pub fn command(command: &Command, name: Name) -> String {
+pub fn command(command: &Command, name: Name, style: Style) -> String {
     let program = name.text();
+    let (strong, plain) = style.strong();
     let mut out = String::new();
     for (index, form) in command.forms.iter().enumerate() {
-        let lead = if index == 0 { "Usage:" } else { "      " };
+        let lead = if index == 0 { format!("{strong}Usage:{plain}") } else { " ".repeat(6) };
         let _ = writeln!(out, "{lead} {program} {}", usage(command, form));
         let _ = writeln!(out, "           {}", form.what);
     }
     out.push('\n');
     wrapped(&mut out, command.doc, 0);
-    let _ = writeln!(out, "\nExample: {program} {}", command.example);
+    let _ = writeln!(out, "\n{strong}Example:{plain} {program} {}", command.example);
     out
 }
 
-/// The commands as a section of the manual page (roff).
-pub fn manual_section() -> String {
+/// The options and the commands as sections of the manual page (roff).
+pub fn manual_sections() -> String {
     let escape = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
-    let mut out = ".SH COMMANDS\n".to_owned();
+    let mut out = ".SH OPTIONS OF THE COMMAND LINE\n".to_owned();
+    let json = option("--json", JSON_HELP);
+    for option in [&json].into_iter().chain(OPTIONS) {
+        let note = if option.chronyc_only { " (chronyc)" } else { "" };
+        let (letters, what) = (escape(option.letters), escape(&sentence(option.what)));
+        let _ = writeln!(out, ".TP\n.B {letters}\n{what}{note}.");
+    }
+    out.push_str(".SH COMMANDS\n");
     for group in Group::ALL {
         let _ = writeln!(out, ".SS {}", group.title());
         for command in commands::all().filter(|command| command.group == group) {
@@ -127,6 +138,12 @@ pub fn manual_section() -> String {
         }
     }
     out
+}
+
+/// `text` with a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().into_iter().flat_map(char::to_uppercase).chain(characters).collect()
 }
 
 /// A command's name and the arguments of one form.
@@ -207,9 +224,9 @@ mod tests {
 
     #[test]
     fn every_command_explained() {
-        let all: Vec<String> = commands::all().map(|c| command(c, Name::Timeball)).collect();
+        let all: Vec<String> = commands::all().map(|c| command(c, Name::Timeball, Style::Plain)).collect();
         insta::assert_snapshot!("every_command", all.join("----\n"));
-        insta::assert_snapshot!("manual_section", manual_section());
+        insta::assert_snapshot!("manual_sections", manual_sections());
     }
 
     #[test]

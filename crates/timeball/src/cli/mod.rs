@@ -21,10 +21,10 @@ mod unix;
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 
-use crate::places;
+use crate::{places, terminal};
 use client::{Client, Endpoint};
 use help::Style;
-pub use help::manual_section;
+pub use help::manual_sections;
 use options::{Options, Request};
 use session::{Failure, Session};
 
@@ -63,14 +63,14 @@ pub fn main(args: Vec<OsString>, name: Name) -> i32 {
 }
 
 fn run(args: &[OsString], name: Name, out: &mut dyn Write, err: &mut dyn Write) -> i32 {
-    let style =
-        if name == Name::Timeball && io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+    let coloured = name == Name::Timeball && terminal::has_colours(&io::stdout());
+    let style = if coloured { Style::Terminal } else { Style::Plain };
     let (text, status) = match options::parse(args, name) {
         Request::Run(options) => return execute(options, name, style, out, err),
         Request::Version => (version(name), 0),
         Request::Help(None) => (usage(name, style), 0),
         Request::Help(Some(word)) => match commands::find(&word, name) {
-            Some(command) => (help::command(command, name), 0),
+            Some(command) => (help::command(command, name, style), 0),
             None => {
                 let _ = writeln!(err, "{}", unknown(&word, name)); // stderr may be closed
                 return 1;

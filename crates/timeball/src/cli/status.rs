@@ -92,11 +92,12 @@ fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
 /// What to say when no daemon answers.
 fn nobody(session: &Session<'_>) -> String {
     let (bad, plain) = session.style.bad();
-    let mut out = format!("{bad}No daemon answers.{plain} Nothing keeps this clock right.\n\nAsked:\n");
+    let mut out =
+        format!("{bad}No daemon answers,{plain} so nobody can say whether the clock is right.\n\nAsked:\n");
     for endpoint in session.client.endpoints() {
         let _ = writeln!(out, "  {endpoint}"); // writing to a string cannot fail
     }
-    out.push_str("\nTo start one, type:  timeball run\nA socket of another user's daemon may need root:  sudo timeball\n");
+    out.push_str("\nTo start one, type:                 timeball run\nTo ask another user's or root's:    sudo timeball\n");
     out
 }
 
@@ -272,8 +273,11 @@ fn source_words(picture: &Picture) -> String {
     if activity.unresolved > 0 {
         words.push(format!("{} of them without an address yet", activity.unresolved));
     }
+    let nameless = usize::try_from(activity.unresolved).unwrap_or(usize::MAX);
     if words.is_empty() {
         "none".to_owned()
+    } else if nameless >= picture.sources.len() {
+        "none yet: their names have no addresses".to_owned()
     } else {
         format!("{}: {}", picture.sources.len(), words.join(", "))
     }
@@ -284,6 +288,7 @@ fn served_words(stats: &ServerStats) -> Option<String> {
     let (received, dropped) = (stats.ntp_hits?, stats.ntp_drops.unwrap_or(0));
     Some(match (received, dropped) {
         (0, _) => "nobody has asked for time".to_owned(),
+        (1, 0) => "1 request answered".to_owned(),
         (_, 0) => format!("{received} requests answered"),
         _ => format!("{} requests answered, {dropped} dropped", received.saturating_sub(dropped)),
     })
@@ -372,6 +377,9 @@ mod tests {
             unresolved.trouble().map(|(why, _)| why),
             Some("the names of the sources are not resolved yet")
         );
+        assert_eq!(source_words(&unresolved), "none yet: their names have no addresses");
+        let once = ServerStats { ntp_hits: Some(1), ..ServerStats::default() };
+        assert_eq!(served_words(&once).as_deref(), Some("1 request answered"));
         let mut silent = Picture { activity: Activity { online: 1, ..Activity::default() }, ..nothing };
         silent.sources = vec![synchronised().sources[3]];
         assert_eq!(silent.trouble().map(|(why, _)| why), Some("no source has answered yet"));

@@ -17,6 +17,8 @@ pub enum Request {
     Version,
     /// Print the usage.
     Help,
+    /// Explain the directives of the configuration, or one.
+    HelpConfig(Option<String>),
 }
 
 /// What kind of run it is.
@@ -140,6 +142,9 @@ pub fn parse(name: Name, words: &[OsString]) -> Result<Request, Wrong> {
             }
             b"--help" => return Ok(Request::Help),
             b"--version" => return Ok(Request::Version),
+            b"--help-config" if name == Name::Timeball => {
+                return Ok(Request::HelpConfig(words.next().map(|word| word.to_string_lossy().into_owned())));
+            }
             [b'-', b'-', ..] => return Err(Wrong::Unknown(word.to_string_lossy().into_owned())),
             [b'-', cluster @ ..] if !cluster.is_empty() => {
                 for (at, &letter) in cluster.iter().enumerate() {
@@ -268,8 +273,13 @@ pub fn usage(name: Name) -> String {
         Name::Chronyd => "chronyd",
         Name::Timeball => "timeball run",
     };
-    format!("Usage: {program} [OPTION]... [DIRECTIVE]...\n\nOptions:\n{OPTIONS_HELP}")
+    let own = if name == Name::Timeball { OWN_OPTIONS_HELP } else { "" };
+    format!("Usage: {program} [OPTION]... [DIRECTIVE]...\n\nOptions:\n{OPTIONS_HELP}{own}")
 }
+
+const OWN_OPTIONS_HELP: &str = "  \
+  --help-config\tExplain the directives of the configuration, or the one named next
+";
 
 const OPTIONS_HELP: &str = "  \
   -4\t\tUse IPv4 addresses only
@@ -331,6 +341,15 @@ mod tests {
         assert!(o.foreground && !o.steer && o.reload_dumps && o.restart && o.restore_time);
         assert_eq!((o.threshold, o.filter_level, o.priority), (Severity::Debug, -1, Some(50)));
         assert_eq!((o.user.as_deref(), o.timeout, o.notify_fd), (Some("nobody"), Some(2.5), Some(7)));
+    }
+
+    #[test]
+    fn only_timeball_explains_directives() {
+        let words = ["-4", "--help-config", "makestep"].map(OsString::from);
+        assert_eq!(parse(Name::Timeball, &words), Ok(Request::HelpConfig(Some("makestep".into()))));
+        assert_eq!(parse(Name::Timeball, &words[..2]), Ok(Request::HelpConfig(None)));
+        assert_eq!(parse(Name::Chronyd, &words), Err(Wrong::Unknown("--help-config".into())));
+        assert!(usage(Name::Timeball).contains("--help-config") && !usage(Name::Chronyd).contains("-config"));
     }
 
     #[test]

@@ -4,10 +4,9 @@ use super::Name;
 use super::args::{Mode, Options};
 use super::files::reason;
 use crate::places;
-use ntp::config::{AccessRule, Config, ConfigError, Loader, Parsed, parse, parse_lines, resolve_access};
+use ntp::config::{Config, ConfigError, Loader, Parsed, Refused, parse, parse_lines};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Where chronyd's configuration is looked for: Debian's place, then the original one.
@@ -46,7 +45,7 @@ pub fn choose(
     options: &Options,
     is_root: bool,
     variable: impl Fn(&str) -> Option<PathBuf>,
-) -> Result<Chosen, Vec<ConfigError>> {
+) -> Result<Chosen, Refused> {
     if !options.directives.is_empty() {
         return Ok(Chosen { parsed: parse_lines(&options.directives, &Disk)?, built_in: false });
     }
@@ -68,11 +67,12 @@ pub fn choose(
     }
 }
 
-fn from_file(path: &Path) -> Result<Parsed, Vec<ConfigError>> {
+fn from_file(path: &Path) -> Result<Parsed, Refused> {
     let name = path.to_string_lossy();
     let text = Disk.read(&name).map_err(|reason| {
         let hint = "name the configuration with -f FILE, or give directives as arguments";
-        vec![ConfigError::general(format!("Could not open {name} : {reason}"), hint)]
+        let error = ConfigError::general(format!("Could not open {name} : {reason}"), hint);
+        Refused { errors: vec![error], lines: Vec::new() }
     })?;
     parse(&text, &name, &Disk)
 }
@@ -95,15 +95,6 @@ pub fn adapt(config: &mut Config, options: &Options) {
         config.control.socket = Some(None);
         config.process.pid_file = Some(None);
     }
-    config.server.access = with_names(&config.server.access, &config.server.access_names);
-    config.control.access = with_names(&config.control.access, &config.control.access_names);
-}
-
-/// Names in access lists are looked up once, now: waiting for a name server beats serving whom nobody allowed.
-fn with_names(rules: &[AccessRule], names: &[ntp::config::AccessName]) -> Vec<AccessRule> {
-    resolve_access(rules, names, |name| -> Option<IpAddr> {
-        (name, 0).to_socket_addrs().ok()?.next().map(|address| address.ip().to_canonical())
-    })
 }
 
 /// Reads configuration from the file system.
@@ -112,7 +103,10 @@ pub struct Disk;
 
 impl Loader for Disk {
     fn read(&self, path: &str) -> Result<String, String> {
-        let bytes = fs::read(path).map_err(|error| reason(&error))?;
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Vec::new(),
+            other => other.map_err(|error| reason(&error))?,
+        };
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -175,11 +169,14 @@ mod tests {
         let chosen =
             choose(Name::Timeball, &options(&["-f", path.to_str().unwrap()]), false, |_| None).unwrap();
         assert_eq!(chosen.parsed.config.server.port, 1123);
+        fs::create_dir(folder.file("b.d.conf")).unwrap();
+        let parsed = parse_lines(&[format!("confdir {}", folder.0.display())], &Disk).unwrap();
+        assert_eq!(parsed.lines, ["port 1123"], "a folder is an empty file");
         let missing = folder.file("b.conf");
-        let errors =
+        let refused =
             choose(Name::Chronyd, &options(&["-f", missing.to_str().unwrap()]), true, |_| None).unwrap_err();
         assert_eq!(
-            errors[0].message,
+            refused.errors[0].message,
             format!("Could not open {} : No such file or directory", missing.display())
         );
     }

@@ -3,9 +3,10 @@
 //! A turn is: wait; look at the clocks once; tell the engine that time has passed; take at most [`BATCH`]
 //! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
 
+use super::access_names::{AccessNames, Outcome};
 use super::clocks::Clocks;
 use super::logger;
-use super::resolver::{Answer, Resolver};
+use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use ntp::config::Config;
@@ -38,6 +39,8 @@ pub struct EventLoop {
     pub clocks: Clocks,
     /// Names to addresses.
     pub resolver: Resolver,
+    /// Names in access lists.
+    pub access_names: AccessNames,
     /// Sockets that serve.
     pub servers: ServerSockets,
     /// Sockets that take commands.
@@ -102,6 +105,7 @@ impl EventLoop {
     pub fn run(&mut self) -> i32 {
         loop {
             self.act();
+            self.ask_access_names();
             if let Some(status) = self.workspace.exit {
                 return status;
             }
@@ -309,9 +313,30 @@ impl EventLoop {
         }
     }
 
+    /// Has the names of access lists looked up whose time has come. Those of sources were first.
+    fn ask_access_names(&mut self) {
+        let now = self.clocks.now().mono;
+        while let Some((id, name)) = self.access_names.due(now) {
+            if let Err(answer) = self.resolver.ask(Asker::Access(id), name) {
+                self.on_answer(&answer);
+            }
+        }
+    }
+
     fn on_answer(&mut self, answer: &Answer) {
-        let input = Input::Resolved { query: answer.query, result: &answer.addresses };
-        self.tell(input);
+        match answer.asker {
+            Asker::Engine(query) => self.tell(Input::Resolved { query, result: &answer.addresses }),
+            Asker::Access(name) => {
+                let now = self.clocks.now().mono;
+                match self.access_names.answer(now, name, &answer.addresses) {
+                    Outcome::Rules(list, rules) => {
+                        self.engine.set_access_list(list, &rules);
+                        self.follow_access();
+                    }
+                    Outcome::Missing(text) => text.iter().for_each(|text| logger::warning(text)),
+                }
+            }
+        }
     }
 
     fn tell(&mut self, input: Input<'_>) {
@@ -358,7 +383,7 @@ impl EventLoop {
                 self.tell(Input::Route { source, exists: has_route(remote) });
             }
             Action::Resolve { query, name } => {
-                if let Err(answer) = self.resolver.ask(query, name) {
+                if let Err(answer) = self.resolver.ask(Asker::Engine(query), name) {
                     self.on_answer(&answer);
                 }
             }
@@ -397,6 +422,10 @@ mod tests {
     use super::super::args::{self, Request};
     use super::super::{Name, assemble, configuration};
     use super::*;
+    use ntp::config::{AccessRule, Subnet};
+    use ntp::control::client::{Argument, request as request_of};
+    use ntp::control::tracking::TRACKING;
+    use ntp::control::{AccessList, Backend, Change, Status};
     use ntp::wire::Packet;
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
     use std::time::Duration;
@@ -490,6 +519,70 @@ mod tests {
             }
         }
         assert_eq!(client.engine.server_state().stratum, 4);
+    }
+
+    #[test]
+    fn a_flood_on_one_socket_does_not_starve_another() {
+        let (port, command_port) = (free_port(), free_port());
+        let mut daemon = daemon(&[
+            &format!("port {port}"),
+            &format!("cmdport {command_port}"),
+            "bindaddress 127.0.0.1",
+            "bindcmdaddress 127.0.0.1",
+            "allow 127.0.0.1",
+        ]);
+        let control = &daemon.config.control;
+        daemon.commands = CommandSockets::open_udp(control, ntp::config::Family::V4, |text| panic!("{text}"));
+        let connected = |port: u16| {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            client.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        };
+        let (asker, operator) = (connected(port), connected(command_port));
+        for sequence in 0..130 {
+            asker.send(&request()).unwrap();
+            let command = request_of(&TRACKING, Argument::None, sequence, 0);
+            operator.send(&command).unwrap();
+        }
+        let answers = |client: &UdpSocket| {
+            let mut buffer = [0; 1024];
+            std::iter::from_fn(|| client.recv(&mut buffer).ok()).count()
+        };
+        for expected in [64, 64, 2] {
+            daemon.gather();
+            poll(&mut daemon.workspace.entries, Some(1_000_000_000)).unwrap();
+            daemon.attend();
+            assert_eq!((answers(&asker), answers(&operator)), (expected, expected));
+        }
+    }
+
+    #[test]
+    fn names_in_access_lists_are_looked_up_while_the_loop_runs() {
+        let port = free_port();
+        let mut daemon = daemon(&["-4", &format!("port {port}"), "bindaddress 127.0.0.1", "allow localhost"]);
+        assert!(daemon.servers.get(0).is_none(), "nobody is known to be allowed");
+        // What is changed by command meanwhile comes after what was written.
+        let refused = "127.0.0.9".parse().unwrap();
+        for (allow, address, prefix) in [(true, "127.0.0.0", 8), (false, "127.0.0.9", 32)] {
+            let subnet = Some(Subnet { address: address.parse().unwrap(), prefix });
+            let rule = AccessRule { allow, all: false, subnet };
+            let now = daemon.clocks.now();
+            let EventLoop { engine, clocks, out, .. } = &mut daemon;
+            let mut operator = Operator { engine, clock: clocks, now, out };
+            assert_eq!(operator.change(&Change::Allow(AccessList::Ntp, rule)), Status::Success);
+        }
+        daemon.ask_access_names();
+        let end = daemon.clocks.now().mono + 20.0;
+        while daemon.resolver.pipe().is_some() {
+            assert!(daemon.clocks.now().mono < end, "no answer in time");
+            daemon.gather();
+            poll(&mut daemon.workspace.entries, Some(100_000_000)).unwrap();
+            daemon.attend();
+        }
+        assert!(daemon.servers.get(0).is_some(), "localhost is");
+        let access = &daemon.engine.responder().0.config().access;
+        assert!(access.check("127.0.0.1".parse().unwrap()) && !access.check(refused));
     }
 
     #[test]

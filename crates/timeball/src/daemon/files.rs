@@ -167,6 +167,11 @@ impl SocketPath {
         let metadata = fs::symlink_metadata(path)?;
         Ok(Self { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()) })
     }
+
+    /// The place itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for SocketPath {

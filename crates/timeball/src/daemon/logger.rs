@@ -6,12 +6,13 @@
 
 use super::args::LogTarget;
 use super::files::{self, Failure};
+use crate::terminal;
 use ntp::engine::Severity;
 use ntp::logfile::civil_from_days;
 use ntp::time::NANOS;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use sys::syslog::Priority;
@@ -96,7 +97,7 @@ impl Logger {
     }
 
     fn new_stderr(threshold: Severity, may_colour: bool) -> Self {
-        let colour = may_colour && io::stderr().is_terminal();
+        let colour = may_colour && terminal::has_colours(&io::stderr());
         Self { sink: Sink::Stderr, threshold, colour }
     }
 

@@ -1,6 +1,7 @@
 //! The daemon: the operating system's side of the engine. The start is the numbered list in [`start`]; what
 //! happens afterwards is in [`event_loop`].
 
+pub mod access_names;
 pub mod args;
 pub mod clocks;
 pub mod configuration;
@@ -15,8 +16,10 @@ pub mod sockets;
 pub mod state;
 pub mod system_clock;
 pub mod virtual_clock;
+pub mod welcome;
 
 use crate::places;
+use access_names::AccessNames;
 use args::{LogTarget, Mode, Options, Request, Wrong};
 use clocks::Clocks;
 use configuration::Chosen;
@@ -36,6 +39,7 @@ use state::{LogFiles, SourceFolders, StateFiles};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use welcome::Welcome;
 
 /// The name the program was called by, which sets the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +69,16 @@ pub fn run(name: Name, words: &[OsString]) -> i32 {
     let mut options = match args::parse(name, words) {
         Ok(Request::Run(options)) => *options,
         Ok(Request::Version) => {
-            let called = if name == Name::Chronyd { "chronyd (chrony)" } else { name.word() };
-            return print(&format!("{called} {} ({FEATURES})\n", version()));
+            return print(&match name {
+                Name::Chronyd => {
+                    format!("chronyd (chrony) {} ({FEATURES}) Timeball {OWN_VERSION}\n", version(name))
+                }
+                Name::Timeball => format!("Timeball {OWN_VERSION} ({FEATURES})\n"),
+            });
         }
         Ok(Request::Help) => return print(&args::usage(name)),
+        Ok(Request::HelpConfig(None)) => return print(&ntp::config::doc::help()),
+        Ok(Request::HelpConfig(Some(directive))) => return help_config(&directive),
         Err(wrong) => return refuse(name, &wrong),
     };
     let mut readiness = match detach(name, &mut options) {
@@ -97,9 +107,30 @@ pub fn run(name: Name, words: &[OsString]) -> i32 {
     status
 }
 
-/// The version as it is printed and logged.
-pub fn version() -> String {
-    format!("version timeball-{}", env!("CARGO_PKG_VERSION"))
+/// Timeball's own version.
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The version as it is logged at the start. Scripts that look for chronyd's expect one of chrony's: that of the
+/// release whose behaviour is meant.
+fn version(name: Name) -> String {
+    match name {
+        Name::Chronyd => "version 4.8".to_owned(),
+        Name::Timeball => format!("version {OWN_VERSION}"),
+    }
+}
+
+/// Explains one directive. Returns the exit status.
+fn help_config(directive: &str) -> i32 {
+    if let Some(text) = ntp::config::doc::help_for(directive) {
+        return print(&text);
+    }
+    let names = ntp::config::directives::all().map(|directive| directive.name);
+    let hint = match ntp::config::suggest::nearest(&directive.to_lowercase(), names) {
+        Some(name) => format!("Did you mean \"{name}\"?"),
+        None => "timeball run --help-config explains them all.".to_owned(),
+    };
+    let _ = writeln!(std::io::stderr(), "There is no directive \"{directive}\". {hint}");
+    1
 }
 
 /// A running daemon: the loop, and what goes away with it.
@@ -144,15 +175,20 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     }
     // 2. What is it to do?
     if options.mode != Mode::PrintConfig {
-        logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version()));
+        logger::info(&format!("{} {} starting ({FEATURES})", name.word(), version(name)));
     }
-    let Chosen { parsed, built_in } =
-        configuration::choose(name, options, is_root, places::variable).map_err(texts)?;
+    let Chosen { parsed, built_in } = configuration::choose(name, options, is_root, places::variable)
+        .map_err(|refused| {
+            if options.mode == Mode::PrintConfig {
+                print_lines(&refused.lines);
+            }
+            texts(refused.errors)
+        })?;
     for warning in &parsed.warnings {
         logger::warning(&warning.to_string());
     }
     if options.mode == Mode::PrintConfig {
-        print(&parsed.lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        print_lines(&parsed.lines);
         return Ok(None);
     }
     let mut config = parsed.config;
@@ -170,7 +206,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     let places = Places::new(name, &config, is_root);
     let pid_file = places.take(&config, owner).map_err(one)?;
     let steer = options.steer && !built_in;
-    if !steer {
+    if !options.steer {
         logger::info("Disabled control of system clock");
     }
     // 4. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
@@ -179,6 +215,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     servers.follow(access.any_v4_allowed(), access.any_v6_allowed(), say);
     let mut commands = CommandSockets::open_udp(&config.control, options.family, |text| match name {
         Name::Chronyd => logger::error(&text),
+        // Nobody asked for it, and the Unix socket does as well.
+        Name::Timeball if built_in => logger::log(Severity::Debug, &text),
         Name::Timeball => logger::warning(&text),
     });
     // 5. Priority and memory, as far as we may; then root is over.
@@ -196,7 +234,12 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         logger::error(&format!("Disabled command socket {}", path.display()));
     }
     // 7. The clock, and the core on top of it.
-    let clocks = choose_clock(name, steer, built_in).map_err(one)?;
+    let clocks = choose_clock(name, steer).map_err(one)?;
+    if name == Name::Timeball && options.mode == Mode::Serve {
+        let (served, socket) = (servers.addresses(), commands.path());
+        let welcome = Welcome { config: &config, built_in, served: &served, socket };
+        welcome.lines().iter().for_each(|line| logger::info(line));
+    }
     let event_loop = assemble(name, options, config, clocks, servers, commands).map_err(one)?;
     // 8. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
@@ -205,14 +248,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
 
 /// The clock that is steered. Timeball goes on without the right to the system's; chronyd's users expect to be
 /// told.
-fn choose_clock(name: Name, steer: bool, built_in: bool) -> Result<Clocks, String> {
+fn choose_clock(name: Name, steer: bool) -> Result<Clocks, String> {
     if !steer {
-        if built_in {
-            logger::info(
-                "No configuration file, so the system clock is only measured, not set; \
-                 to let Timeball set it, run `timeball setup` or write /etc/timeball/timeball.conf",
-            );
-        }
         return Ok(Clocks::simulated());
     }
     match (Clocks::system(), name) {
@@ -271,6 +308,7 @@ fn assemble(
     }
     Ok(EventLoop {
         resolver: Resolver::new(options.family),
+        access_names: AccessNames::new(&config, now.mono),
         logs: LogFiles::new(&config.log),
         deadline: options.timeout.map(|seconds| now.mono + seconds),
         workspace: Workspace::default(),
@@ -366,6 +404,10 @@ impl Places {
 
 fn texts(errors: Vec<ConfigError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
+}
+
+fn print_lines(lines: &[String]) {
+    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
 }
 
 /// Prints on standard output; a closed one is nobody's loss.

@@ -3,6 +3,7 @@
 //! The thread lives only while a look-up is out, and so does its pipe: an idle pipe in the poll set would be
 //! readable at once under a preloaded simulator. The end of the pipe says that the answer is there.
 
+use super::access_names::NameId;
 use ntp::config::Family;
 use ntp::ids::QueryId;
 use std::collections::VecDeque;
@@ -20,17 +21,26 @@ const MAX_WAITING: usize = 256;
 /// `getaddrinfo` needs some 100 kB with the usual modules; threads' default of 8 MB would be reserved for nothing.
 const STACK: usize = 256 * 1024;
 
+/// Who wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The engine, for a source.
+    Engine(QueryId),
+    /// An access list.
+    Access(NameId),
+}
+
 /// Looks names up in order.
 #[derive(Debug)]
 pub struct Resolver {
     family: Family,
-    waiting: VecDeque<(QueryId, String)>,
+    waiting: VecDeque<(Asker, String)>,
     running: Option<Running>,
 }
 
 #[derive(Debug)]
 struct Running {
-    query: QueryId,
+    asker: Asker,
     done: PipeReader,
     thread: JoinHandle<Vec<IpAddr>>,
 }
@@ -38,8 +48,8 @@ struct Running {
 /// One answer; empty when the name could not be resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Which look-up.
-    pub query: QueryId,
+    /// Whose look-up.
+    pub asker: Asker,
     /// At most [`MAX_ADDRESSES`], in the resolver's order.
     pub addresses: Vec<IpAddr>,
 }
@@ -51,11 +61,11 @@ impl Resolver {
     }
 
     /// Asks for `name`; `Err` is the (empty) answer when it cannot be asked now.
-    pub fn ask(&mut self, query: QueryId, name: String) -> Result<(), Answer> {
+    pub fn ask(&mut self, asker: Asker, name: String) -> Result<(), Answer> {
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Answer { query, addresses: Vec::new() });
+            return Err(Answer { asker, addresses: Vec::new() });
         }
-        self.waiting.push_back((query, name));
+        self.waiting.push_back((asker, name));
         self.start();
         Ok(())
     }
@@ -67,11 +77,11 @@ impl Resolver {
 
     /// Takes the answer after the pipe became readable, and starts the next look-up.
     pub fn finish(&mut self) -> Option<Answer> {
-        let Running { query, thread, .. } = self.running.take()?;
+        let Running { asker, thread, .. } = self.running.take()?;
         // The thread has let go of the pipe as its last act, so this does not wait. A panic would have aborted.
         let addresses = thread.join().unwrap_or_default();
         self.start();
-        Some(Answer { query, addresses })
+        Some(Answer { asker, addresses })
     }
 
     /// Begins the next look-up. When there is no descriptor or thread to be had, the name waits for the next
@@ -80,10 +90,10 @@ impl Resolver {
         if self.running.is_some() {
             return;
         }
-        let Some((query, name)) = self.waiting.pop_front() else { return };
+        let Some((asker, name)) = self.waiting.pop_front() else { return };
         match spawn(name.clone(), self.family) {
-            Ok((done, thread)) => self.running = Some(Running { query, done, thread }),
-            Err(_) => self.waiting.push_front((query, name)),
+            Ok((done, thread)) => self.running = Some(Running { asker, done, thread }),
+            Err(_) => self.waiting.push_front((asker, name)),
         }
     }
 }
@@ -128,13 +138,16 @@ mod tests {
         let mut resolver = Resolver::new(Family::V4);
         assert!(resolver.pipe().is_none());
         for (query, name) in [(1, "127.0.0.1"), (2, "no such name"), (3, "::1"), (4, "10.1.2.3")] {
-            resolver.ask(QueryId(query), name.to_owned()).expect("there is room");
+            resolver.ask(Asker::Engine(QueryId(query)), name.to_owned()).expect("there is room");
         }
         let expected: [(u32, &[IpAddr]); 4] =
             [(1, &[IpAddr::from([127, 0, 0, 1])]), (2, &[]), (3, &[]), (4, &[IpAddr::from([10, 1, 2, 3])])];
         for (query, addresses) in expected {
             assert!(resolver.pipe().is_some());
-            assert_eq!(wait(&mut resolver), Answer { query: QueryId(query), addresses: addresses.to_vec() });
+            assert_eq!(
+                wait(&mut resolver),
+                Answer { asker: Asker::Engine(QueryId(query)), addresses: addresses.to_vec() }
+            );
         }
         assert!(resolver.pipe().is_none() && resolver.finish().is_none());
     }
@@ -142,7 +155,9 @@ mod tests {
     #[test]
     fn a_flood_of_names_is_bounded() {
         let mut resolver = Resolver::new(Family::Any);
-        let refused = (0..400).filter(|&i| resolver.ask(QueryId(i), "127.0.0.1".into()).is_err()).count();
+        let refused = (0..400)
+            .filter(|&i| resolver.ask(Asker::Engine(QueryId(i)), "127.0.0.1".into()).is_err())
+            .count();
         assert_eq!(refused, 400 - MAX_WAITING - 1);
         let mut answered = 0;
         while resolver.pipe().is_some() {

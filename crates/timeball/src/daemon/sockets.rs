@@ -128,6 +128,11 @@ impl ServerSockets {
         Ok(socket)
     }
 
+    /// Where time is served now.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.open.iter().flatten().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
     /// The open ones: at most two.
     pub fn get(&self, index: usize) -> Option<&Socket> {
         self.open.get(index)?.as_ref()
@@ -177,6 +182,11 @@ impl CommandSockets {
         let path = SocketPath::bound(path).map_err(fail)?;
         self.unix = Some((path, socket));
         Ok(())
+    }
+
+    /// Where the Unix socket is.
+    pub fn path(&self) -> Option<&Path> {
+        self.unix.as_ref().map(|(path, _)| path.path())
     }
 
     /// The UDP sockets: at most two.

@@ -134,13 +134,12 @@ impl Lab {
         pid
     }
 
-    /// Ends one daemon and waits for it.
+    /// Ends one daemon, waits for it and tells its exit status.
     #[allow(dead_code)] // not every test that shares this harness ends a daemon early
-    pub fn stop(&mut self, name: &str) {
-        if let Some(index) = self.children.iter().position(|(n, _)| n == name) {
-            let (_, child) = self.children.remove(index);
-            end(child);
-        }
+    pub fn stop(&mut self, name: &str) -> Option<i32> {
+        let index = self.children.iter().position(|(n, _)| n == name)?;
+        let (_, child) = self.children.remove(index);
+        end(child)
     }
 
     /// What a daemon said so far.
@@ -198,17 +197,18 @@ impl Drop for Lab {
 }
 
 /// SIGTERM, and SIGKILL when that did not help within five seconds.
-fn end(mut child: Child) {
+fn end(mut child: Child) -> Option<i32> {
     let pid = child.id().to_string();
     let _ = Command::new("kill").arg(&pid).output();
     for _ in 0..50 {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return;
+        if let Ok(Some(status)) = child.try_wait() {
+            return status.code();
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     let _ = child.kill();
     let _ = child.wait();
+    None
 }
 
 /// An example program of this package, built beside the tests.

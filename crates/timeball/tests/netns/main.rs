@@ -305,3 +305,52 @@ fn resident_kb(pid: u32) -> u64 {
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a resident set");
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
 }
+
+/// Somebody types `timeball run`: no root, no configuration, no network.
+#[test]
+fn a_newcomer_gets_a_server_and_an_answer() {
+    let mut lab = need_lab!("newcomer");
+    let home = lab.dir().join("home");
+    std::fs::create_dir(&home).expect("a folder");
+    std::os::unix::fs::chown(&home, Some(65534), Some(65534)).expect("root may");
+    let home_variable = format!("HOME={}", home.display());
+    let program = lab.dir().join("timeball");
+    std::fs::copy(TIMEBALL, &program).expect("a copy that everybody may run");
+    let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i", &home_variable];
+    let words = |last: &[&'static str]| -> Vec<String> {
+        let program = program.to_string_lossy().into_owned();
+        user.iter()
+            .map(ToString::to_string)
+            .chain([program])
+            .chain(last.iter().map(ToString::to_string))
+            .collect()
+    };
+    let run = words(&["run"]);
+    let began = Instant::now();
+    lab.start("run", "setpriv", &run.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut probe = String::new();
+    lab.wait("an answer on the spare port", 5, |lab| {
+        probe = text(&lab.inside(&example("ntp_probe"), &["ask", "127.0.0.1", "11123"]).stdout);
+        probe.contains("leap=3")
+    });
+    // The program itself takes some milliseconds; the rest is for starting tools on a busy machine.
+    assert!(began.elapsed().as_secs_f64() < 2.0, "the first answer took {:?}", began.elapsed());
+    let status = words(&[]);
+    let status = lab.inside("setpriv", &status.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(status.status.code(), Some(1), "not synchronised");
+    let said = text(&status.stdout);
+    assert!(said.starts_with("The clock is not synchronised.\n"), "{said}");
+    assert!(said.contains("/home/.local/state/timeball/run/timeball.sock"), "{said}");
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(lab.stop("run"), Some(0), "{}", lab.log("run"));
+    let log = lab.log("run");
+    for words in ["built-in", "Following pool.ntp.org", "port 11123", "State is kept in", "timeball exiting"]
+    {
+        assert!(log.contains(words), "{words}:\n{log}");
+    }
+    assert!(log.lines().count() <= 20, "too much to read:\n{log}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

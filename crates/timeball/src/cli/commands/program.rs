@@ -84,9 +84,12 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "help",
-        forms: &[form("[COMMAND]", "list the commands, or explain one")],
-        doc: "Lists the commands, or explains one of them with an example. With --man, prints the manual page timeball(1), with --man-config \
-              timeball.conf(5).",
+        forms: &[
+            form("[COMMAND]", "list the commands, or explain one"),
+            form("--man|--man-config", "print a manual page"),
+        ],
+        doc: "Lists the commands, or explains one of them with an example. With --man, prints the manual page \
+              timeball(1), with --man-config timeball.conf(5).",
         example: "help sources",
         group: Group::Program,
         run: |session, words| {
@@ -94,7 +97,7 @@ pub const COMMANDS: &[Command] = &[
                 Some(&"--man") => crate::manual::page(),
                 Some(&"--man-config") => ntp::config::doc::man_page(),
                 word => match word.and_then(|word| super::find(word, session.name)) {
-                    Some(command) => help::command(command, session.name),
+                    Some(command) => help::command(command, session.name, session.style),
                     None => help::commands(session.name),
                 },
             };
