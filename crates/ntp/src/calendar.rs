@@ -1,16 +1,20 @@
 //! Days since 1970 to dates, proleptic Gregorian.
 
-/// Year, month (1–12) and day (1–31) of the day `days` after 1970-01-01 (H. Hinnant's algorithm).
-pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
+/// Year, month (1–12), day (1–31) of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// The calendar's period of 400 years has 146 097 days; years begin in March here, so that the leap day is the
+/// last one and the months' lengths follow one line.
+pub const fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    // Days from 0000-03-01 to 1970-01-01.
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + (month <= 2) as i64;
     (year, month as u32, day as u32)
 }
 

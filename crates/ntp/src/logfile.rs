@@ -3,6 +3,7 @@
 //! A [`Record`] is one entry, in SI units; [`Record::line`] is its text; [`BannerState`] says when a heading comes
 //! before it. Times are UTC.
 
+use crate::calendar::civil_from_days;
 use crate::ids::RefId;
 use crate::time::{LocalTime, NANOS};
 use crate::wire::{Leap, Mode};
@@ -364,24 +365,6 @@ pub fn exponential(value: f64, digits: usize) -> String {
         // inf and NaN have no exponent; C writes nan.
         None => text.to_ascii_lowercase(),
     }
-}
-
-/// Year, month (1–12), day (1–31) of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// The calendar's period of 400 years has 146 097 days; years begin in March here, so that the leap day is the
-/// last one and the months' lengths follow one line.
-pub const fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    // Days from 0000-03-01 to 1970-01-01.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + (month <= 2) as i64;
-    (year, month as u32, day as u32)
 }
 
 /// `YYYY-MM-DD HH:MM:SS` in UTC.

@@ -7,8 +7,8 @@
 use super::args::LogTarget;
 use super::files::{self, Failure};
 use crate::terminal;
+use ntp::calendar::civil_from_days;
 use ntp::engine::Severity;
-use ntp::logfile::civil_from_days;
 use ntp::time::NANOS;
 use std::ffi::CStr;
 use std::fs::File;
