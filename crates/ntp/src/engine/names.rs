@@ -172,6 +172,7 @@ impl Engine {
         let refresh = core::mem::take(&mut group.refresh);
         if found.is_empty() {
             self.retry_later(now, index);
+            self.say_unresolved(now, index, out);
             // Without a source to ask, nothing else would ever say why the clock is not set.
             self.report_outcome(self.selection.outcome, out);
             return;
@@ -202,6 +203,18 @@ impl Engine {
         group.failures = group.failures.saturating_add(1);
         let wait = 7.0 * f64::from(1u32 << exponent);
         group.retry = waiting.then(|| now.mono + wait);
+    }
+
+    /// Says once, at the first failure in a row, that a name leads nowhere and when it is tried again.
+    fn say_unresolved(&self, now: Now, index: usize, out: &mut Actions) {
+        let group = &self.groups[index];
+        if let Some(retry) = group.retry.filter(|_| group.failures == 1) {
+            let (name, wait) = (&group.config.name, retry - now.mono);
+            out.log(
+                Severity::Warning,
+                format!("Could not resolve {name}, trying again in {wait:.0} seconds"),
+            );
+        }
     }
 
     /// Gives the addresses to members that wait for one, in the resolver's order.
