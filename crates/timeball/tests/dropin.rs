@@ -226,6 +226,20 @@ fn same(scenario: &'static str, clients: bool) {
             skip("chronyc 4.6 with us", "target/trixie/chronyc is missing: tests/fetch-chronyc brings it");
         }
     }
+    // Sixteen daemons on two cores: what came a moment too late is no difference, what is one stays.
+    let mut wrong = String::new();
+    for _ in 0..3 {
+        wrong = differing(scenario, &pairings);
+        if wrong.is_empty() {
+            return;
+        }
+        eprintln!("{scenario} differs, and is played again:\n{wrong}");
+    }
+    panic!("{scenario} differs (- chrony, + Timeball)\n{wrong}");
+}
+
+/// Plays all pairings at once and tells how ours differ.
+fn differing(scenario: &'static str, pairings: &[(Pairing, Pairing)]) -> String {
     let mut runs: Vec<Pairing> = pairings.iter().flat_map(|&(ours, theirs)| [ours, theirs]).collect();
     runs.sort_by_key(|pairing| pairing.letters());
     runs.dedup();
@@ -234,13 +248,13 @@ fn same(scenario: &'static str, clients: bool) {
         handles.into_iter().map(|(p, handle)| (p, handle.join().expect("the scenario ends"))).collect();
     let text = |pairing: Pairing| &texts.iter().find(|(p, _)| *p == pairing).expect("it was played").1;
     let mut wrong = String::new();
-    for (ours, theirs) in pairings {
+    for &(ours, theirs) in pairings {
         let found = differences(scenario, ours, text(ours), text(theirs));
         if !found.is_empty() {
             let _ = writeln!(wrong, "daemon {:?}, client {:?}:\n{found}", ours.daemon, ours.client);
         }
     }
-    assert!(wrong.is_empty(), "{scenario} differs (- chrony, + Timeball)\n{wrong}");
+    wrong
 }
 
 #[test]
