@@ -29,6 +29,8 @@ const SETTLED: usize = 12;
 /// default of `polltarget`.
 const ALLOWED_GROWTH: f64 = 0.5;
 const USUAL_TARGET: i32 = 8;
+/// Share of the round trip below which an offset cannot be known, because both ways are never equally long.
+const KNOWABLE: f64 = 0.01;
 
 /// How often the estimate wants to be fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
