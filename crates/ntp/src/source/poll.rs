@@ -240,8 +240,9 @@ impl Poll {
             return Need::Same;
         }
         let interval = libm::exp2(f64::from(self.exponent));
-        let allowed =
-            ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * estimate.noise;
+        // Finer than a small share of the round trip is nothing known, however quiet the path: its asymmetry is not.
+        let noise = estimate.noise.max(KNOWABLE * estimate.delay);
+        let allowed = ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * noise;
         if estimate.growth(2.0 * interval) < allowed {
             Need::Less
         } else if estimate.growth(interval) > allowed {
