@@ -20,7 +20,6 @@ use crate::control::{AccessList, Backend, Change, Origin, Status};
 use crate::report::{Address, SelectOptions};
 use crate::server::{AccessTable, ServeConfig};
 use crate::source::poll;
-use crate::source::poll::Line;
 use crate::time::Now;
 use core::net::IpAddr;
 use std::sync::Arc;
@@ -472,11 +471,6 @@ impl Engine {
             self.remove_source(index, out);
             out.log(Severity::Info, format!("Removed source {label}"));
         }
-    }
-
-    /// Is any source asked? (For `-q`: nothing to wait for otherwise.)
-    pub fn any_active(&self) -> bool {
-        self.sources.iter().any(|s| s.poll.line != Line::Offline)
     }
 }
 
