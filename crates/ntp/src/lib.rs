@@ -6,7 +6,6 @@
 
 pub mod calendar;
 pub mod clock;
-pub mod combine;
 pub mod config;
 pub mod control;
 pub mod discipline;

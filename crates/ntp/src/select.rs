@@ -49,6 +49,8 @@ pub struct SelectState {
     pub score: f64,
     /// Updates for which it still counts as too distant to be combined.
     pub distant: u32,
+    /// Good samples it still owes since its rate or its stamps contradicted the others.
+    pub owes: u32,
     /// It is the one followed.
     pub selected: bool,
     /// It is to be followed as soon as it gives a new sample.
@@ -57,7 +59,7 @@ pub struct SelectState {
 
 impl Default for SelectState {
     fn default() -> Self {
-        Self { score: 1.0, distant: 0, selected: false, pending: false }
+        Self { score: 1.0, distant: 0, owes: 0, selected: false, pending: false }
     }
 }
 
@@ -84,6 +86,10 @@ pub struct Candidate {
     pub samples: usize,
     /// It has a sample that the last call did not have.
     pub fresh: bool,
+    /// … and it is this one that gave the newest sample of all.
+    pub newest: bool,
+    /// Its last samples, each alone, exclude the time that the sources agreed on before.
+    pub impossible: bool,
     /// Age of its oldest sample, s.
     pub oldest_age: f64,
     /// Age of its newest sample, s.
@@ -388,7 +394,8 @@ fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection
     if let Err(outcome) = vote(candidates, verdicts, sweep) {
         return outcome;
     }
-    reject_drifting(candidates, verdicts);
+    let contradicts = find_contradictions(candidates, verdicts);
+    reject_contradictions(candidates, verdicts, contradicts);
     let required = verdicts.iter().any(|v| v.flags.require && !v.flags.noselect);
     let missing = if survivors(verdicts).count() < options.min_sources.max(1) {
         Some(Outcome::NotEnough)
@@ -466,16 +473,21 @@ fn vote(candidates: &[Candidate], verdicts: &mut [Verdict], sweep: &mut Sweep) -
     Ok(())
 }
 
-/// Servers whose clocks run at another rate than the others' are falsetickers before their offsets show it: of at
-/// least three survivors, those whose frequency is too far from the weighted median (no one has more than 40 % of
-/// the weight). Sources whose frequency is not known well enough to tell pass.
-fn reject_drifting(candidates: &[Candidate], verdicts: &mut [Verdict]) {
+/// Good samples after which a source that contradicted the others is believed again.
+const PROBATION: u32 = 8;
+
+/// Who contradicts the others although the intervals overlap: servers whose clocks run at another rate, before their
+/// offsets show it, and those whose stamps exclude the time agreed on.
+///
+/// Of at least three survivors, those contradict whose frequency is too far from the weighted median (no one has more
+/// than 40 % of the weight). Sources whose frequency is not known well enough to tell pass.
+fn find_contradictions<'a>(
+    candidates: &'a [Candidate],
+    verdicts: &[Verdict],
+) -> impl Fn(usize) -> bool + use<'a> {
     /// Deviations beyond which a rate is another one, and a rate that all clocks may differ by, s/s.
     const FAR: (f64, f64) = (5.0, 2e-9);
     let number = survivors(verdicts).count();
-    if number < 3 {
-        return;
-    }
     // The skew of a candidate is two standard deviations.
     let sd = |i: usize| (candidates[i].skew / 2.0).max(1e-12);
     let total: f64 = survivors(verdicts).map(|i| 1.0 / sd(i)).sum();
@@ -484,13 +496,38 @@ fn reject_drifting(candidates: &[Candidate], verdicts: &mut [Verdict]) {
     let below =
         |f: f64| survivors(verdicts).filter(|&i| candidates[i].frequency <= f).map(weight).sum::<f64>();
     let median = survivors(verdicts)
-        .filter(|&i| 2.0 * below(candidates[i].frequency) >= capped)
-        .min_by(|&a, &b| candidates[a].frequency.total_cmp(&candidates[b].frequency));
-    let Some(median) = median else { return };
-    let (centre, own) = (candidates[median].frequency, sd(median));
+        .filter(|&i| number >= 3 && 2.0 * below(candidates[i].frequency) >= capped)
+        .min_by(|&a, &b| candidates[a].frequency.total_cmp(&candidates[b].frequency))
+        .map(|i| (candidates[i].frequency, sd(i)));
+    // When most exclude what was agreed on, it is our own clock that jumped.
+    let impossible = survivors(verdicts).filter(|&i| candidates[i].impossible).count();
+    let ours = 2 * impossible >= number;
+    move |i: usize| {
+        let sd = (candidates[i].skew / 2.0).max(1e-12);
+        let drifts = median.is_some_and(|(centre, own)| {
+            (candidates[i].frequency - centre).abs() > FAR.0 * libm::sqrt(sd * sd + own * own) + FAR.1
+        });
+        drifts || candidates[i].impossible && !ours
+    }
+}
+
+/// Those who contradict are falsetickers until they have not for a while.
+fn reject_contradictions(
+    candidates: &[Candidate],
+    verdicts: &mut [Verdict],
+    contradicts: impl Fn(usize) -> bool,
+) {
     for (i, verdict) in verdicts.iter_mut().enumerate() {
-        let apart = (candidates[i].frequency - centre).abs();
-        if verdict.status == IN && apart > FAR.0 * libm::sqrt(sd(i) * sd(i) + own * own) + FAR.1 {
+        if verdict.status == IN && contradicts(i) {
+            verdict.state.owes = PROBATION;
+        } else if candidates[i].newest {
+            verdict.state.owes = verdict.state.owes.saturating_sub(1);
+        }
+    }
+    // Nobody is excluded for the past when nobody else is left.
+    let honest = survivors(verdicts).any(|i| verdicts[i].state.owes == 0);
+    for verdict in verdicts.iter_mut().filter(|v| v.status == IN && v.state.owes > 0) {
+        if honest {
             verdict.status = Status::Falseticker;
         }
     }

@@ -292,6 +292,7 @@ impl Engine {
         let change = crate::time::seconds_to_nanos(offset - source.config.offset);
         source.config.offset = offset;
         source.stats.add_offset(change);
+        self.joint.forget(source.id);
         said(out, format!("Source {} new offset {offset:.6}", source.label()))
     }
 

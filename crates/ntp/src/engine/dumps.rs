@@ -73,7 +73,7 @@ impl Engine {
             let v = oscillator_time(local_now, now_v, belief.frequency, saved.time);
             let theta = belief.theta_at(v) + -saved.offset;
             let half = seconds_to_nanos(saved.delay / 2.0);
-            source.stats.push(&Sample {
+            let sample = Sample {
                 v,
                 forward: theta.nanos().saturating_add(half),
                 backward: half.saturating_sub(theta.nanos()),
@@ -83,7 +83,8 @@ impl Engine {
                 root_dispersion: saved.root_dispersion,
                 stratum: dump.stratum,
                 leap: dump.leap,
-            });
+            };
+            source.stats.push(&sample, self.joint.oscillator());
         }
         source.reach = crate::source::reach::Reach { bits: dump.reach, size: dump.reach_size };
         source.restored_leap = Some(dump.leap);

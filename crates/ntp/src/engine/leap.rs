@@ -157,6 +157,7 @@ impl Engine {
         for source in &mut self.sources {
             source.stats.add_offset(nanos);
         }
+        self.joint.add_offset(nanos);
     }
 
     /// Was the step that the loop noticed the kernel's leap second?

@@ -29,13 +29,12 @@ pub use io::{
 pub use names::InUse;
 
 use crate::clock::{Clock, ClockError};
-use crate::combine::Weight;
 use crate::config::{
     AccessRule, ClockConfig, Config, Family, LocalConfig, LogConfig, SelectionConfig, SourceConfig,
 };
 use crate::control::AccessList;
 use crate::discipline::{Discipline, Limits};
-use crate::estimator::{Estimate, StatsOptions};
+use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection};
@@ -117,8 +116,9 @@ pub struct Engine {
     // Estimates, clock.
     select_options: SelectOptions,
     candidates: Vec<Candidate>,
-    /// Who is combined: kept so that no update allocates.
-    members: Vec<(Estimate, Weight)>,
+    /// Indices of the sources used, and whether their offsets have a say: kept so that no update allocates.
+    used: Vec<(usize, bool)>,
+    pub(crate) joint: Joint,
     pub(crate) selection: Selection,
     discipline: Discipline,
     pub(crate) reference: Reference,
@@ -203,7 +203,8 @@ impl Engine {
             next_refresh: now.mono,
             select_options: SelectOptions::new(&config.selection, config.clock.max_clock_error),
             candidates: Vec::new(),
-            members: Vec::new(),
+            used: Vec::new(),
+            joint: Joint::default(),
             selection: Selection::default(),
             discipline: Discipline::new(now.raw, state.frequency, limits),
             reference: Reference::default(),

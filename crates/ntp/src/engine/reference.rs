@@ -1,17 +1,23 @@
 //! What is believed of our own clock: whom it follows and how wrong it may be.
 
 use super::Engine;
-use crate::combine::Combined;
 use crate::config::SourceKind;
+use crate::estimator::{Combined, SourceStats, Theta};
 use crate::ids::{RefId, SourceId};
+use crate::sample::Sample;
 use crate::time::{LocalTime, MonoTime, Now};
 use crate::wire::Leap;
 use core::net::IpAddr;
 
 /// Skew while nothing is known, s/s: what reports and drift file call a million ppm.
 pub(super) const UNKNOWN_SKEW: f64 = 1.0;
-/// Dispersion from the noise of the estimate: this many standard deviations.
+/// A source's interval from the noise of its estimate: this many standard deviations.
 pub(super) const SIGMAS: f64 = 2.0;
+/// The dispersion we serve from what our oscillator may have done since a measurement: so many standard deviations,
+/// because what we say of our error has to hold at every instant.
+const GROWTH_SIGMAS: f64 = 4.0;
+/// Newest samples that may bound our error.
+const BOUNDING: usize = 8;
 /// What clients are told is good for so long without another look, s.
 pub(super) const DISPERSION_HORIZON: f64 = 32.0;
 
@@ -97,6 +103,9 @@ impl Engine {
         let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
+        let least = source.stats.path().least().max(0.0);
+        let excess =
+            (hard_bound(&source.stats, combined) - least / 2.0 - SIGMAS * combined.theta_sd).max(0.0);
         let updates = self.reference.updates + 1;
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
@@ -110,10 +119,11 @@ impl Engine {
             leap: self.selection.leap,
             time,
             mono: Some(now.mono),
-            root_delay: sample.root_delay + sample.delay().max(0.0),
+            root_delay: sample.root_delay + least,
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
-                + age * self.clock_config.max_clock_error,
+                + age * self.clock_config.max_clock_error
+                + excess,
             skew: combined.skew,
             combined_estimate: Some(*combined),
             residual,
@@ -150,8 +160,11 @@ impl Engine {
     /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
     /// least, and what the estimate itself says of its error, its wander included.
     fn dispersion_at(&self, age: f64) -> f64 {
-        let noise = self.reference.combined_estimate.map_or(0.0, |c| c.sd_after(age));
-        self.reference.root_dispersion + age * self.clock_config.max_clock_error + SIGMAS * noise
+        let noise = self
+            .reference
+            .combined_estimate
+            .map_or(0.0, |c| SIGMAS * c.theta_sd + GROWTH_SIGMAS * c.growth(age));
+        self.reference.root_dispersion + age * self.clock_config.max_clock_error + noise
     }
 
     /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
@@ -164,4 +177,17 @@ impl Engine {
     pub(super) fn clock_error_bound(&self) -> f64 {
         self.clock_config.max_clock_error + self.reference.skew.min(100e-6)
     }
+}
+
+/// How wrong the estimate may be at its own instant, s, whatever the noise: true time lies within half a round trip of
+/// what any sample measured, and since then the oscillator has done what it can do. The tightest of the newest samples
+/// counts.
+fn hard_bound(stats: &SourceStats, combined: &Combined) -> f64 {
+    let window = stats.window();
+    let newest = &window[window.len().saturating_sub(BOUNDING)..];
+    let bound = |sample: &Sample| {
+        let apart = (combined.predict(sample.v) - Theta::from_nanos(sample.offset_nanos())).abs();
+        apart + sample.delay().abs() / 2.0 + GROWTH_SIGMAS * combined.growth((combined.v - sample.v).abs())
+    };
+    newest.iter().map(bound).fold(f64::INFINITY, f64::min)
 }

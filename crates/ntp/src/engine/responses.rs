@@ -17,6 +17,9 @@ use core::net::IpAddr;
 /// The kiss code that asks us to slow down.
 const KISS_RATE: RefId = RefId(u32::from_be_bytes(*b"RATE"));
 
+/// So many long round trips in a row are no queue but a new route: from then on test C lets them pass.
+const LASTING: u32 = 4;
+
 /// A response to our request, measured and tested.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Response {
@@ -34,6 +37,8 @@ pub(super) struct Response {
     pub local: Option<IpAddr>,
     /// The exchange only warmed up the path.
     presend: bool,
+    /// Its delay is far from the others', whatever test C made of that.
+    deviates: bool,
 }
 
 impl Engine {
@@ -90,6 +95,8 @@ impl Engine {
         let measured = exchange::measure(v1, &packet, v4, self.precision, max_error, correction);
         let sample = &measured.sample;
         let history = delay_history(source, &measured, max_error, self.precision);
+        let deviates = history.is_some_and(|h| checks::deviates(&source.config, sample, &h));
+        let lasting = deviates && source.deviating >= LASTING;
         checks::delays(
             &mut passed,
             &source.config,
@@ -99,8 +106,11 @@ impl Engine {
             request.presend,
             history,
         );
+        if lasting {
+            passed.set(Check::DelayDeviation, true);
+        }
         checks::no_loop(&mut passed, &packet, self.our_reference(local));
-        Some(Response { packet, measured, passed, tx, rx, local, presend: request.presend })
+        Some(Response { packet, measured, passed, tx, rx, local, presend: request.presend, deviates })
     }
 
     fn our_reference(&self, local: Option<IpAddr>) -> Option<OurReference> {
@@ -131,6 +141,7 @@ impl Engine {
         let source = &mut self.sources[index];
         let id = source.id;
         source.stats.note_delay(response.measured.sample.delay());
+        source.deviating = if response.deviates { source.deviating.saturating_add(1) } else { 0 };
         if passed.synchronised() {
             source.reach.hit();
             source.unreach_count = 0;
@@ -174,11 +185,15 @@ impl Engine {
         source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
         let astray = is_astray(source, &measured.sample);
-        source.stats.push(&measured.sample);
+        source.stats.push(&measured.sample, self.joint.oscillator());
         let target = source.config.poll_target;
         let need = match source.stats.estimate() {
             _ if astray => Need::MuchMore,
-            Some(estimate) => source.poll.need(estimate, target),
+            Some(estimate) => {
+                let known = self.joint.combined();
+                let growth = |t| known.map_or_else(|| estimate.growth(t), |c| c.growth(t));
+                source.poll.need(estimate, growth, target)
+            }
             None => Need::Same,
         };
         let was_burst = source.poll.in_burst();

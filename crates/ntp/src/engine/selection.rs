@@ -3,6 +3,7 @@
 use super::reference::{SIGMAS, UNKNOWN_SKEW};
 use super::{Action, Actions, Engine, Severity};
 use crate::clock::Clock;
+use crate::estimator::Theta;
 use crate::ids::{RefId, SourceId};
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
@@ -45,7 +46,7 @@ impl Engine {
         let v = self.discipline.timeline().to_osc(now.raw);
         let mut candidates = core::mem::take(&mut self.candidates);
         candidates.clear();
-        candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger.is_some())));
+        candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger)));
         self.select_options.orphan = self.orphan();
         select::select(&candidates, &self.select_options, &mut self.selection);
         self.candidates = candidates;
@@ -54,7 +55,7 @@ impl Engine {
         }
     }
 
-    fn candidate(&self, v: OscTime, source: &Source, fresh: bool) -> Candidate {
+    fn candidate(&self, v: OscTime, source: &Source, trigger: Option<SourceId>) -> Candidate {
         let flags = Flags {
             noselect: source.config.noselect,
             prefer: source.config.prefer,
@@ -86,7 +87,9 @@ impl Engine {
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
             samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
-            fresh,
+            fresh: trigger.is_some(),
+            newest: trigger == Some(source.id),
+            impossible: self.is_impossible(source),
             oldest_age: age(source.stats.oldest()),
             newest_age: age(newest.map(|s| s.v)),
             leap: newest.map_or(Leap::Unsynchronised, |_| source.leap()),
@@ -99,6 +102,22 @@ impl Engine {
             skew,
             state: source.select,
         }
+    }
+
+    /// Do the last samples of a source, each alone, exclude what all sources agreed on before? However long a packet
+    /// waited, true time lies between what its two ways allow.
+    fn is_impossible(&self, source: &Source) -> bool {
+        /// Deviations of the belief, and samples in a row.
+        const SURE: (f64, usize) = (4.0, 3);
+        let (Some(agreed), window) = (self.joint.combined(), source.stats.window()) else { return false };
+        let last = &window[window.len().saturating_sub(SURE.1)..];
+        last.len() == SURE.1
+            && last.iter().all(|sample| {
+                let theta = agreed.predict(sample.v);
+                let doubt = SURE.0 * agreed.theta_sd + sample.root_delay / 2.0 + sample.root_dispersion;
+                theta - Theta::from_nanos(sample.forward) > doubt
+                    || Theta::from_nanos(sample.backward.saturating_neg()) - theta > doubt
+            })
     }
 
     fn orphan(&self) -> Option<select::Orphan> {

@@ -2,10 +2,11 @@
 
 use super::{Action, Actions, Engine, Once, Severity};
 use crate::clock::{Applied, Clock, ClockError, SyncStatus};
-use crate::combine::{self, Combined, Weight};
 use crate::config::ClockConfig;
 use crate::discipline::Correction;
+use crate::estimator::{Combined, Used};
 use crate::ids::SourceId;
+use crate::select::Status;
 use crate::time::{Now, OscTime};
 
 /// `-q` and `-Q` give up when nothing answered for so long, s.
@@ -65,13 +66,28 @@ enum Change {
 }
 
 impl Engine {
-    fn combined(&mut self, v: OscTime) -> Option<Combined> {
-        self.members.clear();
-        self.members.extend(self.selection.members.iter().filter_map(|&i| {
-            let estimate = self.sources.get(i)?.stats.estimate()?;
-            Some((*estimate, Weight { root_distance: self.candidates.get(i)?.root_distance }))
-        }));
-        combine::combine(&self.members, v)
+    /// What the believed sources say together.
+    fn combined(&mut self) -> Option<Combined> {
+        let mut used = core::mem::take(&mut self.used);
+        used.clear();
+        used.extend(self.selection.verdicts.iter().enumerate().filter_map(
+            |(i, verdict)| match verdict.status {
+                Status::Selected | Status::Combined => Some((i, true)),
+                // Too distant to have a say in the offset, its rate still tells of the oscillator.
+                Status::Distant if self.selection_config.combine_limit > 0.0 => Some((i, true)),
+                _ => None,
+            },
+        ));
+        let sources = &self.sources;
+        let list = used.iter().map(|&(i, votes)| Used { id: sources[i].id, stats: &sources[i].stats, votes });
+        let verdicts = &self.selection.verdicts;
+        let expelled = |id: SourceId| {
+            let index = sources.iter().position(|s| s.id == id);
+            index.is_some_and(|i| verdicts[i].status.is_expulsion())
+        };
+        let combined = self.joint.update(list, expelled).copied();
+        self.used = used;
+        combined
     }
 
     pub(super) fn update_reference(
@@ -83,18 +99,19 @@ impl Engine {
         trigger: Option<SourceId>,
         out: &mut Actions,
     ) {
-        let Some(combined) = self.combined(v) else { return };
+        let Some(combined) = self.combined() else { return };
+        let theta = combined.predict(v);
         let trusted = combined.skew <= self.clock_config.max_update_skew;
         let source = &self.sources[best];
         let interval = source.poll.current_interval();
         let correction = Correction {
             v,
-            theta: combined.theta,
-            theta_sd: combined.theta_sd,
+            theta,
+            theta_sd: combined.sd_after(v - combined.v),
             frequency: trusted.then_some(combined.frequency),
             interval,
         };
-        let adjustment = combined.theta - self.discipline.belief().theta_at(v);
+        let adjustment = theta - self.discipline.belief().theta_at(v);
         if !adjustment.is_finite() || adjustment.abs() > 4.5e9 {
             out.log(Severity::Warning, format!("Adjustment of {adjustment:.1} seconds is invalid"));
             return;

@@ -6,20 +6,30 @@
 //! [`Estimate`]. Read [`Theta`] and [`Estimate`] first; everything behind `SourceStats` may be replaced by a
 //! better estimator without a change elsewhere.
 
-pub mod filter;
-mod learn;
+mod anchor;
+mod combined;
+mod joint;
+mod likelihood;
+pub mod noise;
+mod oscillator;
+mod path;
 pub mod quantile;
 pub mod regress;
+mod shocks;
+mod state;
 #[cfg(test)]
 mod tests;
 mod theta;
 
+pub use combined::Combined;
+pub use joint::{Joint, Used};
+pub use oscillator::Oscillator;
+pub use path::PathFilter;
 pub use theta::Theta;
 
 use crate::sample::Sample;
 use crate::time::OscTime;
-use filter::{Jump, Noise};
-use learn::Window;
+use path::Believed;
 use quantile::DelayHistory;
 use regress::{Point, Residuals};
 
@@ -154,17 +164,10 @@ pub struct SourceStats {
     first: usize,
     /// Samples that the last push cut off.
     dropped: usize,
-    /// Index of the oldest sample that the filter sees.
-    start: usize,
-    noise: Option<Noise>,
-    /// The newest jump of the frequency, `at` an index of the ring.
-    jump: Option<Jump>,
+    path: Box<PathFilter>,
     delays: DelayHistory,
     estimate: Option<Estimate>,
     runs: usize,
-    asymmetry: f64,
-    /// Counts the fits.
-    turn: usize,
 }
 
 const EMPTY: Sample = Sample {
@@ -188,14 +191,10 @@ impl SourceStats {
             count: 0,
             first: 0,
             dropped: 0,
-            start: 0,
-            noise: None,
-            jump: None,
+            path: Box::default(),
             delays: DelayHistory::default(),
             estimate: None,
             runs: 0,
-            asymmetry: 0.0,
-            turn: 0,
         }
     }
 
@@ -209,26 +208,39 @@ impl SourceStats {
         *self = Self::new(self.options);
     }
 
-    /// Adds the newest sample and fits the line anew.
+    /// Adds the newest sample and estimates anew, with what all sources know of the `oscillator`.
     ///
     /// Samples come in the order of their `v` (restored ones first); one that is older than the last is
     /// ignored, and so is one with absurd numbers. Returns whether it was taken.
-    pub fn push(&mut self, sample: &Sample) -> bool {
+    pub fn push(&mut self, sample: &Sample, oscillator: &Oscillator) -> bool {
         let sane = sample.half.abs() < 1e9 && sample.dispersion.abs() < 1e9;
         if !sane || self.last().is_some_and(|last| sample.v < last.v) {
             return false;
+        }
+        let most = self.options.most();
+        if self.count >= most.max(1) {
+            let oldest = self.ring[self.count - most.max(1)];
+            self.path.drop_oldest(&oldest, most < MAX_SAMPLES, oscillator);
         }
         if self.count == MAX_SAMPLES {
             self.ring.copy_within(1.., 0);
             self.count -= 1;
             self.first = self.first.saturating_sub(1);
-            self.start = self.start.saturating_sub(1);
-            self.jump = self.jump.filter(|jump| jump.at > 1).map(|jump| Jump { at: jump.at - 1, ..jump });
         }
         self.ring[self.count] = *sample;
         self.count += 1;
-        self.refit();
+        self.refit(oscillator, true);
         true
+    }
+
+    /// The samples that the estimate is made of, oldest first.
+    pub fn window(&self) -> &[Sample] {
+        &self.ring[self.count.saturating_sub(self.options.most().max(1))..self.count]
+    }
+
+    /// The filter over them.
+    pub fn path(&self) -> &PathFilter {
+        &self.path
     }
 
     /// Remembers the round trip (s) of any valid answer, accepted as a sample or not, for [`Self::delay_quantile`].
@@ -242,7 +254,10 @@ impl SourceStats {
             sample.forward = sample.forward.saturating_add(nanos);
             sample.backward = sample.backward.saturating_sub(nanos);
         }
-        self.refit();
+        self.path.add_offset(nanos);
+        if let Some(estimate) = self.estimate.as_mut() {
+            estimate.theta = estimate.theta + nanos as f64 * 1e-9;
+        }
     }
 
     /// The line through the samples; `None` before the first.
@@ -288,7 +303,11 @@ impl SourceStats {
 
     /// Share of the jitter that lies on the way there, −0.5 (none: all on the way back) to 0.5 (all).
     pub fn asymmetry(&self) -> f64 {
-        self.asymmetry
+        let noise = self.path.noise();
+        match self.path.seen() {
+            0 => 0.0,
+            _ => 0.5 * (noise.forward - noise.backward) / (noise.forward + noise.backward),
+        }
     }
 
     /// Spread of the offsets around the line, s; [`UNKNOWN_STD_DEV`] before the third sample.
@@ -319,12 +338,11 @@ impl SourceStats {
 }
 
 impl SourceStats {
-    /// Fits everything anew after a change of the samples.
-    fn refit(&mut self) {
+    /// Estimates anew after a change of the samples; `new`: the newest is.
+    fn refit(&mut self, oscillator: &Oscillator, new: bool) {
         let Some(newest) = self.last().copied() else { return };
         let oldest = self.count.saturating_sub(self.options.most());
         self.first = self.first.max(oldest);
-        self.start = self.start.max(oldest);
         let base = newest.offset_nanos();
         let mut points = [Point::default(); MAX_SAMPLES];
         for (point, sample) in points.iter_mut().zip(&self.ring[..self.count]) {
@@ -333,40 +351,37 @@ impl SourceStats {
         let points = &points[..self.count];
         let residuals = self.cut(points);
         self.estimate = Some(Estimate::unknown(&newest));
-        let window = &points[self.start..];
-        if window.len() < MIN_FIT || window[0].t >= 0.0 || !window.iter().all(Point::is_sane) {
+        let start = self.count.saturating_sub(self.options.most().max(1));
+        let window = &points[start..];
+        if !window.iter().all(Point::is_sane) {
             return;
         }
-        let jump = self.jump.map(|jump| Jump { at: jump.at - self.start, ..jump });
-        let mut window = Window::new(window, self.noise, jump);
-        window.learn(self.turn);
-        self.turn = self.turn.wrapping_add(1);
-        let obsolete = window.seek_jump();
-        let state = window.finish();
-        let noise = window.noise;
-        self.jump = window.jump.map(|jump| Jump { at: jump.at + self.start, ..jump });
-        self.start += obsolete;
-        if !state.is_sound() {
-            (self.noise, self.jump) = (None, None);
-            return;
+        let samples = &self.ring[start..self.count];
+        let believed =
+            if new { self.path.update(samples, oscillator) } else { self.path.refresh(samples, oscillator) };
+        let spans = window[0].t < 0.0;
+        if let Some(believed) = believed.filter(|_| window.len() >= MIN_FIT && spans) {
+            self.estimate = Some(self.as_estimate(&newest, &believed, &residuals));
         }
-        self.noise = Some(noise);
-        self.asymmetry = 0.5 * (noise.forward - noise.backward) / (noise.forward + noise.backward);
+    }
+
+    fn as_estimate(&self, newest: &Sample, believed: &Believed, residuals: &Residuals) -> Estimate {
+        let Believed { theta, state } = believed;
         let frequency_sd = libm::sqrt(state.p[1][1]);
-        self.estimate = Some(Estimate {
+        Estimate {
             v: newest.v,
-            theta: Theta::from_nanos(base) + state.x[0],
+            theta: Theta::from_nanos(*theta) + state.x[0],
             offset_sd: libm::sqrt(state.p[0][0]),
             frequency: state.x[1],
             frequency_sd,
             covariance: state.p[0][1],
-            wander: noise.wander,
+            wander: self.path.wander(),
             skew: 2.0 * frequency_sd,
             std_dev: residuals.std_dev,
-            noise: noise.of_offset(),
+            noise: self.path.noise().of_offset(),
             delay: state.x[2],
             samples: self.samples(),
-        });
+        }
     }
 
     /// Drops the oldest samples from the reported line until it is straight.

@@ -40,6 +40,23 @@ pub enum Status {
 }
 
 impl Status {
+    /// Was the source found wrong or unwanted, so that what it said before must not count either? Silence and waiting
+    /// are no such reasons.
+    pub const fn is_expulsion(self) -> bool {
+        matches!(
+            self,
+            Self::NoSelect
+                | Self::Unsynchronised
+                | Self::BadStratum
+                | Self::BadDistance
+                | Self::Jittery
+                | Self::Orphan
+                | Self::Untrusted
+                | Self::Falseticker
+                | Self::NotPreferred
+        )
+    }
+
     /// All of them, in the order in which they are decided.
     pub const ALL: [Self; 17] = [
         Self::NoSelect,

@@ -148,14 +148,19 @@ pub fn delays(
         Check::DelayRatio,
         config.max_delay_ratio < 1.0 || delay - slack <= config.max_delay_ratio * history.min_delay,
     );
-    let deviation = match history.quantile {
-        Some(limit) => delay - slack <= limit,
+    checks.set(Check::DelayDeviation, !deviates(config, sample, &history));
+}
+
+/// What test C refuses: a round trip far longer than the source's jitter explains.
+pub fn deviates(config: &SourceConfig, sample: &Sample, history: &DelayHistory) -> bool {
+    let (delay, slack) = (sample.delay(), sample.dispersion + history.slack);
+    match history.quantile {
+        Some(limit) => delay - slack > limit,
         None => {
-            config.max_delay_dev_ratio <= 0.0
-                || delay - history.min_delay - slack <= config.max_delay_dev_ratio * history.std_dev
+            config.max_delay_dev_ratio > 0.0
+                && delay - history.min_delay - slack > config.max_delay_dev_ratio * history.std_dev
         }
-    };
-    checks.set(Check::DelayDeviation, deviation);
+    }
 }
 
 /// What we serve, for test D.

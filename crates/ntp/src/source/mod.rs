@@ -56,6 +56,8 @@ pub struct Source {
     pub select: SelectState,
     /// Updates in a row in which it was found bad (falseticker, distant, jittery).
     pub bad_updates: u32,
+    /// Answers in a row whose round trip was far from the others'.
+    pub deviating: u32,
     /// Polls in a row without an answer while unreachable.
     pub unreach_count: u32,
     /// Leap indicator from a dump, until the source answers.
@@ -132,6 +134,7 @@ impl Source {
             request: None,
             select: SelectState::default(),
             bad_updates: 0,
+            deviating: 0,
             unreach_count: 0,
             restored_leap: None,
             seen: Seen::default(),
@@ -144,6 +147,7 @@ impl Source {
         self.reach = Reach::default();
         self.select = SelectState::default();
         self.bad_updates = 0;
+        self.deviating = 0;
         self.unreach_count = 0;
         self.restored_leap = None;
         self.seen.last = None;

@@ -235,7 +235,7 @@ impl Poll {
     /// What the estimate wants: its prediction should not grow, over one interval, by more than a
     /// share of the noise of one measurement. Asking more often than that measures noise, less often lets the
     /// oscillator wander unseen.
-    pub fn need(&self, estimate: &Estimate, poll_target: i32) -> Need {
+    pub fn need(&self, estimate: &Estimate, growth: impl Fn(f64) -> f64, poll_target: i32) -> Need {
         if estimate.samples < SETTLED {
             return Need::Same;
         }
@@ -243,9 +243,9 @@ impl Poll {
         // Finer than a small share of the round trip is nothing known, however quiet the path: its asymmetry is not.
         let noise = estimate.noise.max(KNOWABLE * estimate.delay);
         let allowed = ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * noise;
-        if estimate.growth(2.0 * interval) < allowed {
+        if growth(2.0 * interval) < allowed {
             Need::Less
-        } else if estimate.growth(interval) > allowed {
+        } else if growth(interval) > allowed {
             Need::More
         } else {
             Need::Same
@@ -416,7 +416,7 @@ mod tests {
             let (_, mut poll) = source(|c| c.maxpoll = 12);
             poll.line = Line::Online;
             for _ in 0..100 {
-                let need = poll.need(estimate, target);
+                let need = poll.need(estimate, |t| estimate.growth(t), target);
                 poll.on_good(need);
             }
             poll.exponent

@@ -1,0 +1,605 @@
+//! All sources together: one oscillator, many paths.
+//!
+//! [`Joint`] runs one filter over the samples of all sources that are believed, so that every packet of every source
+//! tells about the same offset and frequency, and the asymmetries of the paths are weighed against each other. The
+//! window is run anew with each sample: noise and wander learned since, and sudden changes noticed since, act on all
+//! of it. docs/discipline.md derives it.
+
+use super::anchor::{Anchor, Jumps, Shocks};
+use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::state::{Path, Point, State, asymmetry_of, delay_of};
+use super::{Combined, SourceStats, Theta};
+use crate::ids::SourceId;
+use crate::time::OscTime;
+use libm::{exp, log, sqrt};
+
+/// Sources in one filter; the others only vote.
+pub const MAX_MEMBERS: usize = 10;
+/// Dimensions of the filter.
+pub const DIMENSIONS: usize = 2 + 2 * MAX_MEMBERS;
+/// Samples in the window, of all members together and of each.
+const MAX_WINDOW: usize = 400;
+const WINDOW_EACH: usize = 80;
+/// Samples after which a path's asymmetry is judged for good.
+const ESTABLISHED: usize = 24;
+/// Samples of a source up to which its first guesses are still taken anew.
+const FEW: usize = 16;
+/// Factors by which the wander is varied, and the deviation of ln wander beforehand.
+const FACTORS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
+const WANDER_SD: f64 = 2.0;
+/// Degrees of freedom of Student's t for asymmetries: some paths are much longer one way.
+pub const TAILS: f64 = 4.0;
+/// Deviation of a path's asymmetry beforehand, as a share of its round trip and at least (s).
+const ASYMMETRY: (f64, f64) = (0.03, 150e-6);
+
+pub(super) type Belief = State<DIMENSIONS>;
+pub(super) type AllShocks = Shocks<{ CLOCK_JUMPS + MAX_MEMBERS * ROUTES + 1 }>;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub v: OscTime,
+    pub forward: i64,
+    pub backward: i64,
+    pub half: f64,
+    pub member: usize,
+}
+
+/// The belief after one sample of the window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Snapshot {
+    /// When, s after the anchor.
+    pub t: f64,
+    /// Log evidence of the samples up to there.
+    pub evidence: f64,
+    pub belief: Belief,
+}
+
+/// A source in the filter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub id: SourceId,
+    /// It is believed now.
+    pub used: bool,
+    /// Its offset has a say, not only its rate.
+    pub votes: bool,
+    /// Its vote on its own asymmetry has been folded into the anchor.
+    pub folded: bool,
+    /// Student's weight of that vote.
+    pub weight: f64,
+    /// Instant of the newest sample taken from it.
+    pub newest: OscTime,
+    pub seen: usize,
+    pub jitter: f64,
+    pub least: f64,
+    pub root: f64,
+    pub path: Path,
+    pub routes: Jumps<ROUTES>,
+}
+
+impl Member {
+    /// Variance of its path's asymmetry beforehand, s².
+    fn spread(&self) -> f64 {
+        let of_path = ASYMMETRY.0 * self.least;
+        let most = 0.25 * self.least;
+        (of_path * of_path + ASYMMETRY.1 * ASYMMETRY.1).min(most * most) + 0.01 * self.root * self.root
+    }
+}
+
+/// A source for the filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Used<'a> {
+    /// Which.
+    pub id: SourceId,
+    /// Its samples and noise.
+    pub stats: &'a SourceStats,
+    /// Its offset has a say (chrony's `+`); otherwise only its rate has (`-`).
+    pub votes: bool,
+}
+
+/// The filter over all sources.
+#[derive(Clone, Debug)]
+pub struct Joint {
+    pub(super) oscillator: Oscillator,
+    pub(super) members: [Option<Member>; MAX_MEMBERS],
+    pub(super) window: Box<[Entry; MAX_WINDOW + 1]>,
+    pub(super) count: usize,
+    pub(super) anchor: Option<Box<Anchor<DIMENSIONS>>>,
+    /// The anchor has not absorbed anything: it is a prior.
+    fresh: bool,
+    pub(super) points: Box<[Point; MAX_WINDOW + 1]>,
+    pub(super) snapshots: Box<[Snapshot; super::shocks::SNAPSHOTS]>,
+    /// What is believed now, asymmetries weighed.
+    gauged: Option<Box<Anchor<DIMENSIONS>>>,
+    combined: Option<Combined>,
+    /// A sudden change of the oscillator was noticed by the last update.
+    pub(super) jumped: bool,
+    resets: u32,
+}
+
+const NOTHING: Entry = Entry { v: OscTime::from_nanos(0), forward: 0, backward: 0, half: 0.0, member: 0 };
+
+impl Default for Joint {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Joint {
+    /// Knows nothing but perhaps the frequency: dθ/dV and its deviation, s/s.
+    pub fn new(known: Option<(f64, f64)>) -> Self {
+        Self {
+            oscillator: Oscillator { known, ..Oscillator::default() },
+            members: [None; MAX_MEMBERS],
+            window: Box::new([NOTHING; MAX_WINDOW + 1]),
+            count: 0,
+            anchor: None,
+            fresh: true,
+            points: Box::new([Point::default(); MAX_WINDOW + 1]),
+            snapshots: Box::new(
+                [Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; super::shocks::SNAPSHOTS],
+            ),
+            gauged: None,
+            combined: None,
+            jumped: false,
+            resets: 0,
+        }
+    }
+
+    /// What all paths share.
+    pub fn oscillator(&self) -> &Oscillator {
+        &self.oscillator
+    }
+
+    /// What was known of the frequency before the first sample: dθ/dV and its deviation, s/s.
+    pub fn set_known(&mut self, known: Option<(f64, f64)>) {
+        self.oscillator.known = known;
+    }
+
+    /// Was a sudden change of the oscillator noticed by the last update?
+    pub fn jumped(&self) -> bool {
+        self.jumped
+    }
+
+    /// Times the filter lost its footing and began anew.
+    pub fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// What the last update found.
+    pub fn combined(&self) -> Option<&Combined> {
+        self.combined.as_ref()
+    }
+
+    /// Asymmetry of a source's path (s, positive: the way there is longer), its deviation, and the weight of its vote
+    /// (1.25: like the others; towards 0: an outlier).
+    pub fn asymmetry(&self, id: SourceId) -> Option<(f64, f64, f64)> {
+        let slot = self.slot(id)?;
+        let state = &self.gauged.as_ref()?.state;
+        let i = asymmetry_of(slot);
+        let member = self.members[slot]?;
+        (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
+    }
+
+    /// True time moved by `nanos` against oscillator time.
+    pub fn add_offset(&mut self, nanos: i64) {
+        for entry in &mut self.window[..self.count] {
+            entry.forward = entry.forward.saturating_add(nanos);
+            entry.backward = entry.backward.saturating_sub(nanos);
+        }
+        for anchor in [&mut self.anchor, &mut self.gauged].into_iter().flatten() {
+            anchor.theta = anchor.theta.saturating_add(nanos);
+        }
+        if let Some(combined) = self.combined.as_mut() {
+            combined.theta = combined.theta + nanos as f64 * 1e-9;
+        }
+    }
+
+    /// Forgets a source and all that came from it.
+    pub fn forget(&mut self, id: SourceId) {
+        if let Some(slot) = self.slot(id) {
+            self.members[slot] = None;
+            self.restart();
+        }
+    }
+
+    /// Begins anew; the oscillator is remembered.
+    pub fn restart(&mut self) {
+        self.anchor = None;
+        self.count = 0;
+        self.fresh = true;
+        for member in self.members.iter_mut().flatten() {
+            (member.folded, member.weight) = (false, 1.0);
+            member.newest = OscTime::from_nanos(i64::MIN);
+        }
+    }
+
+    fn slot(&self, id: SourceId) -> Option<usize> {
+        self.members.iter().position(|m| m.is_some_and(|m| m.id == id))
+    }
+
+    fn many(&self) -> bool {
+        self.members.iter().flatten().count() > 1
+    }
+
+    /// Learns from what `used` sources have measured since. `expelled` says whether a source that is not used any more
+    /// was found wrong, so that its past has to be forgotten too.
+    ///
+    /// Returns what all of them say together at the newest sample; `None` without samples.
+    pub fn update<'a>(
+        &mut self,
+        used: impl Iterator<Item = Used<'a>> + Clone,
+        expelled: impl Fn(SourceId) -> bool,
+    ) -> Option<&Combined> {
+        self.jumped = false;
+        self.enlist(used.clone(), expelled);
+        let fresh_few = self.fresh && used.clone().any(|u| u.stats.path().seen() <= FEW);
+        self.collect(used);
+        if self.count == 0 {
+            self.combined = None;
+            return None;
+        }
+        if self.anchor.is_none() || fresh_few {
+            self.set_prior();
+        }
+        self.slide();
+        self.prepare();
+        self.note_changes();
+        let (belief, wander) = self.average()?;
+        self.oscillator.wander = wander;
+        if !belief.is_sound() {
+            self.resets = self.resets.saturating_add(1);
+            self.oscillator.jumps = Default::default();
+            self.oscillator.wander = WANDER;
+            self.restart();
+            return self.combined.as_ref();
+        }
+        self.conclude(&belief);
+        self.combined.as_ref()
+    }
+
+    /// Who is in the filter now.
+    fn enlist<'a>(
+        &mut self,
+        used: impl Iterator<Item = Used<'a>> + Clone,
+        expelled: impl Fn(SourceId) -> bool,
+    ) {
+        let mut restart = false;
+        for slot in 0..MAX_MEMBERS {
+            let Some(member) = self.members[slot].as_mut() else { continue };
+            member.used = used.clone().any(|u| u.id == member.id);
+            if !member.used && expelled(member.id) {
+                self.members[slot] = None;
+                restart = true;
+            } else if !member.used && !self.window[..self.count].iter().any(|e| e.member == slot) {
+                // Gone long ago: what it said is in the belief about the oscillator.
+                self.members[slot] = None;
+            }
+        }
+        if restart {
+            self.restart();
+        }
+        for u in used.clone() {
+            let slot = match self.slot(u.id) {
+                Some(slot) => slot,
+                None => {
+                    let Some(free) = self.members.iter().position(Option::is_none) else { continue };
+                    self.admit(free, &u);
+                    free
+                }
+            };
+            if let Some(member) = self.members[slot].as_mut() {
+                member.votes = u.votes;
+                member.refresh(u.stats);
+            }
+        }
+        if !self.oscillator.wide && used.clone().any(|u| u.stats.path().is_wide()) {
+            self.oscillator.wide = true;
+            if self.fresh {
+                self.anchor = None;
+            }
+        }
+        let many = self.many();
+        for member in self.members.iter_mut().flatten() {
+            member.path.reversion =
+                if many && member.folded { member.spread() / member.weight.max(0.05) } else { 0.0 };
+        }
+    }
+
+    fn admit(&mut self, slot: usize, u: &Used<'_>) {
+        let was_many = self.many();
+        let newest = match &self.anchor {
+            // What came before the anchor cannot be learned any more.
+            Some(anchor) if !self.fresh => anchor.v,
+            _ => OscTime::from_nanos(i64::MIN),
+        };
+        let mut member = Member {
+            id: u.id,
+            used: true,
+            votes: u.votes,
+            folded: false,
+            weight: 1.0,
+            newest,
+            seen: 0,
+            jitter: 1e-4,
+            least: 0.0,
+            root: 0.0,
+            path: Path::default(),
+            routes: Jumps::default(),
+        };
+        member.refresh(u.stats);
+        self.members[slot] = Some(member);
+        if self.fresh || !was_many {
+            // The first other source makes asymmetries of all: begin with them all.
+            self.restart();
+            return;
+        }
+        let n = self.dimensions();
+        if let Some(anchor) = self.anchor.as_mut() {
+            if n > anchor.state.dimensions() {
+                anchor.state.resize(n);
+            }
+            set_path(&mut anchor.state, slot, &member);
+        }
+    }
+
+    fn dimensions(&self) -> usize {
+        let slots = self.members.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        if slots == 1 && !self.many() { 3 } else { 2 + 2 * slots }
+    }
+
+    /// Takes what the members have measured since into the window.
+    fn collect<'a>(&mut self, used: impl Iterator<Item = Used<'a>>) {
+        for u in used {
+            let Some(slot) = self.slot(u.id) else { continue };
+            let Some(member) = self.members[slot] else { continue };
+            for sample in u.stats.window() {
+                if sample.v <= member.newest {
+                    continue;
+                }
+                let entry = Entry {
+                    v: sample.v,
+                    forward: sample.forward,
+                    backward: sample.backward,
+                    half: sample.half,
+                    member: slot,
+                };
+                self.insert(entry);
+            }
+            if let (Some(last), Some(member)) = (u.stats.last(), self.members[slot].as_mut()) {
+                member.newest = member.newest.max(last.v);
+            }
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.count == self.window.len() {
+            self.slide();
+        }
+        if self.count == self.window.len() {
+            // Without an anchor there is nothing to absorb: the oldest is lost.
+            self.window.copy_within(1.., 0);
+            self.count -= 1;
+        }
+        let mut index = self.count;
+        while index > 0 && self.window[index - 1].v > entry.v {
+            index -= 1;
+        }
+        self.window.copy_within(index..self.count, index + 1);
+        self.window[index] = entry;
+        self.count += 1;
+    }
+
+    /// The belief before the first sample.
+    fn set_prior(&mut self) {
+        let first = self.window[0];
+        let n = self.dimensions();
+        let mut anchor =
+            Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
+        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide);
+        let hints = self.window[..self.count].iter().take(HINTS).map(|e| {
+            let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
+            let least = self.members[e.member].map_or(0.0, |m| m.least);
+            Hint { t: point.t, offset: point.offset(), delay: point.delay(), excess: point.delay() - least }
+        });
+        let (offset, offset_variance) = first_offset(hints, frequency, variance);
+        anchor.state.set(0, offset, offset_variance);
+        anchor.state.set(1, frequency, variance);
+        for (slot, member) in self.members.iter_mut().enumerate() {
+            if let Some(member) = member {
+                set_path(&mut anchor.state, slot, member);
+                member.folded = false;
+                member.path.reversion = 0.0;
+            }
+        }
+        if n == 3 {
+            anchor.state.set(3, 0.0, 0.0);
+        }
+        self.anchor = Some(Box::new(anchor));
+        self.fresh = true;
+    }
+
+    /// The anchor absorbs what no longer fits into the window.
+    fn slide(&mut self) {
+        let members = self.members.iter().flatten().count();
+        let most = (WINDOW_EACH * members).min(MAX_WINDOW);
+        while self.count > most {
+            if self.anchor.is_none() {
+                self.set_prior();
+            }
+            self.fold_votes();
+            let entry = self.window[0];
+            self.window.copy_within(1..self.count, 0);
+            self.count -= 1;
+            let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
+            if let Some(anchor) = self.anchor.as_mut() {
+                let point = anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
+                if self.members[entry.member].is_some() {
+                    anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
+                }
+            }
+            self.fresh = false;
+        }
+    }
+
+    /// Judges the asymmetries of all established paths for good; from now on they only forget slowly.
+    fn fold_votes(&mut self) {
+        let many = self.many();
+        let Some(anchor) = self.anchor.as_mut() else { return };
+        for (slot, member) in self.members.iter_mut().enumerate() {
+            let Some(member) = member else { continue };
+            if !many || member.folded || !member.used || !member.votes || member.seen < ESTABLISHED {
+                continue;
+            }
+            anchor.state.condition(asymmetry_of(slot), member.spread() / member.weight);
+            member.folded = true;
+            member.path.reversion = member.spread() / member.weight.max(0.05);
+        }
+    }
+
+    pub(super) fn paths(&self) -> [Path; MAX_MEMBERS] {
+        core::array::from_fn(|slot| self.members[slot].map_or_else(Path::default, |m| m.path))
+    }
+
+    pub(super) fn shocks(&self) -> AllShocks {
+        let mut shocks = AllShocks::default();
+        if let Some(anchor) = &self.anchor {
+            shocks.add(self.oscillator.jumps.as_slice(), anchor.v, usize::MAX / 4);
+            for (slot, member) in self.members.iter().enumerate() {
+                shocks.add(member.as_ref().map_or(&[], |m| m.routes.as_slice()), anchor.v, slot);
+            }
+        }
+        shocks
+    }
+
+    /// The window as the anchor sees it.
+    fn prepare(&mut self) {
+        let Some(anchor) = &self.anchor else { return };
+        for (point, e) in self.points.iter_mut().zip(&self.window[..self.count]) {
+            *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
+        }
+    }
+
+    /// Runs the window with this wander and these shocks; the belief and the log evidence, prior included.
+    pub(super) fn pass(&self, wander: f64, shocks: &AllShocks) -> Option<(Belief, f64)> {
+        let mut state = self.anchor.as_ref()?.state;
+        let points = &self.points[..self.count];
+        let evidence = state.run(0.0, points, &self.paths(), wander, shocks.as_slice(), |_, _, _, _| ());
+        Some((state, evidence + plausibility(wander)))
+    }
+
+    /// The belief averaged over wanders by their evidence, and the wander to go on with.
+    fn average(&self) -> Option<(Belief, f64)> {
+        let shocks = self.shocks();
+        let mut runs = [(State::new(3), 0.0); FACTORS.len()];
+        for (run, factor) in runs.iter_mut().zip(FACTORS) {
+            *run = self.pass((self.oscillator.wander * factor).clamp(WANDERS.0, WANDERS.1), &shocks)?;
+        }
+        let best = runs.iter().map(|r| r.1).fold(f64::NEG_INFINITY, f64::max);
+        let shares = runs.map(|r| exp(r.1 - best));
+        let total: f64 = shares.iter().sum();
+        let n = runs[0].0.dimensions();
+        let mut mean = runs[0].0;
+        for i in 0..n {
+            mean.x[i] = runs.iter().zip(shares).map(|(r, share)| r.0.x[i] * share).sum::<f64>() / total;
+        }
+        for i in 0..n {
+            for j in 0..n {
+                let about = |r: &Belief| r.p[i][j] + (r.x[i] - mean.x[i]) * (r.x[j] - mean.x[j]);
+                mean.p[i][j] =
+                    runs.iter().zip(shares).map(|(r, share)| about(&r.0) * share).sum::<f64>() / total;
+            }
+        }
+        let shift = FACTORS.iter().zip(shares).map(|(f, share)| log(*f) * share).sum::<f64>() / total;
+        let wander = (self.oscillator.wander * exp(0.5 * shift)).clamp(WANDERS.0, WANDERS.1);
+        Some((mean, wander))
+    }
+
+    /// Weighs the asymmetries and says what follows.
+    fn conclude(&mut self, belief: &Belief) {
+        let Some(anchor) = &self.anchor else { return };
+        let many = self.many();
+        let mut surest = (f64::INFINITY, 0.0);
+        for (slot, member) in self.members.iter().enumerate() {
+            if member.is_none_or(|m| !m.used) {
+                continue;
+            }
+            let beta = asymmetry_of(slot);
+            let (variance, covariance) = if many && beta < belief.dimensions() {
+                let p = &belief.p;
+                (p[0][0] + 2.0 * p[0][beta] + p[beta][beta], p[0][1] + p[1][beta])
+            } else {
+                (belief.p[0][0], belief.p[0][1])
+            };
+            if variance < surest.0 {
+                surest = (variance, covariance);
+            }
+        }
+        let (theta, v) = (anchor.theta, self.window[self.count - 1].v);
+        let gauged = if many { self.gauge(belief) } else { *belief };
+        let frequency_sd = sqrt(gauged.p[1][1].max(0.0));
+        self.combined = Some(Combined {
+            v,
+            theta: Theta::from_nanos(theta) + gauged.x[0],
+            theta_sd: sqrt(surest.0.max(0.0)),
+            frequency: gauged.x[1],
+            frequency_sd,
+            skew: 2.0 * frequency_sd,
+            wander: self.oscillator.wander,
+            covariance: surest.1,
+            spread: 0.0,
+        });
+        self.gauged = Some(Box::new(Anchor { v, theta, state: gauged }));
+    }
+
+    /// Conditions a copy of the belief on the heavy-tailed prior that every asymmetry not yet judged is near zero.
+    fn gauge(&mut self, belief: &Belief) -> Belief {
+        let mut out = *belief;
+        for round in 0..6 {
+            out = *belief;
+            for (slot, member) in self.members.iter().enumerate() {
+                let Some(member) = member else { continue };
+                if member.seen < 3 || !member.votes || !member.used || member.folded {
+                    continue;
+                }
+                let weight = if round == 0 { 1.0 } else { member.weight };
+                out.condition(asymmetry_of(slot), member.spread() / weight);
+            }
+            for (slot, member) in self.members.iter_mut().enumerate() {
+                let Some(member) = member else { continue };
+                let beta = out.x[asymmetry_of(slot)];
+                member.weight = (TAILS + 1.0) / (TAILS + beta * beta / member.spread().max(1e-30));
+            }
+        }
+        out
+    }
+}
+
+impl Member {
+    fn refresh(&mut self, stats: &SourceStats) {
+        let path = stats.path();
+        self.seen = path.seen();
+        self.jitter = path.jitter();
+        self.least = path.least();
+        self.path.noise = *path.noise();
+        self.routes = *path.routes();
+        self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
+    }
+}
+
+/// Delay and asymmetry of a path before they are learned.
+fn set_path(state: &mut Belief, slot: usize, member: &Member) {
+    let frequency = state.p[1][1];
+    let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
+    state.set(delay, member.least, delay_variance(member.jitter, member.least, frequency));
+    if beta < state.dimensions() {
+        let most = 0.3 * member.least;
+        state.set(beta, 0.0, most * most);
+    }
+}
+
+/// Logarithm of how plausible a wander is beforehand.
+fn plausibility(wander: f64) -> f64 {
+    let x = log(wander / WANDER) / WANDER_SD;
+    -0.5 * x * x
+}

@@ -1,0 +1,67 @@
+//! What is learned of one path's noise, and how plausible it is beforehand.
+
+use libm::{exp, log, sqrt};
+
+/// Smallest two-sided noise, s: stamps are whole nanoseconds.
+pub const FLOOR: f64 = 1e-9;
+/// Smallest mean wait, s.
+const WAIT_FLOOR: f64 = 0.2e-9;
+
+/// The noise of one path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// Mean queueing on the way there, s.
+    pub forward: f64,
+    /// Mean queueing on the way back, s.
+    pub backward: f64,
+    /// Two-sided noise of a reading, s.
+    pub reading: f64,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self::guess(1e-4)
+    }
+}
+
+impl Noise {
+    /// Noise before anything is known but the mean wait `jitter` (s) of one way.
+    pub fn guess(jitter: f64) -> Self {
+        Self { forward: jitter, backward: jitter, reading: 0.1 * jitter }.limited()
+    }
+
+    /// Inside what is numerically sound.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        Self {
+            forward: self.forward.clamp(WAIT_FLOOR, 1e3),
+            backward: self.backward.clamp(WAIT_FLOOR, 1e3),
+            reading: self.reading.clamp(FLOOR, 1e3),
+        }
+    }
+
+    /// Deviation of the offset that one sample's two directions give together, s.
+    pub fn of_offset(&self) -> f64 {
+        let square = |one: f64| one * one + self.reading * self.reading;
+        let (there, back) = (square(self.forward), square(self.backward));
+        sqrt(there * back / (there + back).max(1e-30))
+    }
+
+    /// Growth of the variance of the shortest delay, s²/s. A route's length creeps; without this the oldest minimum
+    /// would rule for ever.
+    pub fn creep(&self) -> f64 {
+        let waits = self.forward + self.backward;
+        1e-8 * waits * waits
+    }
+
+    /// Logarithm of how plausible such noise is beforehand, when `jitter` (s) is a first guess of the mean wait: most
+    /// paths queue alike both ways, and readings are finer than queues.
+    pub fn plausibility(&self, jitter: f64) -> f64 {
+        let mean = 0.5 * (self.forward + self.backward);
+        let normal = |x: f64, sd: f64| -0.5 * (x / sd) * (x / sd);
+        let ratio = log(self.forward / self.backward);
+        log(0.8 / 0.15 * exp(normal(ratio, 0.15)) + 0.2 / 1.5 * exp(normal(ratio, 1.5)) + 1e-300)
+            + normal(log(self.reading / (0.1 * mean)), 1.5)
+            + normal(log(mean / jitter), 1.5)
+    }
+}

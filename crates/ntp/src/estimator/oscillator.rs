@@ -1,0 +1,44 @@
+//! What is known of the oscillator itself, whichever source said it.
+
+use super::anchor::Jumps;
+
+/// Sudden changes of the oscillator remembered.
+pub const CLOCK_JUMPS: usize = 12;
+
+/// Wander before anything is known, s/s per √s: an ordinary crystal in an ordinary room.
+pub const WANDER: f64 = 2e-9;
+/// Smallest and largest wander.
+pub const WANDERS: (f64, f64) = (4e-11, 2e-6);
+/// Frequency error of an ordinary crystal and of the worst board there is (one standard deviation), s/s.
+const CRYSTAL: f64 = 150e-6;
+const BOARD: f64 = 0.05;
+
+/// What all paths share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Oscillator {
+    /// Random walk of the frequency, s/s per √s.
+    pub wander: f64,
+    /// Its frequency is beyond a crystal's, say the samples.
+    pub wide: bool,
+    /// What was known of its frequency before the first sample: dθ/dV and its deviation, s/s.
+    pub known: Option<(f64, f64)>,
+    /// Sudden changes of its frequency or its count.
+    pub jumps: Jumps<CLOCK_JUMPS>,
+}
+
+impl Default for Oscillator {
+    fn default() -> Self {
+        Self { wander: WANDER, wide: false, known: None, jumps: Jumps::default() }
+    }
+}
+
+impl Oscillator {
+    /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded.
+    pub fn prior(&self, wide: bool) -> (f64, f64) {
+        let sd = if wide { BOARD } else { CRYSTAL };
+        match self.known {
+            Some((frequency, known)) if !wide => (frequency, known * known),
+            _ => (0.0, sd * sd),
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! One path alone: its noise by evidence, its changes of route, and what it says of the oscillator.
+
+use super::MAX_SAMPLES;
+use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::noise::Noise;
+use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::state::{Path, Point, State};
+use crate::sample::Sample;
+
+/// Changes of route remembered.
+pub const ROUTES: usize = 6;
+/// Samples up to which the noise is learned fast.
+const FEW: usize = 16;
+/// Samples up to which the noise starts from the plain guess each time.
+const FIRST: usize = 4;
+/// Changes of the server's own clock remembered.
+const STEPS: usize = 4;
+/// So many packets in a row that no queue explains are a change of the server's clock. (A change of ours is noticed
+/// earlier, by all sources together.)
+const UNEXPLAINED: usize = 4;
+/// What such a change does to the server's rate besides (one standard deviation), s/s.
+const STEP_RATE: f64 = 1e-6;
+/// Gain in evidence at which a frequency beyond a crystal's is believed.
+const WIDE: f64 = 3.0;
+/// Gains in evidence at which a change of route is believed and at which it is dropped again.
+const BELIEVE: f64 = 12.0;
+const DROP: f64 = 2.0;
+/// Finest mean wait that a handful of samples can show, s.
+const FINEST: f64 = 1e-6;
+
+type Scale = fn(&mut Noise, &mut f64, f64);
+
+/// The directions in which noise and wander are searched.
+const SCALES: [Scale; 6] = [
+    |n, _, f| n.forward *= f,
+    |n, _, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
+    |_, w, f| *w *= f * f * f,
+    |n, _, f| n.backward *= f,
+    |n, _, f| n.reading *= f * f,
+    |_, w, f| *w *= f * f * f,
+];
+/// Deviation of ln wander from what all paths together say.
+const WANDER_SD: f64 = 1.5;
+
+/// The filter of one path over its window of samples.
+#[derive(Clone, Debug)]
+pub struct PathFilter {
+    anchor: Option<Anchor<3>>,
+    /// The anchor has absorbed samples: it is no longer a prior.
+    advanced: bool,
+    noise: Noise,
+    /// Wander as this path alone sees it, s/s per √s: an oscillator that wanders unseen looks like noise, so both are
+    /// learned together.
+    wander: f64,
+    /// First guess of the mean wait of one way, s.
+    jitter: f64,
+    /// Shortest round trip of the window, s.
+    least: f64,
+    /// The frequency is beyond a crystal's.
+    wide: bool,
+    routes: Jumps<ROUTES>,
+    steps: Jumps<STEPS>,
+    /// Samples since the last reset.
+    seen: usize,
+    /// Times the filter lost its footing and began anew.
+    resets: u32,
+    points: [Point; MAX_SAMPLES],
+}
+
+impl Default for PathFilter {
+    fn default() -> Self {
+        Self {
+            anchor: None,
+            advanced: false,
+            noise: Noise::default(),
+            wander: WANDER,
+            jitter: 1e-4,
+            least: 0.0,
+            wide: false,
+            routes: Jumps::default(),
+            steps: Jumps::default(),
+            seen: 0,
+            resets: 0,
+            points: [Point::default(); MAX_SAMPLES],
+        }
+    }
+}
+
+/// What the filter believes at its newest sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Believed {
+    /// Whole nanoseconds from which θ of the state counts.
+    pub theta: i64,
+    /// θ, y and the shortest delay.
+    pub state: State<3>,
+}
+
+type AllShocks = Shocks<{ CLOCK_JUMPS + ROUTES + STEPS + 1 }>;
+
+impl PathFilter {
+    /// The noise learned.
+    pub fn noise(&self) -> &Noise {
+        &self.noise
+    }
+
+    /// Wander as this path alone sees it, s/s per √s.
+    pub fn wander(&self) -> f64 {
+        self.wander
+    }
+
+    /// First guess of the mean wait of one way, s.
+    pub fn jitter(&self) -> f64 {
+        self.jitter
+    }
+
+    /// Shortest round trip of the window, s.
+    pub fn least(&self) -> f64 {
+        self.least
+    }
+
+    /// Is the frequency beyond a crystal's?
+    pub fn is_wide(&self) -> bool {
+        self.wide
+    }
+
+    /// The changes of route believed.
+    pub fn routes(&self) -> &Jumps<ROUTES> {
+        &self.routes
+    }
+
+    /// Samples since the last reset.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Times the filter lost its footing and began anew.
+    pub fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// True time moved by `nanos` against oscillator time.
+    pub fn add_offset(&mut self, nanos: i64) {
+        if let Some(anchor) = self.anchor.as_mut() {
+            anchor.theta = anchor.theta.saturating_add(nanos);
+        }
+    }
+
+    /// The oldest sample leaves the window: the anchor takes it in, or forgets it when `forget`.
+    pub fn drop_oldest(&mut self, oldest: &Sample, forget: bool, oscillator: &Oscillator) {
+        let Some(mut anchor) = self.anchor else { return };
+        if forget {
+            self.anchor = None;
+            self.advanced = false;
+            return;
+        }
+        let point = anchor.point(oldest.v, oldest.forward, oldest.backward, oldest.half, 0);
+        let shocks = self.shocks(oscillator);
+        anchor.absorb(&point, oldest.v, &[self.path()], self.wander, shocks.as_slice());
+        self.advanced = anchor.state.is_sound();
+        self.anchor = self.advanced.then_some(anchor);
+    }
+
+    fn path(&self) -> Path {
+        Path { noise: self.noise, reversion: 0.0 }
+    }
+
+    fn shocks(&self, oscillator: &Oscillator) -> AllShocks {
+        let mut shocks = AllShocks::default();
+        if let Some(anchor) = &self.anchor {
+            shocks.add(oscillator.jumps.as_slice(), anchor.v, usize::MAX / 4);
+            shocks.add(self.routes.as_slice(), anchor.v, 0);
+            shocks.add(self.steps.as_slice(), anchor.v, 0);
+        }
+        shocks
+    }
+
+    /// The window has a new newest sample: learns from it and returns what is believed now; `None` when nothing
+    /// finite came of it.
+    pub fn update(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Believed> {
+        self.seen += 1;
+        self.refresh(window, oscillator)
+    }
+
+    /// Believes anew, after a change of the window.
+    pub fn refresh(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Believed> {
+        window.first()?;
+        self.guess(window);
+        if !self.advanced {
+            self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        }
+        let anchor = self.anchor.as_ref()?;
+        for (out, s) in self.points.iter_mut().zip(window) {
+            *out = anchor.point(s.v, s.forward, s.backward, s.half, 0);
+        }
+        let n = window.len();
+        self.consider_wide(window, oscillator);
+        self.seek_route(window, oscillator);
+        self.learn_noise(n, oscillator);
+        let state = self.conclude(n, oscillator)?;
+        let anchor = self.anchor.as_ref()?;
+        if state.is_sound() {
+            return Some(Believed { theta: anchor.theta, state });
+        }
+        self.resets = self.resets.saturating_add(1);
+        (self.anchor, self.advanced, self.noise) = (None, false, Noise::guess(self.jitter));
+        self.wander = WANDER;
+        (self.routes, self.steps) = (Jumps::default(), Jumps::default());
+        None
+    }
+
+    /// Shortest round trip and mean wait. The minimum of a few round trips is too long by about their mean excess
+    /// divided by their number.
+    fn guess(&mut self, window: &[Sample]) {
+        let n = window.len() as f64;
+        let least = window.iter().map(Sample::delay).fold(f64::INFINITY, f64::min);
+        let mean = window.iter().map(|s| s.delay() - least).sum::<f64>() / n;
+        self.least = least;
+        self.jitter = if window.len() > 1 {
+            (0.6 * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
+        } else {
+            (0.1 * least.abs()).max(1e-6)
+        };
+        if self.seen <= FIRST {
+            self.noise = Noise::guess(self.jitter);
+        }
+    }
+
+    /// The belief before the first sample: a crystal's frequency, and an offset as uncertain as a round trip.
+    fn prior(&self, window: &[Sample], oscillator: &Oscillator, wide: bool) -> Anchor<3> {
+        let mut anchor = Anchor::at(&window[0], 3);
+        let (frequency, variance) = oscillator.prior(wide);
+        let hints = window.iter().take(HINTS).map(|s| Hint {
+            t: s.v - anchor.v,
+            offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
+            delay: s.delay(),
+            excess: s.delay() - self.least,
+        });
+        let (offset, offset_variance) = first_offset(hints, frequency, variance);
+        anchor.state.set(0, offset, offset_variance);
+        anchor.state.set(1, frequency, variance);
+        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, variance));
+        anchor
+    }
+
+    fn pass(&self, n: usize, shocks: &AllShocks) -> Option<(State<3>, f64)> {
+        let mut state = self.anchor?.state;
+        let path = [self.path()];
+        let points = &self.points[..n];
+        let evidence = state.run(0.0, points, &path, self.wander, shocks.as_slice(), |_, _, _, _| ());
+        Some((state, evidence))
+    }
+
+    /// Typical crystal, or anything? As long as the prior counts, the evidence decides.
+    fn consider_wide(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        if self.advanced || self.wide || oscillator.wide || n < 3 {
+            return;
+        }
+        let shocks = self.shocks(oscillator);
+        let (narrow, wide) = (self.anchor, self.prior(window, oscillator, true));
+        let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        self.anchor = Some(wide);
+        let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        if after > before + WIDE {
+            self.wide = true;
+        } else {
+            self.anchor = narrow;
+        }
+    }
+
+    /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
+    fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) {
+        let shocks = self.shocks(oscillator);
+        let evidence = |noise: &Noise, wander: f64| {
+            let Some(anchor) = &self.anchor else { return f64::NEG_INFINITY };
+            let mut state = anchor.state;
+            let path = [Path { noise: *noise, reversion: 0.0 }];
+            let x = libm::log(wander / oscillator.wander) / WANDER_SD;
+            state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |_, _, _, _| ())
+                + noise.plausibility(self.jitter)
+                - 0.5 * x * x
+        };
+        let mut best = (evidence(&self.noise, self.wander), self.noise, self.wander);
+        let mut search = |scale: Scale, step: f64| {
+            for factor in [libm::exp(step), libm::exp(-step)] {
+                let (_, mut noise, mut wander) = best;
+                scale(&mut noise, &mut wander, factor);
+                let (noise, wander) = (noise.limited(), wander.clamp(WANDERS.0, WANDERS.1));
+                let found = evidence(&noise, wander);
+                if found > best.0 {
+                    best = (found, noise, wander);
+                    return;
+                }
+            }
+        };
+        if self.seen < FEW {
+            for round in 1..=3 {
+                for scale in SCALES {
+                    search(scale, 0.5 / f64::from(round));
+                }
+            }
+        } else {
+            let turn = self.seen % 3;
+            search(SCALES[turn], 0.15);
+            search(SCALES[turn + 3], 0.15);
+        }
+        (self.noise, self.wander) = (best.1, best.2);
+    }
+
+    /// Looks for a change of the shortest delay, and drops those that are no longer likely.
+    fn seek_route(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        self.drop_unlikely(window.len(), oscillator);
+        let (n, Some(anchor)) = (window.len(), self.anchor) else { return };
+        if n < 10 {
+            return;
+        }
+        let mut best: Option<(f64, Jump)> = None;
+        let shocks = self.shocks(oscillator);
+        let mut plain = None;
+        for back in [2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40] {
+            if back + 3 > n {
+                break;
+            }
+            let k = n - back;
+            let least = |points: &[Point]| points.iter().map(Point::delay).fold(f64::INFINITY, f64::min);
+            let (after, before) = (least(&self.points[k..n]), least(&self.points[..k]));
+            let change = (after - before).abs();
+            // A longer route is easily mistaken for a queue: it has to last.
+            if after > before && back < 6 || change < 2.0 * self.noise.forward.min(self.noise.backward) {
+                continue;
+            }
+            let at = anchor.v + 0.5 * (self.points[k - 1].t + self.points[k].t);
+            if self.routes.near(at) || oscillator.jumps.near(at) {
+                continue;
+            }
+            let jump = Jump { at, delay: 2.25 * change * change, ..Jump::default() };
+            let mut with = shocks;
+            with.add(&[jump], anchor.v, 0);
+            let run = |shocks: &AllShocks| self.pass(n, shocks).map_or(0.0, |r| r.1);
+            let plain = *plain.get_or_insert_with(|| run(&shocks));
+            let gain = run(&with) - plain;
+            if gain > best.map_or(BELIEVE, |b| b.0) {
+                best = Some((gain, jump));
+            }
+        }
+        if let Some((_, jump)) = best {
+            self.routes.insert(jump);
+        }
+    }
+
+    /// The belief at the newest sample. On the way it looks for a change of the server's clock: a run of packets, one
+    /// way of each earlier than it could come.
+    fn conclude(&mut self, n: usize, oscillator: &Oscillator) -> Option<State<3>> {
+        let anchor = self.anchor?;
+        let (path, mut state) = ([self.path()], anchor.state);
+        let first = n.saturating_sub(UNEXPLAINED).max(1);
+        let (points, mut run, mut error) = (&self.points[..n], 0, 0.0);
+        let shocks = self.shocks(oscillator);
+        let plain = state.run(0.0, points, &path, self.wander, shocks.as_slice(), |i, t, state, _| {
+            if i >= first {
+                let mut ahead = *state;
+                ahead.advance(points[i].t - t, self.wander, &path);
+                let (there, back) = ahead.lateness(&points[i], &path[0].noise);
+                run += usize::from((there < -3.0) != (back < -3.0));
+                error += (points[i].offset() - ahead.x[0]).abs() / UNEXPLAINED as f64;
+            }
+        });
+        let at = anchor.v + 0.5 * (points[first - 1].t + points[first.min(n - 1)].t);
+        if run < UNEXPLAINED || n < 2 * UNEXPLAINED || at <= anchor.v || self.steps.near(at) {
+            return Some(state);
+        }
+        let before = self.steps;
+        self.steps.insert(Jump { at, theta: error * error, frequency: STEP_RATE * STEP_RATE, delay: 0.0 });
+        match self.pass(n, &self.shocks(oscillator)) {
+            Some((changed, with)) if with > plain + BELIEVE => Some(changed),
+            _ => {
+                self.steps = before;
+                Some(state)
+            }
+        }
+    }
+
+    fn drop_unlikely(&mut self, n: usize, oscillator: &Oscillator) {
+        let Some(anchor) = self.anchor else { return };
+        let evidence = |path: &Self| path.pass(n, &path.shocks(oscillator)).map_or(0.0, |r| r.1);
+        let mut index = 0;
+        while index < self.routes.as_slice().len() {
+            if self.routes.as_slice()[index].at > anchor.v {
+                let (with, kept) = (evidence(self), self.routes);
+                self.routes.remove(index);
+                if with - evidence(self) < DROP {
+                    continue;
+                }
+                self.routes = kept;
+            }
+            index += 1;
+        }
+    }
+}
+
+/// Samples at the beginning of a window that a first offset is taken from.
+pub const HINTS: usize = 12;
+
+/// A sample from which the first offset may be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Hint {
+    /// Oscillator time since the beginning of the window, s.
+    pub t: f64,
+    /// Offset, s.
+    pub offset: f64,
+    /// Round trip, and what of it is beyond the shortest of its path, s.
+    pub delay: f64,
+    /// See `delay`.
+    pub excess: f64,
+}
+
+/// Mean (s) and variance of the offset at the beginning of a window, when the frequency has this mean (s/s) and
+/// variance.
+///
+/// Were it simply the first sample's, a first packet that happened to wait long would be believed, and what is once
+/// believed makes the packets that contradict it outliers.
+pub fn first_offset(hints: impl Iterator<Item = Hint>, frequency: f64, variance: f64) -> (f64, f64) {
+    let doubt = |hint: &Hint| variance * hint.t * hint.t;
+    let worth = |hint: &Hint| hint.excess * hint.excess + doubt(hint);
+    let best = hints.min_by(|a, b| worth(a).total_cmp(&worth(b)));
+    best.map_or((0.0, 1.0), |hint| {
+        (hint.offset - frequency * hint.t, hint.delay * hint.delay + 1e-6 + doubt(&hint))
+    })
+}
+
+/// Variance of the shortest delay before it is learned, s², from the mean wait and the least round trip seen (s); the
+/// round trip was measured by an oscillator whose frequency has the variance `frequency`.
+pub fn delay_variance(jitter: f64, least: f64, frequency: f64) -> f64 {
+    16.0 * jitter * jitter + (1e-4 + frequency) * least * least
+}
