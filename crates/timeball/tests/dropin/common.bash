@@ -44,8 +44,11 @@ conf() {
 
 # ready NAME: its pid file (and for `main` its socket) is there, and SIGTERM would end it in order.
 ready() {
+    { [ "$1" != main ] || [ -S "$S" ]; } && orderly "$1"
+}
+orderly() {
     local pid caught; pid=$(cat "$1.pid" 2>/dev/null)
-    [ "$pid" = "$(eval "echo \$PID_$1")" ] && { [ "$1" != main ] || [ -S "$S" ]; } || return 1
+    [ "$pid" = "$(eval "echo \$PID_$1")" ] || return 1
     caught=$(sed -n 's/^SigCgt:.*\(....\)$/\1/p' "/proc/$pid/status" 2>/dev/null)
     (( 0x${caught:-0} & 0x4000 ))
 }

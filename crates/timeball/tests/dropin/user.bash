@@ -22,7 +22,7 @@ until_ 20 ready main; stop main
 # started once as root: the folders are root's
 rm -rf run dump log; start main; stop main
 chronyd -x -d -u nobody -f main.conf 2>main.err >main.out & PID_main=$!
-up_or_gone() { ready main || gone $PID_main; }; until_ 20 up_or_gone; stop main; tree | sed "s/:nogroup/:GROUP/;s/:nobody/:GROUP/"
+up_or_gone() { orderly main || gone $PID_main; }; until_ 20 up_or_gone; stop main; tree | sed "s/:nogroup/:GROUP/;s/:nobody/:GROUP/"
 conf main <<E
 cmdport 0
 port 123
@@ -31,4 +31,4 @@ user nobody
 E
 rm -rf run; chronyd -x -d -f main.conf 2>main.err >main.out & PID_main=$!
 until_ 20 ready main; grep -E '^(Uid|CapEff|CapPrm)' /proc/$PID_main/status; stop main
-setpriv --reuid=65534 --regid=65534 --clear-groups chronyd -x -d -f main.conf; echo $?
+run setpriv --reuid=65534 --regid=65534 --clear-groups chronyd -x -d -f main.conf
