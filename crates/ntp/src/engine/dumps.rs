@@ -86,7 +86,7 @@ impl Engine {
             });
         }
         source.reach = crate::source::reach::Reach { bits: dump.reach, size: dump.reach_size };
-        source.restored_leap = Some(dump.leap);
+        source.last_leap = Some(dump.leap);
         Ok(())
     }
 }

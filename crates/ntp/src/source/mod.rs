@@ -58,8 +58,8 @@ pub struct Source {
     pub bad_updates: u32,
     /// Polls in a row without an answer while unreachable.
     pub unreach_count: u32,
-    /// Leap indicator from a dump, until the source answers.
-    pub restored_leap: Option<Leap>,
+    /// Leap indicator of the last response that passed tests 1 to 7, or from a dump.
+    pub last_leap: Option<Leap>,
     /// Counters and the last response, for reports.
     pub seen: Seen,
 }
@@ -133,7 +133,7 @@ impl Source {
             select: SelectState::default(),
             bad_updates: 0,
             unreach_count: 0,
-            restored_leap: None,
+            last_leap: None,
             seen: Seen::default(),
         }
     }
@@ -145,7 +145,7 @@ impl Source {
         self.select = SelectState::default();
         self.bad_updates = 0;
         self.unreach_count = 0;
-        self.restored_leap = None;
+        self.last_leap = None;
         self.seen.last = None;
     }
 
@@ -181,10 +181,10 @@ impl Source {
         *counter = counter.wrapping_add(1);
     }
 
-    /// Leap indicator of the last response.
+    /// What its samples say of the next leap second: the leap indicator of the last response of a synchronised server.
+    /// One that says later that it is not, or asks us to slow down, has still measured well before.
     pub fn leap(&self) -> Leap {
-        let restored = self.restored_leap.unwrap_or(Leap::Unsynchronised);
-        self.seen.last.map_or(restored, |last| last.packet.leap)
+        self.last_leap.unwrap_or(Leap::Unsynchronised)
     }
 
     /// Timestamps of the last valid response, to recognise a copy of it.
