@@ -270,3 +270,23 @@ fn a_time_limit_tells_whether_there_was_time() {
         place.run(&["-t", "0", "-d", "local", "port 0", "cmdport 0", "bindcmdaddress /", "pidfile /"]);
     assert_eq!(local.status.code(), Some(0));
 }
+
+#[test]
+fn one_command_prints_one_json_document() {
+    let (place, port) = (Place::new("json"), free_port());
+    let daemon = start(&place, &["-d"], port);
+    let socket = place.file("run/chronyd.sock");
+    wait_until("no command socket", || {
+        UnixDatagram::unbound().is_ok_and(|probe| probe.connect(&socket).is_ok())
+    });
+    let json = |command: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_timeball"));
+        program.args(["--json", "-h"]).arg(&socket).args(command.split(' '));
+        text(&program.output().expect("the program starts").stdout)
+    };
+    assert_eq!(json("sources"), "[]\n");
+    assert_eq!(json("clients"), "{\"code\":519,\"text\":\"Client logging is not active in the daemon\"}\n");
+    let key = json("keygen 7 AES128");
+    assert!(key.starts_with("{\"key\":\"7 AES128 HEX:") && key.ends_with("\"}\n"), "{key}");
+    assert_eq!(daemon.end(), Some(0));
+}
