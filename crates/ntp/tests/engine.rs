@@ -167,6 +167,44 @@ fn good_samples_outlive_a_bad_answer() {
     }
 }
 
+/// All servers fall silent, or are taken offline: nobody is selected any more, and what was learned ages.
+#[test]
+fn sources_that_are_not_heard_are_not_selected() {
+    use ntp::control::{Backend, Change, actions::SourceFilter};
+    let silent_from =
+        |limit: f64| Rig::new(&four(), START, 0.0, move |_, at| (at < limit).then(Answer::default));
+    let marks = |rig: &Rig| -> String {
+        let letter = |i| rig.engine.select_data(rig.clock.now(), i).expect("a source").state.0;
+        (0..4).map(|i| char::from(letter(i))).collect()
+    };
+    let reach = |rig: &Rig| -> u16 {
+        (0..4).map(|i| rig.engine.source_data(rig.clock.now(), i).expect("a source").reach.0).sum()
+    };
+
+    let mut rig = silent_from(1000.0);
+    rig.run_until(1000.0);
+    assert!(marks(&rig).contains('*') && reach(&rig) > 0);
+    rig.run_until(12_000.0);
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    assert_eq!(rig.said("Can't synchronise: no selectable sources"), 1);
+    assert!(rig.served().is_some(), "the time is still served, with a growing bound");
+
+    let mut rig = silent_from(1e9);
+    rig.run_until(1000.0);
+    let all = SourceFilter::ALL;
+    rig.operate(|operator| operator.change(&Change::Offline(all)));
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    // A burst is heard while it lasts.
+    rig.burst(2, 4);
+    rig.run_until(1001.5);
+    assert!(marks(&rig).contains('*'), "{}", marks(&rig));
+    rig.run_until(1020.0);
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    rig.operate(|operator| operator.change(&Change::Online(all)));
+    rig.run_until(1040.0);
+    assert!(marks(&rig).contains('*'));
+}
+
 /// A request of 48 bytes has an answer of 48 bytes: nothing else was asked for, and the rest cannot be verified.
 #[test]
 fn an_answer_longer_than_the_request_is_none() {

@@ -149,6 +149,11 @@ impl Engine {
         }
         self.on_confirmed(now, id, out);
         self.update_selection(now, clock, usable.then_some(id), out);
+        // The last answer of a burst: it was used, and from now on the source is not heard.
+        if let Some(source) = self.sources.iter_mut().find(|s| s.id == id && !s.poll.active()) {
+            source.rest();
+            self.update_selection(now, clock, None, out);
+        }
     }
 
     /// The request is answered; what the answer was is kept for reports.
@@ -215,8 +220,6 @@ impl Engine {
             let interval = source.poll.interval(source.reach.reachable(), min_delay);
             let jitter = 1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5);
             self.schedule(now, index, interval * jitter);
-        } else {
-            source.due = None;
         }
     }
 
@@ -229,6 +232,7 @@ impl Engine {
         }
         source.poll.on_rate();
         source.due = None;
+        source.rest();
         out.log(Severity::Warning, format!("Received KoD RATE from {}", source.label()));
         if source.poll.active() {
             let interval = source.poll.interval(source.reach.reachable(), source.stats.min_delay());

@@ -149,6 +149,14 @@ impl Source {
         self.seen.last = None;
     }
 
+    /// Unless it is asked further: nothing is due, and it does not count as reachable.
+    pub fn rest(&mut self) {
+        if !self.poll.active() {
+            self.due = None;
+            self.reach = Reach::default();
+        }
+    }
+
     /// How it is called in the log: address, with the configured name in brackets where it differs.
     pub fn label(&self) -> String {
         match self.remote {
