@@ -120,8 +120,9 @@ impl Engine {
         if source.poll.unanswered == 0 || source.poll.presend_due {
             return;
         }
-        let selected = source.select.selected;
-        source.poll.on_missed(selected);
+        // Whom the clock follows is asked patiently, also when nobody answers and so nobody is selected.
+        let followed = source.select.selected || self.reference.source == Some(source.id);
+        source.poll.on_missed(followed);
         if source.reach.reachable() {
             source.unreach_count = 0;
             return;
