@@ -332,3 +332,8 @@ fn answers_to_crafted_requests() {
 fn polling() {
     same("polling", false);
 }
+
+#[test]
+fn sources_that_are_not_heard() {
+    same("unheard", false);
+}

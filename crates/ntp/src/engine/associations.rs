@@ -82,6 +82,7 @@ impl Engine {
         let min_delay = source.stats.min_delay();
         let poll = source.poll.effective(source.reach.reachable(), min_delay);
         let version = if source.config.version == 0 { 4 } else { source.config.version };
+        let heard = source.reach.reachable();
         let packet = exchange::request_packet(version, poll, nonce).emit();
         if !presend {
             source.poll.on_sent(&source.config);
@@ -106,6 +107,9 @@ impl Engine {
         self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
         out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
         out.push(Action::Send { socket, token: TxToken(token), bytes: PacketBuf::new(&packet) });
+        if heard && !self.sources[index].reach.reachable() {
+            self.update_selection(now, clock, None, out); // it has not been heard for too long
+        }
     }
 
     /// The request before this one was not answered.
