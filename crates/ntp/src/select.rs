@@ -346,7 +346,8 @@ fn reject_unusable(candidates: &[Candidate], options: &SelectOptions, verdicts: 
     }
 }
 
-/// A source that does not answer may be used as long as its samples are of the time of the others' samples.
+/// A source that does not answer may be used as long as its samples are of the time of the others' samples. When nobody
+/// answers, nobody is used.
 fn reject_stale(candidates: &[Candidate], verdicts: &mut [Verdict]) {
     let oldest = survivors(verdicts)
         .filter(|&i| candidates[i].reachable)
@@ -354,7 +355,7 @@ fn reject_stale(candidates: &[Candidate], verdicts: &mut [Verdict]) {
         .fold(None, |oldest: Option<f64>, age| Some(oldest.map_or(age, |o| o.max(age))));
     for (c, verdict) in candidates.iter().zip(verdicts) {
         let silent = c.unreachable_polls > c.max_unreachable_polls;
-        let old = oldest.is_some_and(|oldest| c.newest_age > oldest);
+        let old = oldest.is_none_or(|oldest| c.newest_age > oldest);
         if verdict.status == IN && !c.reachable && (silent || old) {
             verdict.status = Status::Stale;
         }

@@ -3,6 +3,7 @@
 mod rig;
 
 use ntp::engine::Start;
+use ntp::wire::Leap;
 use rig::{Answer, Rig, config, server};
 
 const START: Start = Start {
@@ -123,6 +124,103 @@ fn rate_is_obeyed() {
     rig.burst(4, 4);
     rig.run_until(1000.0);
     assert_eq!((rig.sent.len(), rig.engine.activity().offline), (1, 1));
+}
+
+/// What `ntpdata` and `selectdata` tell of a server that is heard and cannot be used: tests A to D are not applied.
+#[test]
+fn an_unfit_server_is_reported_as_such() {
+    let deny = || Answer { refid: ntp::ids::RefId::from_text("DENY"), ..rig::rate() };
+    let far = || Answer { root_dispersion: 16.5, ..Answer::default() };
+    for (answer, flags) in [(rig::rate(), 0b11_1101_0000), (deny(), 0b11_1101_0000), (far(), 0b11_1110_0000)]
+    {
+        let mut rig = Rig::new(&config(&[server("192.0.2.1")]), START, 0.0, move |_, _| Some(answer));
+        rig.run_until(20.0);
+        let data = rig.engine.ntp_data(0).expect("the source");
+        assert_eq!((data.flags.0, data.ref_id, data.stratum), (flags, answer.refid, answer.stratum));
+        assert!(data.valid_rx >= 1 && data.good_rx == 0, "{data:?}");
+        let selected = rig.engine.select_data(rig.clock.now(), 0).expect("the source");
+        assert_eq!(selected.state.0, b's', "{answer:?}");
+        assert_eq!(selected.leap, Leap::Unsynchronised.into(), "{answer:?}");
+    }
+    let mut rig = Rig::new(&config(&[server("192.0.2.1")]), START, 0.0, |_, _| None);
+    rig.run_until(1.0);
+    assert_eq!(rig.engine.select_data(rig.clock.now(), 0).expect("the source").state.0, b'M');
+}
+
+/// A server that was good and says now that it is not, or that we ask too often, has still measured well before.
+#[test]
+fn good_samples_outlive_a_bad_answer() {
+    let unsynchronised = || Answer { leap: Leap::Unsynchronised, ..Answer::default() };
+    let far = || Answer { root_dispersion: 16.5, ..Answer::default() };
+    for bad in [rig::rate(), unsynchronised(), far()] {
+        let mut rig = Rig::new(&config(&[server("192.0.2.1")]), START, 0.0, move |_, at| {
+            Some(if at > 100.0 { bad } else { Answer { leap: Leap::Insert, ..Answer::default() } })
+        });
+        rig.run_until(100.0);
+        let sent = rig.sent.len();
+        while rig.sent.len() == sent {
+            rig.run_until(rig.time() + 1.0);
+        }
+        rig.run_until(rig.time() + 1.0);
+        let data = rig.engine.select_data(rig.clock.now(), 0).expect("the source");
+        assert_eq!((data.state.0, data.leap), (b'*', Leap::Insert.into()), "{bad:?}");
+    }
+}
+
+/// All servers fall silent, or are taken offline: nobody is selected any more, and what was learned ages.
+#[test]
+fn sources_that_are_not_heard_are_not_selected() {
+    use ntp::control::{Backend, Change, actions::SourceFilter};
+    let silent_from =
+        |limit: f64| Rig::new(&four(), START, 0.0, move |_, at| (at < limit).then(Answer::default));
+    let marks = |rig: &Rig| -> String {
+        let letter = |i| rig.engine.select_data(rig.clock.now(), i).expect("a source").state.0;
+        (0..4).map(|i| char::from(letter(i))).collect()
+    };
+    let reach = |rig: &Rig| -> u16 {
+        (0..4).map(|i| rig.engine.source_data(rig.clock.now(), i).expect("a source").reach.0).sum()
+    };
+
+    let mut rig = silent_from(1000.0);
+    rig.run_until(1000.0);
+    assert!(marks(&rig).contains('*') && reach(&rig) > 0);
+    rig.run_until(12_000.0);
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    assert_eq!(rig.said("Can't synchronise: no selectable sources"), 1);
+    assert!(rig.served().is_some(), "the time is still served, with a growing bound");
+
+    let mut rig = silent_from(1e9);
+    rig.run_until(1000.0);
+    let all = SourceFilter::ALL;
+    rig.operate(|operator| operator.change(&Change::Offline(all)));
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    // A burst is heard while it lasts.
+    rig.burst(2, 4);
+    rig.run_until(1001.5);
+    assert!(marks(&rig).contains('*'), "{}", marks(&rig));
+    rig.run_until(1020.0);
+    assert_eq!((marks(&rig).as_str(), reach(&rig)), ("SSSS", 0));
+    rig.operate(|operator| operator.change(&Change::Online(all)));
+    rig.run_until(1040.0);
+    assert!(marks(&rig).contains('*'));
+}
+
+/// A request of 48 bytes has an answer of 48 bytes: nothing else was asked for, and the rest cannot be verified.
+#[test]
+fn an_answer_longer_than_the_request_is_none() {
+    for tail in [
+        &[0; 4][..],
+        &[0; 20],
+        &[0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9],
+        &[7; 28],
+        &[1; 4000],
+    ] {
+        let mut rig = Rig::new(&config(&[server("192.0.2.1")]), START, 0.0, |_, _| Some(Answer::default()));
+        rig.tail = tail.to_vec();
+        rig.run_until(20.0);
+        let data = rig.engine.ntp_data(0).expect("the source");
+        assert!(data.total_rx > 0 && data.valid_rx == 0, "{} bytes more: {data:?}", tail.len());
+    }
 }
 
 /// `presend`: the extra exchange comes two seconds before, and silence is counted once a poll.

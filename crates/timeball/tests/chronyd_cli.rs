@@ -137,9 +137,9 @@ fn reports_of_a_real_chronyd_look_the_same() {
     let _client = start(&chronyd, &client);
 
     let unix = socket.display().to_string();
-    let ready = Instant::now() + Duration::from_secs(30);
+    let ready = Instant::now() + Duration::from_secs(90);
     while run(&chronyc, &["-h", &unix, "waitsync", "1"]).status != Some(0) {
-        assert!(Instant::now() < ready, "chronyd is not synchronised after 30 s");
+        assert!(Instant::now() < ready, "chronyd is not synchronised after 90 s");
         std::thread::sleep(Duration::from_millis(500));
     }
 
@@ -175,11 +175,15 @@ fn reports_of_a_real_chronyd_look_the_same() {
         ] {
             let mut args = transport.to_vec();
             args.extend(command.split_whitespace());
-            assert_eq!(
-                run(&place.ours(), &args),
-                run(&chronyc, &args),
-                "left: ours, right: chronyc: {args:?}"
-            );
+            // What the daemon does in between may change its answer, but not each time.
+            let same = || run(&place.ours(), &args) == run(&chronyc, &args);
+            if !(0..5).any(|_| same()) {
+                assert_eq!(
+                    run(&place.ours(), &args),
+                    run(&chronyc, &args),
+                    "left: ours, right: chronyc: {args:?}"
+                );
+            }
         }
     }
     let left =
@@ -262,7 +266,7 @@ impl Recording {
         let port = socket.local_addr().expect("bound").port();
         let link = UnixDatagram::bind(dir.join("recording.sock")).expect("a fresh path");
         link.connect(daemon).expect("the daemon is there");
-        link.set_read_timeout(Some(Duration::from_millis(500))).expect("a good timeout");
+        link.set_read_timeout(Some(Duration::from_secs(5))).expect("a good timeout");
         let replies = Arc::new(Mutex::new(HashMap::new()));
         let known = Arc::clone(&replies);
         std::thread::spawn(move || {
@@ -275,8 +279,13 @@ impl Recording {
                 let mut known = known.lock().expect("no panic while it is held");
                 let reply = known.entry(question).or_insert_with(|| {
                     link.send(&request).expect("the daemon is there");
-                    let length = link.recv(&mut buffer).unwrap_or(0);
-                    buffer[..length].to_vec()
+                    loop {
+                        let length = link.recv(&mut buffer).unwrap_or(0);
+                        // A late reply to something else has another sequence.
+                        if length == 0 || buffer.get(16..20) == request.get(8..12) {
+                            return buffer[..length].to_vec();
+                        }
+                    }
                 });
                 if let Some(sequence) = reply.get_mut(16..20) {
                     sequence.copy_from_slice(&request[8..12]);
@@ -303,7 +312,8 @@ fn recorder() -> (u16, mpsc::Receiver<Vec<u8>>) {
             reply.extend_from_slice(&request[8..12]);
             reply.resize(28, 0);
             request[8..12].fill(0); // the sequence is random
-            if !unknown && keep.send(request).is_err() {
+            let repeated = request[6..8] != [0, 0]; // the reply came too late, on a busy machine
+            if !unknown && !repeated && keep.send(request).is_err() {
                 return;
             }
             let _ = socket.send_to(&reply, from); // they will repeat it

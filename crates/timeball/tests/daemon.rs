@@ -91,8 +91,11 @@ fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("loopback").port()
 }
 
-/// Asks for the time until there is an answer, for at most ten seconds.
-fn ask(port: u16) -> ([u8; 48], Duration) {
+/// How long anything may take before a test gives up: a busy machine is no fault of the daemon's.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks for the time until there is an answer.
+fn ask(port: u16) -> [u8; 48] {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     socket.connect(("127.0.0.1", port)).expect("loopback");
     socket.set_read_timeout(Some(Duration::from_millis(2))).expect("more than nothing");
@@ -101,10 +104,10 @@ fn ask(port: u16) -> ([u8; 48], Duration) {
     request[40..].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
     let start = Instant::now();
     let mut reply = [0; 48];
-    while start.elapsed() < Duration::from_secs(10) {
+    while start.elapsed() < PATIENCE {
         // Refused until the socket is there.
         if socket.send(&request).is_ok() && socket.recv(&mut reply).is_ok_and(|len| len == 48) {
-            return (reply, start.elapsed());
+            return reply;
         }
     }
     panic!("no answer on port {port}");
@@ -113,7 +116,7 @@ fn ask(port: u16) -> ([u8; 48], Duration) {
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        assert!(start.elapsed() < PATIENCE, "{what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -203,9 +206,10 @@ fn it_serves_soon_and_leaves_nothing_but_its_state() {
     let (place, port) = (Place::new("serve"), free_port());
     let began = Instant::now();
     let daemon = start(&place, &["-d"], port);
-    let (reply, _) = ask(port);
+    let reply = ask(port);
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(1), "the first answer took {took:?}");
+    // Milliseconds on an idle machine, and nothing here may wait for a name or a server even on a busy one.
+    assert!(took < Duration::from_secs(5), "the first answer took {took:?}");
     assert_eq!((reply[0], reply[1]), (0x24, 4), "version 4, server, stratum 4");
     assert_eq!(reply[24..32], [1, 2, 3, 4, 5, 6, 7, 8], "our own time stamp comes back");
     let (socket, pid) = (place.file("run/chronyd.sock"), place.file("chronyd.pid"));
@@ -241,7 +245,7 @@ fn the_background_is_entered_when_ready_and_errors_come_back() {
     // Ready means ready: no waiting here.
     let pid: u32 =
         fs::read_to_string(place.file("chronyd.pid")).expect("ready").trim().parse().expect("a number");
-    let (reply, _) = ask(port);
+    let reply = ask(port);
     assert_eq!(reply[1], 4);
     signal("HUP", pid);
     wait_until("it does not end", || !place.file("chronyd.pid").exists());
@@ -265,4 +269,24 @@ fn a_time_limit_tells_whether_there_was_time() {
     let local =
         place.run(&["-t", "0", "-d", "local", "port 0", "cmdport 0", "bindcmdaddress /", "pidfile /"]);
     assert_eq!(local.status.code(), Some(0));
+}
+
+#[test]
+fn one_command_prints_one_json_document() {
+    let (place, port) = (Place::new("json"), free_port());
+    let daemon = start(&place, &["-d"], port);
+    let socket = place.file("run/chronyd.sock");
+    wait_until("no command socket", || {
+        UnixDatagram::unbound().is_ok_and(|probe| probe.connect(&socket).is_ok())
+    });
+    let json = |command: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_timeball"));
+        program.args(["--json", "-h"]).arg(&socket).args(command.split(' '));
+        text(&program.output().expect("the program starts").stdout)
+    };
+    assert_eq!(json("sources"), "[]\n");
+    assert_eq!(json("clients"), "{\"code\":519,\"text\":\"Client logging is not active in the daemon\"}\n");
+    let key = json("keygen 7 AES128");
+    assert!(key.starts_with("{\"key\":\"7 AES128 HEX:") && key.ends_with("\"}\n"), "{key}");
+    assert_eq!(daemon.end(), Some(0));
 }

@@ -121,8 +121,9 @@ fn program(side: Side, name: &str) -> PathBuf {
     }
 }
 
-/// Runs one scenario in a namespace of its own; all it prints.
-fn play(scenario: &str, pairing: Pairing) -> String {
+/// Runs one scenario in a namespace of its own, where everything may take `patience` times as long as usual; all it
+/// prints.
+fn play(scenario: &str, pairing: Pairing, patience: u32) -> String {
     let lab = Lab::new(&format!("{scenario}-{}", pairing.letters()));
     let bin = lab.dir().join("bin");
     fs::create_dir(&bin).expect("a fresh folder");
@@ -132,7 +133,8 @@ fn play(scenario: &str, pairing: Pairing) -> String {
     let read = |name: &str| fs::read_to_string(scripts.join(format!("{name}.bash"))).expect("it is there");
     let script = lab.file(".script", &(read("common") + &read(scenario)));
     let dir = format!("DIR={}", lab.dir().display());
-    let out = lab.inside("env", &[&dir, "timeout", "100", "bash", &script]);
+    let (patience, limit) = (format!("PATIENCE={patience}"), (patience * 150).to_string());
+    let out = lab.inside("env", &[&dir, &patience, "timeout", &limit, "bash", &script]);
     String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
 }
 
@@ -226,32 +228,46 @@ fn same(scenario: &'static str, clients: bool) {
             skip("chronyc 4.6 with us", "target/trixie/chronyc is missing: tests/fetch-chronyc brings it");
         }
     }
-    // Sixteen daemons on two cores: what came a moment too late is no difference, what is one stays.
-    let mut wrong = String::new();
-    for _ in 0..3 {
-        wrong = differing(scenario, &pairings);
-        if wrong.is_empty() {
-            return;
+    let wrong = differing(scenario, &pairings, 1, true);
+    // So many daemons at once on a busy machine: what came a moment too late is no difference, what is one stays when
+    // only the pairing that differed is played, one run after the other, and given more time.
+    let wrong = wrong.into_iter().filter_map(|(pairing, first)| {
+        eprintln!("{scenario} differs, and is played again:\n{first}");
+        let mut found = first;
+        for patience in [2, 4] {
+            found = differing(scenario, &[pairing], patience, false).pop()?.1;
+            eprintln!("{scenario} differs again, with {patience} times the patience:\n{found}");
         }
-        eprintln!("{scenario} differs, and is played again:\n{wrong}");
-    }
-    panic!("{scenario} differs (- chrony, + Timeball)\n{wrong}");
+        Some(found)
+    });
+    let wrong: String = wrong.collect();
+    assert!(wrong.is_empty(), "{scenario} differs (- chrony, + Timeball)\n{wrong}");
 }
 
-/// Plays all pairings at once and tells how ours differ.
-fn differing(scenario: &'static str, pairings: &[(Pairing, Pairing)]) -> String {
+/// Plays pairings, ours and what it is held against, and tells which of ours differ and how.
+fn differing(
+    scenario: &'static str,
+    pairings: &[(Pairing, Pairing)],
+    patience: u32,
+    at_once: bool,
+) -> Vec<((Pairing, Pairing), String)> {
     let mut runs: Vec<Pairing> = pairings.iter().flat_map(|&(ours, theirs)| [ours, theirs]).collect();
     runs.sort_by_key(|pairing| pairing.letters());
     runs.dedup();
-    let handles: Vec<_> = runs.iter().map(|&p| (p, thread::spawn(move || play(scenario, p)))).collect();
-    let texts: Vec<(Pairing, String)> =
-        handles.into_iter().map(|(p, handle)| (p, handle.join().expect("the scenario ends"))).collect();
-    let text = |pairing: Pairing| &texts.iter().find(|(p, _)| *p == pairing).expect("it was played").1;
-    let mut wrong = String::new();
+    let texts: Vec<String> = if at_once {
+        let begin = |&p: &Pairing| thread::spawn(move || play(scenario, p, patience));
+        let handles: Vec<_> = runs.iter().map(begin).collect();
+        handles.into_iter().map(|handle| handle.join().expect("the scenario ends")).collect()
+    } else {
+        runs.iter().map(|&pairing| play(scenario, pairing, patience)).collect()
+    };
+    let text = |pairing: Pairing| &texts[runs.iter().position(|run| *run == pairing).expect("it was played")];
+    let mut wrong = Vec::new();
     for &(ours, theirs) in pairings {
         let found = differences(scenario, ours, text(ours), text(theirs));
         if !found.is_empty() {
-            let _ = writeln!(wrong, "daemon {:?}, client {:?}:\n{found}", ours.daemon, ours.client);
+            let told = format!("daemon {:?}, client {:?}:\n{found}", ours.daemon, ours.client);
+            wrong.push(((ours, theirs), told));
         }
     }
     wrong
@@ -315,4 +331,9 @@ fn answers_to_crafted_requests() {
 #[test]
 fn polling() {
     same("polling", false);
+}
+
+#[test]
+fn sources_that_are_not_heard() {
+    same("unheard", false);
 }

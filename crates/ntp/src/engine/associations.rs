@@ -82,6 +82,7 @@ impl Engine {
         let min_delay = source.stats.min_delay();
         let poll = source.poll.effective(source.reach.reachable(), min_delay);
         let version = if source.config.version == 0 { 4 } else { source.config.version };
+        let heard = source.reach.reachable();
         let packet = exchange::request_packet(version, poll, nonce).emit();
         if !presend {
             source.poll.on_sent(&source.config);
@@ -101,10 +102,14 @@ impl Engine {
             (interval - early).max(interval / 4.0) * (1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5))
         };
         let source = &mut self.sources[index];
-        source.due = if source.poll.active() { Some(now.mono + interval) } else { None };
+        source.due = Some(now.mono + interval);
+        source.rest();
         self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
         out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
         out.push(Action::Send { socket, token: TxToken(token), bytes: PacketBuf::new(&packet) });
+        if heard && !self.sources[index].reach.reachable() {
+            self.update_selection(now, clock, None, out); // it has not been heard for too long
+        }
     }
 
     /// The request before this one was not answered.
@@ -119,8 +124,9 @@ impl Engine {
         if source.poll.unanswered == 0 || source.poll.presend_due {
             return;
         }
-        let selected = source.select.selected;
-        source.poll.on_missed(selected);
+        // Whom the clock follows is asked patiently, also when nobody answers and so nobody is selected.
+        let followed = source.select.selected || self.reference.source == Some(source.id);
+        source.poll.on_missed(followed);
         if source.reach.reachable() {
             source.unreach_count = 0;
             return;
@@ -161,13 +167,20 @@ impl Engine {
         out.push(Action::CloseSocket(socket));
         if source.config.auto_offline && source.poll.active() {
             source.poll.cut_off();
-            source.due = None;
+            source.rest();
             out.log(Severity::Info, format!("Source {} offline", source.label()));
         }
     }
 
     /// The loop found out whether there is a route to a source (`onoffline`).
-    pub(super) fn on_route(&mut self, now: Now, id: SourceId, exists: bool, out: &mut Actions) {
+    pub(super) fn on_route(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        id: SourceId,
+        exists: bool,
+        out: &mut Actions,
+    ) {
         let Some(index) = self.index_of(id) else { return };
         let active = self.sources[index].poll.active();
         if exists && !active {
@@ -179,16 +192,17 @@ impl Engine {
         }
         let line = if exists { "online" } else { "offline" };
         out.log(Severity::Info, format!("Source {} {line}", self.sources[index].label()));
+        if !exists {
+            self.update_selection(now, clock, None, out);
+        }
     }
 
-    /// The source is not asked any more; a burst goes on to its end.
+    /// The source is not asked any more; a burst goes on to its end. The caller selects anew.
     pub(super) fn take_offline(&mut self, index: usize) {
         let source = &mut self.sources[index];
         source.config.online = false;
         source.poll.go_offline();
-        if !source.poll.active() {
-            source.due = None;
-        }
+        source.rest();
     }
 
     /// The next instant at which one of the sources wants attention.

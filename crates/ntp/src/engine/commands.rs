@@ -110,8 +110,8 @@ fn status(done: bool, otherwise: Status) -> Status {
 impl Engine {
     fn change(&mut self, now: Now, clock: &mut dyn Clock, change: &Change, out: &mut Actions) -> Status {
         match change {
-            Change::Online(filter) => self.set_online(now, *filter, true, out),
-            Change::Offline(filter) => self.set_online(now, *filter, false, out),
+            Change::Online(filter) => self.set_online(now, clock, *filter, true, out),
+            Change::Offline(filter) => self.set_online(now, clock, *filter, false, out),
             Change::Burst { sources, good, total } => self.burst(now, *sources, *good, *total),
             Change::SetOption(address, option) => self.set_option(address, *option, out),
             Change::SelectOptions { source, mask, options } => {
@@ -160,7 +160,14 @@ impl Engine {
         }
     }
 
-    fn set_online(&mut self, now: Now, filter: SourceFilter, online: bool, out: &mut Actions) -> Status {
+    fn set_online(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        filter: SourceFilter,
+        online: bool,
+        out: &mut Actions,
+    ) -> Status {
         let mut any = self.sources.is_empty() && filter == SourceFilter::ALL;
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
@@ -182,6 +189,8 @@ impl Engine {
         }
         if online {
             self.resolve_all(false, out);
+        } else {
+            self.update_selection(now, clock, None, out);
         }
         status(any, Status::NoSuchSource)
     }

@@ -87,7 +87,7 @@ impl Engine {
             source.stats.push(&sample, self.joint.oscillator());
         }
         source.reach = crate::source::reach::Reach { bits: dump.reach, size: dump.reach_size };
-        source.restored_leap = Some(dump.leap);
+        source.last_leap = Some(dump.leap);
         Ok(())
     }
 }

@@ -288,7 +288,7 @@ impl Engine {
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
-            Input::Route { source, exists } => self.on_route(now, source, exists, out),
+            Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
         }
         self.finish(now);

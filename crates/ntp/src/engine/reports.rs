@@ -108,9 +108,13 @@ impl Engine {
         Some(data)
     }
 
-    /// The status of the last selection; `MissingSamples` for a source it has not seen yet.
+    /// The status of the last selection; `MissingSamples` for a source it has not seen yet. If the samples are missing
+    /// because the server is not synchronised, that is the reason to tell.
     pub(crate) fn status(&self, index: usize) -> Status {
-        self.selection.verdicts.get(index).map_or(Status::MissingSamples, |v| v.status)
+        let status = self.selection.verdicts.get(index).map_or(Status::MissingSamples, |v| v.status);
+        let unfit =
+            self.sources.get(index).is_some_and(|s| s.seen.last.is_some_and(|l| !l.checks.synchronised()));
+        if status == Status::MissingSamples && unfit { Status::Unsynchronised } else { status }
     }
 
     fn source_state(&self, index: usize) -> SourceState {

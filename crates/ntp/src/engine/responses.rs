@@ -11,6 +11,7 @@ use crate::source::exchange::{self, Measured};
 use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
+use crate::wire::header::HEADER_LEN;
 use crate::wire::{Leap, Mode, Packet};
 use core::net::IpAddr;
 
@@ -68,15 +69,24 @@ impl Engine {
         // Keys and NTS cannot be verified yet: a source that asks for them is not used without.
         passed.set(Check::Authentic, source.config.key == 0 && !source.config.nts);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
-        if kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic) {
-            return self.on_kiss_rate(now, index, out);
+        let kiss = kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic);
+        match self.measure(index, packet, passed, rx, meta) {
+            Some(response) if kiss => {
+                self.record_measurement(now, index, &response, out);
+                if response.passed.valid() {
+                    self.remember(now, index, &response, out);
+                }
+            }
+            Some(response) => self.accept(now, clock, index, &response, out),
+            None => {}
         }
-        if let Some(response) = self.measure(index, packet, passed, rx, meta) {
-            self.accept(now, clock, index, &response, out);
+        if kiss {
+            self.on_kiss_rate(now, index, out);
         }
     }
 
-    /// Reads the stamps and applies tests A–D; `None` when the request's own stamp is not known.
+    /// Reads the stamps and applies tests A–D, if the server is fit at all; `None` when the request's own stamp is not
+    /// known.
     fn measure(
         &self,
         index: usize,
@@ -93,23 +103,19 @@ impl Engine {
         let v4 = self.discipline.timeline().to_osc(rx.time);
         let correction = source.config.offset;
         let measured = exchange::measure(v1, &packet, v4, self.precision, max_error, correction);
-        let sample = &measured.sample;
-        let history = delay_history(source, &measured, max_error, self.precision);
-        let deviates = history.is_some_and(|h| checks::deviates(&source.config, sample, &h));
-        let lasting = deviates && source.deviating >= LASTING;
-        checks::delays(
-            &mut passed,
-            &source.config,
-            sample,
-            &packet,
-            measured.response_time,
-            request.presend,
-            history,
-        );
-        if lasting {
-            passed.set(Check::DelayDeviation, true);
+        let mut deviates = false;
+        if passed.synchronised() {
+            let sample = &measured.sample;
+            let history = delay_history(source, &measured, max_error, self.precision);
+            let response_time = measured.response_time;
+            let presend = request.presend;
+            checks::delays(&mut passed, &source.config, sample, &packet, response_time, presend, history);
+            checks::no_loop(&mut passed, &packet, self.our_reference(local));
+            deviates = history.is_some_and(|h| checks::deviates(&source.config, sample, &h));
+            if deviates && source.deviating >= LASTING {
+                passed.set(Check::DelayDeviation, true);
+            }
         }
-        checks::no_loop(&mut passed, &packet, self.our_reference(local));
         Some(Response { packet, measured, passed, tx, rx, local, presend: request.presend, deviates })
     }
 
@@ -144,6 +150,7 @@ impl Engine {
         source.deviating = if response.deviates { source.deviating.saturating_add(1) } else { 0 };
         if passed.synchronised() {
             source.reach.hit();
+            source.last_leap = Some(response.packet.leap);
             source.unreach_count = 0;
         }
         if usable {
@@ -153,6 +160,11 @@ impl Engine {
         }
         self.on_confirmed(now, id, out);
         self.update_selection(now, clock, usable.then_some(id), out);
+        // The last answer of a burst: it was used, and from now on the source is not heard.
+        if let Some(source) = self.sources.iter_mut().find(|s| s.id == id && !s.poll.active()) {
+            source.rest();
+            self.update_selection(now, clock, None, out);
+        }
     }
 
     /// The request is answered; what the answer was is kept for reports.
@@ -223,19 +235,19 @@ impl Engine {
             let interval = source.poll.interval(source.reach.reachable(), min_delay);
             let jitter = 1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5);
             self.schedule(now, index, interval * jitter);
-        } else {
-            source.due = None;
         }
     }
 
     fn on_kiss_rate(&mut self, now: Now, index: usize, out: &mut Actions) {
         let source = &mut self.sources[index];
-        if let Some(request) = source.request.take() {
+        if let Some(request) = source.request.take()
+            && !request.answered
+        {
             out.push(Action::CloseSocket(request.socket));
         }
-        source.seen.valid = source.seen.valid.wrapping_add(1);
         source.poll.on_rate();
         source.due = None;
+        source.rest();
         out.log(Severity::Warning, format!("Received KoD RATE from {}", source.label()));
         if source.poll.active() {
             let interval = source.poll.interval(source.reach.reachable(), source.stats.min_delay());
@@ -244,11 +256,12 @@ impl Engine {
     }
 }
 
-/// The header of a datagram that may be a response of this source; extension fields nobody asked for are ignored.
+/// The header of a datagram that may be a response of this source. It is as long as our requests: no extension field
+/// and no code of authentication was asked for, nobody could tell whether one is right, and a false one is no answer.
 fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes)?;
     let expected = source.remote == Some(meta.from)
-        && bytes.len().is_multiple_of(4)
+        && bytes.len() == HEADER_LEN
         && packet.mode == Mode::Server
         && (1..=4).contains(&packet.version);
     expected.then_some(packet)

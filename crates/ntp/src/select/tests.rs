@@ -85,6 +85,13 @@ fn what_is_wrong_with_a_source_alone_is_said_by_its_letter() {
 }
 
 #[test]
+fn when_nobody_answers_any_more_nobody_is_selected() {
+    let silent = |id| Candidate { reachable: false, ..source(id, 0.0, 0.01) };
+    assert_eq!(states(&[silent(1), silent(2)]), "SS");
+    assert_eq!(states(&[silent(1), source(2, 0.0, 0.01)]).replace('+', "*"), "**", "one is enough");
+}
+
+#[test]
 fn failures_are_told_in_the_words_of_the_log() {
     let told =
         |candidates: &[Candidate], options: &SelectOptions| run(candidates, options).outcome.to_string();

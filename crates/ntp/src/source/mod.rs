@@ -60,8 +60,8 @@ pub struct Source {
     pub deviating: u32,
     /// Polls in a row without an answer while unreachable.
     pub unreach_count: u32,
-    /// Leap indicator from a dump, until the source answers.
-    pub restored_leap: Option<Leap>,
+    /// Leap indicator of the last response that passed tests 1 to 7, or from a dump.
+    pub last_leap: Option<Leap>,
     /// Counters and the last response, for reports.
     pub seen: Seen,
 }
@@ -136,7 +136,7 @@ impl Source {
             bad_updates: 0,
             deviating: 0,
             unreach_count: 0,
-            restored_leap: None,
+            last_leap: None,
             seen: Seen::default(),
         }
     }
@@ -149,8 +149,16 @@ impl Source {
         self.bad_updates = 0;
         self.deviating = 0;
         self.unreach_count = 0;
-        self.restored_leap = None;
+        self.last_leap = None;
         self.seen.last = None;
+    }
+
+    /// Unless it is asked further: nothing is due, and it does not count as reachable.
+    pub fn rest(&mut self) {
+        if !self.poll.active() {
+            self.due = None;
+            self.reach = Reach::default();
+        }
     }
 
     /// How it is called in the log: address, with the configured name in brackets where it differs.
@@ -185,10 +193,10 @@ impl Source {
         *counter = counter.wrapping_add(1);
     }
 
-    /// Leap indicator of the last response.
+    /// What its samples say of the next leap second: the leap indicator of the last response of a synchronised server.
+    /// One that says later that it is not, or asks us to slow down, has still measured well before.
     pub fn leap(&self) -> Leap {
-        let restored = self.restored_leap.unwrap_or(Leap::Unsynchronised);
-        self.seen.last.map_or(restored, |last| last.packet.leap)
+        self.last_leap.unwrap_or(Leap::Unsynchronised)
     }
 
     /// Timestamps of the last valid response, to recognise a copy of it.

@@ -129,6 +129,8 @@ pub struct Rig {
     pub timeouts: u64,
     /// Sending fails.
     pub unreachable: bool,
+    /// What follows the header of every answer.
+    pub tail: Vec<u8>,
     behaviour: Behaviour,
     arrivals: Vec<(i64, SocketId, SocketAddr, Packet)>,
     resolved: Vec<QueryId>,
@@ -178,6 +180,7 @@ impl Rig {
             exit: None,
             timeouts: 0,
             unreachable: false,
+            tail: Vec::new(),
             behaviour: Box::new(behaviour),
             arrivals: Vec::new(),
             resolved: Vec::new(),
@@ -264,7 +267,8 @@ impl Rig {
         self.give(Input::ExternalStep { offset });
         for (_, socket, from, packet) in due {
             let meta = Meta { from, to: None, interface: 0 };
-            self.give(Input::Datagram { socket, meta, rx, bytes: &packet.emit() });
+            let bytes = [&packet.emit()[..], &self.tail].concat();
+            self.give(Input::Datagram { socket, meta, rx, bytes: &bytes });
         }
     }
 
@@ -278,7 +282,8 @@ impl Rig {
     pub fn receive(&mut self, socket: SocketId, from: SocketAddr, packet: &Packet) {
         let rx = Stamp { time: self.clock.now().raw, source: StampSource::Kernel };
         let meta = Meta { from, to: None, interface: 0 };
-        self.give(Input::Datagram { socket, meta, rx, bytes: &packet.emit() });
+        let bytes = [&packet.emit()[..], &self.tail].concat();
+        self.give(Input::Datagram { socket, meta, rx, bytes: &bytes });
     }
 
     fn resolve(&mut self) {

@@ -25,14 +25,13 @@ impl List {
     pub fn begin(session: &mut Session<'_>, heading: &str) -> Result<Self, Failure> {
         match session.options.format {
             Format::Text => write!(session.out, "{heading}")?,
-            Format::Csv => {}
-            Format::Json => write!(session.out, "[")?,
+            Format::Csv | Format::Json => {}
         }
         Ok(Self { records: 0 })
     }
 
-    /// Asks for what the list needs next. When that fails, a JSON array is closed first, so that what was printed
-    /// remains a document.
+    /// Asks for what the list needs next. When that fails, a JSON array that was begun is closed first, so that what
+    /// was printed remains a document; one that was not leaves the place to the reason.
     pub fn attempt<'s, T>(
         &self,
         session: &mut Session<'s>,
@@ -41,7 +40,9 @@ impl List {
         match ask(session) {
             Ok(answer) => Ok(answer),
             Err(failure) => {
-                self.close(session)?;
+                if self.records > 0 {
+                    self.close(session)?;
+                }
                 Err(failure)
             }
         }
@@ -65,7 +66,7 @@ impl List {
             Format::Text => write!(session.out, "{}", text(report, name, session.options.wide))?,
             Format::Csv => writeln!(session.out, "{}", report::csv(report, columns, name))?,
             Format::Json => {
-                let separator = if self.records == 0 { "" } else { ",\n " };
+                let separator = if self.records == 0 { "[" } else { ",\n " };
                 write!(session.out, "{separator}{}", report::json(report, name))?;
             }
         }
@@ -80,7 +81,7 @@ impl List {
 
     fn close(&self, session: &mut Session<'_>) -> Outcome {
         if session.options.format == Format::Json {
-            writeln!(session.out, "]")?;
+            writeln!(session.out, "{}", if self.records == 0 { "[]" } else { "]" })?;
         }
         Ok(())
     }

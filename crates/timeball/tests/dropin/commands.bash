@@ -10,7 +10,10 @@ manual
 allow 10.0.0.0/8
 E
 start main
-while read -r line; do [ -n "$line" ] && n $line; done <<E
+# settle: until no burst is under way, of which the daemon would tell for a while.
+while read -r line; do
+    case $line in settle) until_ 30 no_burst ;; ?*) n $line ;; esac
+done <<E
 tracking
 -c tracking
 sources
@@ -88,10 +91,11 @@ delete ID#0000000003
 delete ID#0000009999
 delete ::1
 burst 1/1
-burst 4/8 127.0.0.2
+burst 2/2 127.0.0.2
 burst 4
 burst 4/8 127.0.0.99
 burst x/y
+settle
 offline 127.0.0.1
 offline
 online 127.0.0.0/255.0.0.0

@@ -4,6 +4,9 @@ cd "$DIR" || exit 9
 export PATH="$DIR/bin:$PATH" LC_ALL=C TZ=UTC
 umask 022
 S="$DIR/run/chronyd.sock"
+# How much longer than usual everything may take: more than 1 when a scenario is played again.
+PATIENCE=${PATIENCE:-1}
+[ "$PATIENCE" = 1 ] || sleep() { command sleep "$(awk "BEGIN { print $1 * $PATIENCE }")"; }
 
 # mask: hides what may differ between two runs of one program (times, folders, pids), nothing else.
 mask() {
@@ -39,14 +42,28 @@ conf() {
     { echo "pidfile $DIR/$1.pid"; [ "$1" = main ] && echo "bindcmdaddress $S"; cat; } >"$1.conf"
 }
 
-# start NAME OPTIONS...: starts a daemon and waits until its pid file (and for `main` its socket) is there.
+# ready NAME: its pid file (and for `main` its socket) is there, and SIGTERM would end it in order.
+ready() {
+    { [ "$1" != main ] || [ -S "$S" ]; } && orderly "$1"
+}
+orderly() {
+    local pid caught; pid=$(cat "$1.pid" 2>/dev/null)
+    [ "$pid" = "$(eval "echo \$PID_$1")" ] || return 1
+    caught=$(sed -n 's/^SigCgt:.*\(....\)$/\1/p' "/proc/$pid/status" 2>/dev/null)
+    (( 0x${caught:-0} & 0x4000 ))
+}
+
+# gone PID: that process has ended.
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# start NAME OPTIONS...: starts a daemon and waits until it is ready, or has ended.
 start() {
     local name=$1; shift
     "${DAEMON:-chronyd}" -x -d -U -u root -f "$name.conf" "$@" >"$name.out" 2>"$name.err" &
     eval "PID_$name=$!"
     local i
-    for i in $(seq 100); do
-        [ "$(cat "$name.pid" 2>/dev/null)" = $! ] && { [ "$name" != main ] || [ -S "$S" ]; } && return
+    for i in $(seq 200); do
+        ready "$name" && return
         kill -0 "$(eval "echo \$PID_$name")" 2>/dev/null || break
         sleep 0.05
     done
@@ -73,11 +90,11 @@ upstream() {
         "${2:-5}" "$1" "$DIR" "$1" "${3:-}" >"up$1.conf"
     /usr/sbin/chronyd -x -d -U -u root -f "up$1.conf" >"up$1.out" 2>&1 &
     local i
-    for i in $(seq 100); do [ -s "up$1.pid" ] && break; sleep 0.05; done
+    for i in $(seq 200); do [ -s "up$1.pid" ] && break; sleep 0.05; done
     UP="${UP:-} $!"
 }
 
-# until SECONDS COMMAND...: waits until it succeeds.
+# until_ SECONDS COMMAND...: waits until it succeeds. The seconds only bound the wait; be generous.
 until_() {
     local i limit=$1; shift
     for i in $(seq $((limit * 10))); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
@@ -91,3 +108,10 @@ tree() {
 }
 
 trap 'for p in ${UP:-} ${PID_main:-} ${PID_other:-}; do kill $p 2>/dev/null; done' EXIT
+
+# The command line over the command socket, for conditions: nothing is printed or compared.
+ask_() { chronyc -h "$S" -n "$@"; }
+synchronised() { ask_ waitsync 1; }
+# samples COUNT: the first source has that many.
+samples() { [ "$(ask_ -c sourcestats | awk -F, 'NR == 1 { print $2 }')" -ge "$1" ]; }
+no_burst() { ask_ -c activity | awk -F, '{ exit $3 + $4 > 0 }'; }

@@ -4,10 +4,10 @@ port 0
 driftfile $DIR/drift
 E
 run chronyd -x -U -u root -l "$DIR/d.log" -f "$DIR/main.conf"
-until_ 3 test -S "$S"
+until_ 20 test -S "$S"
 tree
 c tracking
-kill "$(cat main.pid)"; sleep 0.5
+pid=$(cat main.pid); kill "$pid"; until_ 20 gone "$pid"
 tree
 mask <d.log
 run chronyd -x -U -u root -l "$DIR/e.log" -f "$DIR/main.conf" "foo"
@@ -20,4 +20,4 @@ printf 'pidfile %s/no/pid\nport 0\ncmdport 0\nbindcmdaddress /\n' "$DIR" >bad.co
 run chronyd -x -U -u root -f "$DIR/bad.conf"
 # the caller's folder is not kept busy
 cd "$DIR"; run chronyd -x -U -u root -l "$DIR/d2.log" -f "$DIR/main.conf"
-until_ 3 test -s main.pid; readlink "/proc/$(cat main.pid)/cwd"; c activity; c shutdown; sleep 0.3; ls
+until_ 20 test -s main.pid; readlink "/proc/$(cat main.pid)/cwd"; c activity; pid=$(cat main.pid); c shutdown; until_ 20 gone "$pid"; ls

@@ -24,7 +24,7 @@ echo 99999999 >main.pid; start main; c shutdown; wait $PID_main; echo "exit $?";
 echo 1 >main.pid; start main; wait $PID_main; echo "exit $?"; said main
 echo junk >main.pid; start main; stop main
 kill -9 $PID_main 2>/dev/null; start main; kill -9 $PID_main; wait $PID_main 2>/dev/null; ls run; start main; stop main
-chmod 777 run; rm -f run/chronyd.sock; start main & sleep 0.6; tree; kill "$(cat main.pid)"; wait; said main
+chmod 777 run; rm -f run/chronyd.sock; start main & until_ 20 test -s main.pid; sleep 0.6; tree; kill "$(cat main.pid)"; wait; said main
 chmod 770 run; chown 12 run; conf other <<E
 bindcmdaddress $S
 port 0
@@ -32,7 +32,7 @@ cmdport 0
 local
 server 127.0.0.1 port 9
 E
-start other; sleep 0.2; stop other
+start other; stop other
 rm -rf run; mkdir run; echo hi >run/chronyd.sock; start main; tree; stop main
 mkdir -p ro; conf other <<E
 bindcmdaddress $DIR/new/deep/x.sock
@@ -53,4 +53,4 @@ log tracking measurements
 local
 server 127.0.0.1 port 9
 E
-start other; sleep 0.3; stop other
+start other; stop other

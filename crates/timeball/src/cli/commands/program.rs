@@ -7,6 +7,7 @@ use ntp::config::Family;
 use super::super::arguments::scan_integer;
 use super::super::help;
 use super::super::keygen::{self, NoKey};
+use super::super::options::Format;
 use super::super::session::{Failure, Outcome, Session};
 use super::{Command, Group, form};
 
@@ -151,6 +152,9 @@ fn no_authentication(session: &mut Session<'_>, _: &[&str]) -> Outcome {
 
 fn keygen(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     match keygen::line(words) {
+        Ok(line) if session.options.format == Format::Json => {
+            Ok(writeln!(session.out, "{{\"key\":\"{line}\"}}")?) // letters, digits and blanks
+        }
         Ok(line) => Ok(writeln!(session.out, "{line}")?),
         Err(NoKey::BadSyntax) => Err(Failure::usage("Invalid syntax for keygen command")),
         Err(NoKey::UnknownType(kind)) => {
