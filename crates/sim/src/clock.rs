@@ -55,6 +55,7 @@ pub struct SimClock {
     frequency_resolution: f64,
     steps: Vec<(TrueTime, f64)>,
     status: Option<SyncStatus>,
+    status_changes: u64,
     leap: Leap,
 }
 
@@ -77,6 +78,7 @@ impl SimClock {
             frequency_resolution: FREQUENCY_RESOLUTION,
             steps: Vec::new(),
             status: None,
+            status_changes: 0,
             leap: Leap::None,
         }
     }
@@ -181,6 +183,11 @@ impl SimClock {
         self.status.as_ref()
     }
 
+    /// How often a status was told.
+    pub fn status_changes(&self) -> u64 {
+        self.status_changes
+    }
+
     /// The leap second armed. It never comes: true time has none.
     pub fn leap(&self) -> Leap {
         self.leap
@@ -218,6 +225,7 @@ impl Clock for SimClock {
 
     fn set_status(&mut self, status: SyncStatus) -> Result<(), ClockError> {
         self.status = Some(status);
+        self.status_changes += 1;
         Ok(())
     }
 

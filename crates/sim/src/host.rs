@@ -4,6 +4,7 @@
 //! its actions. What concerns the rest of the world comes back as [`Effect`]s.
 
 use crate::clock::SimClock;
+use crate::cost::Cost;
 use crate::record::{Record, Sample};
 use crate::server::PROCESSING;
 use crate::time::TrueTime;
@@ -43,6 +44,36 @@ pub enum Effect {
     },
 }
 
+/// What the engine said at its last update, from which its present standard deviation follows.
+#[derive(Clone, Copy, Debug)]
+struct Update {
+    /// When.
+    mono: MonoTime,
+    /// Standard deviation of the estimate then, s.
+    sd: f64,
+    /// Root dispersion then, s.
+    root_dispersion: f64,
+}
+
+impl Update {
+    /// Right after the update. The kernel is told the standard deviation plus what is still to be slewed.
+    fn of(engine: &Engine, clock: &SimClock) -> Option<Self> {
+        let (now, status) = (clock.now(), clock.status()?);
+        let sd = status.est_error - engine.pending(now).abs();
+        let root_dispersion = engine.tracking(now).root_dispersion.0;
+        status.synchronised.then_some(Self { mono: now.mono, sd: sd.max(0.0), root_dispersion })
+    }
+
+    /// Standard deviation now, s. Root dispersion is what the source says, `maxclockerror` times the age, and two
+    /// standard deviations, so its growth tells theirs.
+    fn sd(&self, engine: &Engine, clock: &SimClock, config: &Config) -> f64 {
+        let now = clock.now();
+        let age = (now.mono - self.mono).max(0.0);
+        let grown = engine.tracking(now).root_dispersion.0 - self.root_dispersion;
+        self.sd + (grown - age * config.clock.max_clock_error).max(0.0) / 2.0
+    }
+}
+
 /// An engine and all it lives on.
 pub struct Host {
     address: IpAddr,
@@ -70,6 +101,10 @@ pub struct Host {
     pub served: u64,
     /// What it was like.
     pub record: Record,
+    /// What its engine cost.
+    pub cost: Cost,
+    /// What the engine said of its estimate at the last update.
+    update: Option<Update>,
 }
 
 impl Host {
@@ -92,6 +127,8 @@ impl Host {
             received: 0,
             served: 0,
             record: Record::default(),
+            cost: Cost::default(),
+            update: None,
         }
     }
 
@@ -232,7 +269,12 @@ impl Host {
     fn give(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         if let Some(engine) = self.engine.as_mut() {
-            engine.handle(now, &mut self.clock, input, &mut self.actions);
+            let (clock, actions) = (&mut self.clock, &mut self.actions);
+            let before = clock.status_changes();
+            self.cost.measure(|| engine.handle(now, clock, input, actions));
+            if clock.status_changes() != before {
+                self.update = Update::of(engine, clock);
+            }
         }
     }
 
@@ -291,6 +333,8 @@ impl Host {
             frequency_error: self.clock.excess(),
             belief_error: f64::NAN,
             root_distance: f64::INFINITY,
+            sd: f64::INFINITY,
+            unnoticed: self.unnoticed != 0.0,
             packets: self.sent,
         };
         if let Some(engine) = &self.engine {
@@ -299,6 +343,8 @@ impl Host {
             sample.belief_error = (1.0 + self.clock.oscillator_error()) * (1.0 + engine.frequency()) - 1.0;
             if state.leap != Leap::Unsynchronised {
                 sample.root_distance = state.root_delay.seconds() / 2.0 + state.dispersion.at(raw).seconds();
+                let update = self.update.as_ref();
+                sample.sd = update.map_or(f64::INFINITY, |u| u.sd(engine, &self.clock, &self.config));
             }
         }
         self.record.push(sample);

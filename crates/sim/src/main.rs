@@ -1,8 +1,8 @@
 //! Runs a simulated world and prints what became of the client's clock.
 #![forbid(unsafe_code)]
 
-use sim::scenario::{self, Scenario, TABLE};
-use sim::{Figures, Host};
+use sim::scenario::{self, Scenario};
+use sim::{Host, compare, pool};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -10,17 +10,19 @@ const HELP: &str = "\
 Simulates the engine in a world of oscillators, links and servers; nothing real is touched.
 
 Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
-       sim table [--seeds N] [--only TEXT]
+       sim table [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N] [--write]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
-  table         runs every scenario that chronyd was measured in and compares (takes minutes)
+  table         runs every scenario that chronyd was measured in and compares
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
   --csv         one line per second instead: second, error, served error, frequency error, root distance, packets
-  --seeds N     runs each scenario of the table N times (default 3)
-  --only TEXT   only those whose name contains TEXT
+  --seeds N     runs each scenario of the table N times (default 3), with the seeds from --seed on
+  --only TEXT   only those whose name contains TEXT, or one of several TEXTs separated by commas
+  --jobs N      so many runs at once (default: one for each processor)
+  --write       renews crates/sim/table.txt, the table in the repository; it is made with --seeds 5
 
 Examples:
   sim router                       a home router's first two days
@@ -37,8 +39,13 @@ struct Request {
     seeds: u64,
     hours: Option<f64>,
     only: String,
+    jobs: usize,
     csv: bool,
+    write: bool,
 }
+
+/// The table in the repository.
+const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/table.txt");
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(|request| run(&request)) {
@@ -51,8 +58,16 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
-    let mut request =
-        Request { what: String::new(), seed: 1, seeds: 3, hours: None, only: String::new(), csv: false };
+    let mut request = Request {
+        what: String::new(),
+        seed: 1,
+        seeds: 3,
+        hours: None,
+        only: String::new(),
+        jobs: pool::default_jobs(),
+        csv: false,
+        write: false,
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value; see --help"));
         match word.as_str() {
@@ -61,7 +76,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             "--seeds" => request.seeds = number(&word, &value()?)?,
             "--hours" => request.hours = Some(number(&word, &value()?)?),
             "--only" => request.only = value()?,
+            "--jobs" => request.jobs = number(&word, &value()?)?,
             "--csv" => request.csv = true,
+            "--write" => request.write = true,
             name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
             _ => return Err(format!("\"{word}\" is not understood; see --help")),
         }
@@ -70,7 +87,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
         Some(hours) if !(hours > 0.0 && hours <= 100_000.0) => {
             Err("--hours must be above 0 and at most 100000".into())
         }
-        _ if request.seeds == 0 => Err("--seeds must be at least 1".into()),
+        _ if request.seeds == 0 || request.jobs == 0 => Err("--seeds and --jobs must be at least 1".into()),
+        _ if compare::chosen(&request.only).is_empty() => {
+            Err(format!("no scenario of the table contains \"{}\"; sim list names them", request.only))
+        }
+        _ if request.write && !request.only.is_empty() => Err("--write is for the whole table".into()),
         _ => Ok(request),
     }
 }
@@ -168,57 +189,20 @@ fn csv(out: &mut impl Write, host: &Host) -> io::Result<()> {
 
 /// Every scenario that chronyd was measured in.
 fn table(out: &mut impl Write, request: &Request) -> io::Result<()> {
-    writeln!(
-        out,
-        "scenario            rms µs  chronyd  ratio   max µs  ratio   freq ppm  ratio  interval  chronyd  honest %"
-    )?;
-    let (mut logs, mut worst, mut frequency_logs, mut packet_logs) =
-        (Vec::new(), 0.0f64, Vec::new(), Vec::new());
-    for reference in TABLE.iter().filter(|r| r.name.contains(&request.only)) {
-        let scenario = reference.scenario();
-        let runs: Vec<Figures> = (0..request.seeds)
-            .map(|i| {
-                let mut built = scenario.plan.build(request.seed + i);
-                built.world.run_until(scenario.length);
-                built.world.record(built.client).figures(scenario.warmup, scenario.length)
-            })
-            .collect();
-        let count = runs.len() as f64;
-        let rms =
-            |value: fn(&Figures) -> f64| (runs.iter().map(|f| value(f).powi(2)).sum::<f64>() / count).sqrt();
-        let (error, frequency) = (rms(|f| f.rms), rms(|f| f.frequency_rms));
-        let max = runs.iter().map(|f| f.max).fold(0.0, f64::max);
-        let packets = runs.iter().map(|f| f.packets as f64).sum::<f64>() / count;
-        let interval = (scenario.length - scenario.warmup) / packets;
-        let honest = runs.iter().map(|f| f.honest).fold(1.0, f64::min);
-        let chrony = reference.chrony;
-        let ratio = error / chrony.rms;
-        logs.push(ratio.ln());
-        frequency_logs.push((frequency / chrony.frequency_rms).ln());
-        packet_logs.push((chrony.interval / interval).ln());
-        worst = worst.max(ratio);
-        writeln!(
-            out,
-            "{:<16} {:>9.3} {:>8.2} {ratio:>6.3} {:>8.1} {:>6.2} {:>10.5} {:>6.2} {interval:>9.0} {:>8.0} {:>9.3}",
-            reference.name,
-            error * 1e6,
-            chrony.rms * 1e6,
-            max * 1e6,
-            max / chrony.max,
-            frequency * 1e6,
-            frequency / chrony.frequency_rms,
-            chrony.interval,
-            honest * 100.0
-        )?;
-        out.flush()?;
+    let scenarios = compare::chosen(&request.only);
+    out.write_all(compare::header(true).as_bytes())?;
+    out.flush()?;
+    let mut trouble = Ok(());
+    let rows = compare::run(&scenarios, request.seed, request.seeds, request.jobs, |row| {
+        if trouble.is_ok() {
+            trouble = out.write_all(compare::line(row, true).as_bytes()).and_then(|()| out.flush());
+        }
+    });
+    trouble?;
+    out.write_all(compare::footer(&rows, true).as_bytes())?;
+    if request.write {
+        std::fs::write(TABLE_FILE, compare::text(&rows))?;
+        writeln!(out, "\nwritten to {TABLE_FILE}")?;
     }
-    let mean = |logs: &[f64]| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    writeln!(
-        out,
-        "\n{} scenarios: geometric mean of the ratios {:.3}, worst {worst:.2}; frequency {:.2}; packets {:.2}",
-        logs.len(),
-        mean(&logs),
-        mean(&frequency_logs),
-        mean(&packet_logs)
-    )
+    Ok(())
 }

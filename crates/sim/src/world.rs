@@ -199,6 +199,11 @@ impl World {
         }
     }
 
+    /// Writes down what a host is like in `record` from now on.
+    pub fn set_record(&mut self, node: NodeId, record: Record) {
+        self.host_mut(node).record = record;
+    }
+
     /// What a host was like.
     pub fn record(&self, node: NodeId) -> &Record {
         &self.host(node).record

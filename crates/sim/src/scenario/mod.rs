@@ -10,6 +10,7 @@ pub use table::{Reference, TABLE};
 use crate::clock::SimClock;
 use crate::link::Link;
 use crate::oscillator::Oscillator;
+use crate::record::Record;
 use crate::server::Server;
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig, SourceKind};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub outside_steps: Vec<(f64, f64)>,
     /// How often the client is looked at, s.
     pub grid: f64,
+    /// What is written down of that.
+    pub record: Record,
 }
 
 impl Default for Plan {
@@ -51,6 +54,7 @@ impl Default for Plan {
             start: Start { steers: true, ..Start::default() },
             outside_steps: Vec::new(),
             grid: 1.0,
+            record: Record::default(),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Plan {
         for &(at, offset) in &self.outside_steps {
             world.step_at(client, at, offset);
         }
+        world.set_record(client, self.record.clone());
         world.start(client, self.start);
         Built { world, client, servers }
     }
