@@ -204,17 +204,20 @@ pub fn line(row: &Row, cost: bool) -> String {
 
 /// Geometric mean, the number above 1, and the worst with its name.
 fn sum_up(rows: &[Row], value: impl Fn(&Row) -> f64) -> (f64, usize, f64, &'static str) {
-    let logs = rows.iter().map(|row| value(row).ln()).sum::<f64>();
+    let logs = rows.iter().map(|row| libm::log(value(row))).sum::<f64>();
     let above = rows.iter().filter(|row| value(row) > 1.0).count();
     let worst = rows.iter().map(|row| (value(row), row.reference.name));
     let (worst, name) = worst.fold((0.0, ""), |a, b| if b.0 > a.0 { b } else { a });
-    ((logs / rows.len() as f64).exp(), above, worst, name)
+    (libm::exp(logs / rows.len() as f64), above, worst, name)
 }
 
 /// What the table says as a whole.
 pub fn footer(rows: &[Row], cost: bool) -> String {
-    let mut text =
-        format!("\n{} scenarios × {} seeds\n", rows.len(), rows.first().map_or(0, |r| r.runs.len()));
+    let mut text = format!(
+        "\nscenarios              {}, seeds {}\n",
+        rows.len(),
+        rows.first().map_or(0, |r| r.runs.len())
+    );
     let mut say = |what: &str, (mean, above, worst, name): (f64, usize, f64, &str)| {
         let _ =
             writeln!(text, "{what:<22} geometric mean {mean:.3}, {above} above 1, worst {worst:.2} ({name})");
@@ -257,8 +260,14 @@ pub fn footer(rows: &[Row], cost: bool) -> String {
     text
 }
 
-/// Everything that is the same whenever the same program runs.
-pub fn text(rows: &[Row]) -> String {
+/// Everything that is the same whenever the same program runs; `first` is the first seed.
+pub fn text(rows: &[Row], first: u64) -> String {
+    let seeds = rows.first().map_or(0, |row| row.runs.len());
+    let title = if seeds == 1 {
+        format!("Seed {first}.")
+    } else {
+        format!("Seeds {first} to {}.", first + seeds as u64 - 1)
+    };
     let lines: String = rows.iter().map(|row| line(row, false)).collect();
-    header(false) + &lines + &footer(rows, false)
+    title + "\n\n" + &header(false) + &lines + &footer(rows, false)
 }

@@ -201,7 +201,8 @@ fn table(out: &mut impl Write, request: &Request) -> io::Result<()> {
     trouble?;
     out.write_all(compare::footer(&rows, true).as_bytes())?;
     if request.write {
-        std::fs::write(TABLE_FILE, compare::text(&rows))?;
+        let how = format!("Made by: cargo run --release -p sim -- table --seeds {} --write\n", request.seeds);
+        std::fs::write(TABLE_FILE, how + &compare::text(&rows, request.seed))?;
         writeln!(out, "\nwritten to {TABLE_FILE}")?;
     }
     Ok(())
