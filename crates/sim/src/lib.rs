@@ -16,6 +16,7 @@ pub mod link;
 pub mod oscillator;
 pub mod pool;
 pub mod record;
+pub mod routers;
 pub mod scenario;
 pub mod server;
 pub mod tally;

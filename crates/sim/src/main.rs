@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use sim::scenario::{self, Scenario};
-use sim::{Host, compare, pool};
+use sim::{Host, compare, pool, routers};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -11,10 +11,12 @@ Simulates the engine in a world of oscillators, links and servers; nothing real 
 
 Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
        sim table [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N] [--write]
+       sim routers [--seeds N] [--seed FIRST] [--jobs N]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
   table         runs every scenario that chronyd was measured in and compares
+  routers       compares two days of home routers with what chronyd reached on them
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
@@ -106,6 +108,10 @@ fn run(request: &Request) -> Result<(), String> {
         "" | "help" => out.write_all(HELP.as_bytes()),
         "list" => list(&mut out),
         "table" => table(&mut out, request),
+        "routers" => {
+            let rows = routers::run(request.seed, request.seeds, request.jobs);
+            out.write_all(routers::text(&rows).as_bytes())
+        }
         name => match scenario::find(name) {
             Some(scenario) => show(&mut out, &scenario, request),
             None => return Err(format!("there is no scenario \"{name}\"; sim list names them")),
@@ -119,7 +125,7 @@ fn run(request: &Request) -> Result<(), String> {
 
 fn list(out: &mut impl Write) -> io::Result<()> {
     for scenario in scenario::all() {
-        writeln!(out, "{:<16} {:>5.1} h  {}", scenario.name, scenario.length / 3600.0, scenario.about)?;
+        writeln!(out, "{:<17} {:>5.1} h  {}", scenario.name, scenario.length / 3600.0, scenario.about)?;
     }
     Ok(())
 }
