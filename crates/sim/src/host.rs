@@ -44,6 +44,17 @@ pub enum Effect {
     },
 }
 
+/// An answer that came in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arrival {
+    /// Seconds after the beginning of the world.
+    pub at: f64,
+    /// Whose it is.
+    pub from: IpAddr,
+    /// True time since the request left, s.
+    pub round_trip: f64,
+}
+
 /// What the engine said at its last update, from which its present standard deviation follows.
 #[derive(Clone, Copy, Debug)]
 struct Update {
@@ -97,12 +108,16 @@ pub struct Host {
     pub sent: u64,
     /// Answers received.
     pub received: u64,
+    /// Answers received, while the record keeps samples.
+    pub arrivals: Vec<Arrival>,
     /// Requests of others answered.
     pub served: u64,
     /// What it was like.
     pub record: Record,
     /// What its engine cost.
     pub cost: Cost,
+    /// When the last request of each open socket left.
+    departures: Vec<(SocketId, TrueTime)>,
     /// What the engine said of its estimate at the last update.
     update: Option<Update>,
 }
@@ -125,6 +140,8 @@ impl Host {
             exit: None,
             sent: 0,
             received: 0,
+            arrivals: Vec::new(),
+            departures: Vec::new(),
             served: 0,
             record: Record::default(),
             cost: Cost::default(),
@@ -260,10 +277,18 @@ impl Host {
             return;
         }
         self.received += 1;
+        self.note_arrival(at, socket, from.ip());
         self.clock.advance(at);
         let rx = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
         let meta = ntp::engine::Meta { from, to: Some(self.address), interface: 1 };
         self.handle(at, Input::Datagram { socket, meta, rx, bytes }, effects);
+    }
+
+    fn note_arrival(&mut self, at: TrueTime, socket: SocketId, from: IpAddr) {
+        let sent = self.departures.iter().find(|(id, _)| *id == socket);
+        if let Some((_, sent)) = sent.filter(|_| self.record.keeps_samples()) {
+            self.arrivals.push(Arrival { at: at.seconds(), from, round_trip: at - *sent });
+        }
     }
 
     fn give(&mut self, input: Input<'_>) {
@@ -293,13 +318,18 @@ impl Host {
                 self.sockets.push((spec.id, spec.remote));
                 self.give(Input::Opened { socket: spec.id, local: self.address });
             }
-            Action::CloseSocket(id) => self.sockets.retain(|(open, _)| *open != id),
+            Action::CloseSocket(id) => {
+                self.sockets.retain(|(open, _)| *open != id);
+                self.departures.retain(|(open, _)| *open != id);
+            }
             Action::Send { socket, token, bytes } => {
                 let Some((_, remote)) = self.sockets.iter().find(|(id, _)| *id == socket) else {
                     self.give(Input::SendFailed { socket });
                     return;
                 };
                 self.sent += 1;
+                self.departures.retain(|(id, _)| *id != socket);
+                self.departures.push((socket, at));
                 effects.push(Effect::Request { socket, remote: *remote, bytes });
                 let stamp = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
                 self.give(Input::Sent { token: token.0, at: stamp });

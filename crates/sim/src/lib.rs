@@ -14,6 +14,7 @@ pub mod generator;
 pub mod host;
 pub mod link;
 pub mod oscillator;
+pub mod plot;
 pub mod pool;
 pub mod record;
 pub mod routers;

@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 
 use sim::scenario::{self, Scenario};
-use sim::{Host, compare, pool, routers};
+use sim::{Host, compare, plot, pool, routers};
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
 Simulates the engine in a world of oscillators, links and servers; nothing real is touched.
 
-Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
+Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
        sim table [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N] [--write]
        sim routers [--seeds N] [--seed FIRST] [--jobs N]
        sim list
@@ -21,6 +22,7 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
   --csv         one line per second instead: second, error, served error, frequency error, root distance, packets
+  --svg FILE    draws the run: error served and promised, frequency, delays, steps
   --seeds N     runs each scenario of the table N times (default 3), with the seeds from --seed on
   --only TEXT   only those whose name contains TEXT, or one of several TEXTs separated by commas
   --jobs N      so many runs at once (default: one for each processor)
@@ -31,6 +33,8 @@ Examples:
   sim router --seed 7 --hours 6    another router's first morning
   sim falsetickers                 two of five servers lie
   sim cold-slow --csv > cold.csv   to be plotted
+  sim router --hours 6 --svg router.svg
+                                   as a picture
   sim table --only net5 --seeds 1  a quick comparison
 ";
 
@@ -43,6 +47,7 @@ struct Request {
     only: String,
     jobs: usize,
     csv: bool,
+    svg: Option<PathBuf>,
     write: bool,
 }
 
@@ -68,6 +73,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
         only: String::new(),
         jobs: pool::default_jobs(),
         csv: false,
+        svg: None,
         write: false,
     };
     while let Some(word) = words.next() {
@@ -79,6 +85,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             "--hours" => request.hours = Some(number(&word, &value()?)?),
             "--only" => request.only = value()?,
             "--jobs" => request.jobs = number(&word, &value()?)?,
+            "--svg" => request.svg = Some(value()?.into()),
             "--csv" => request.csv = true,
             "--write" => request.write = true,
             name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
@@ -138,6 +145,15 @@ fn show(out: &mut impl Write, scenario: &Scenario, request: &Request) -> io::Res
         built.world.run_until(length);
         return csv(out, built.world.host(built.client));
     }
+    if let Some(file) = &request.svg {
+        built.world.run_until(length);
+        let host = built.world.host(built.client);
+        let title = format!("{} (seed {})", scenario.name, request.seed);
+        let words = summary(host, warmup(scenario, length), length);
+        let subtitle = format!("{}. {}", scenario.about, words.lines().next().unwrap_or_default());
+        std::fs::write(file, plot::svg(host, &title, &subtitle, &scenario.plan.outside_steps))?;
+        return writeln!(out, "{words}\ndrawn in {}", file.display());
+    }
     writeln!(out, "{}: {} (seed {})\n", scenario.name, scenario.about, request.seed)?;
     writeln!(out, "hour   error max    error rms    frequency  sources  root distance  packets  steps")?;
     writeln!(out, "              µs           µs          ppm                        ms")?;
@@ -160,7 +176,12 @@ fn show(out: &mut impl Write, scenario: &Scenario, request: &Request) -> io::Res
         )?;
     }
     let host = built.world.host(built.client);
-    writeln!(out, "\n{}", summary(host, scenario.warmup.min(length / 2.0), length))
+    writeln!(out, "\n{}", summary(host, warmup(scenario, length), length))
+}
+
+/// What is not counted, s: all figures are of what comes after it.
+fn warmup(scenario: &Scenario, length: f64) -> f64 {
+    if length > scenario.warmup { scenario.warmup } else { length / 2.0 }
 }
 
 fn summary(host: &Host, warmup: f64, length: f64) -> String {

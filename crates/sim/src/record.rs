@@ -105,6 +105,11 @@ impl Record {
         }
     }
 
+    /// Are samples kept, or only sums?
+    pub fn keeps_samples(&self) -> bool {
+        self.keeps
+    }
+
     /// Sums over everything.
     pub fn whole(&self) -> &Tally {
         &self.whole
