@@ -3,6 +3,8 @@
 //! [`Host::handle`] does what the daemon's event loop does: reads the clocks, hands the event to the engine, performs
 //! its actions. What concerns the rest of the world comes back as [`Effect`]s.
 
+mod update;
+
 use crate::clock::SimClock;
 use crate::cost::Cost;
 use crate::record::{Record, Sample};
@@ -17,6 +19,7 @@ use ntp::rng::Rng;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
 use ntp::time::MonoTime;
 use ntp::wire::Leap;
+use update::Update;
 
 /// Port of the requests; links tell clients apart, so one is enough.
 const CLIENT_PORT: u16 = 40_000;
@@ -55,36 +58,6 @@ pub struct Arrival {
     pub round_trip: f64,
 }
 
-/// What the engine said at its last update, from which its present standard deviation follows.
-#[derive(Clone, Copy, Debug)]
-struct Update {
-    /// When.
-    mono: MonoTime,
-    /// Standard deviation of the estimate then, s.
-    sd: f64,
-    /// Root dispersion then, s.
-    root_dispersion: f64,
-}
-
-impl Update {
-    /// Right after the update. The kernel is told the standard deviation plus what is still to be slewed.
-    fn of(engine: &Engine, clock: &SimClock) -> Option<Self> {
-        let (now, status) = (clock.now(), clock.status()?);
-        let sd = status.est_error - engine.pending(now).abs();
-        let root_dispersion = engine.tracking(now).root_dispersion.0;
-        status.synchronised.then_some(Self { mono: now.mono, sd: sd.max(0.0), root_dispersion })
-    }
-
-    /// Standard deviation now, s. Root dispersion is what the source says, `maxclockerror` times the age, and two
-    /// standard deviations, so its growth tells theirs.
-    fn sd(&self, engine: &Engine, clock: &SimClock, config: &Config) -> f64 {
-        let now = clock.now();
-        let age = (now.mono - self.mono).max(0.0);
-        let grown = engine.tracking(now).root_dispersion.0 - self.root_dispersion;
-        self.sd + (grown - age * config.clock.max_clock_error).max(0.0) / 2.0
-    }
-}
-
 /// An engine and all it lives on.
 pub struct Host {
     address: IpAddr,
@@ -96,12 +69,16 @@ pub struct Host {
     actions: Actions,
     /// Somebody stepped the clock and the loop has not noticed yet, s.
     unnoticed: f64,
+    /// The machine sleeps.
+    asleep: bool,
     /// Instant of the last timeouts and how many there were.
     timeouts: (TrueTime, u32),
     /// What it has logged.
     pub log: Vec<(TrueTime, LogLine)>,
     /// The drift file: frequency and skew as last saved.
     pub drift: Option<(f64, f64)>,
+    /// The dumps of the last end: file names and texts.
+    pub dumps: Vec<(String, String)>,
     /// Exit status, once the engine has ended by itself.
     pub exit: Option<i32>,
     /// Requests sent.
@@ -134,9 +111,11 @@ impl Host {
             sockets: Vec::new(),
             actions: Actions::new(),
             unnoticed: 0.0,
+            asleep: false,
             timeouts: (crate::time::START, 0),
             log: Vec::new(),
             drift: None,
+            dumps: Vec::new(),
             exit: None,
             sent: 0,
             received: 0,
@@ -174,12 +153,27 @@ impl Host {
         self.perform(at, effects);
     }
 
+    /// Starts the daemon with the dumps that the last one left.
+    pub fn restart(&mut self, at: TrueTime, start: Start, vouched: bool, effects: &mut Vec<Effect>) {
+        self.start(at, start, effects);
+        let now = self.clock.now();
+        let dumps = core::mem::take(&mut self.dumps);
+        if let Some(engine) = self.engine.as_mut() {
+            for (name, text) in &dumps {
+                engine.load_dump(now, name, text).expect("what it wrote it can read");
+            }
+            engine.dumps_loaded(now, vouched, &mut self.clock, &mut self.actions);
+        }
+        self.perform(at, effects);
+    }
+
     /// Ends the daemon as a signal would; the machine stays up.
     pub fn stop(&mut self, at: TrueTime) {
         self.clock.advance(at);
         let now = self.clock.now();
         if let Some(mut engine) = self.engine.take() {
             engine.shutdown(now, &mut self.clock, &mut self.actions);
+            self.dumps = engine.dumps();
         }
         self.sockets.clear();
         self.perform(at, &mut Vec::new());
@@ -200,9 +194,36 @@ impl Host {
         self.unnoticed += offset;
     }
 
+    /// Another program sets the frequency.
+    pub fn steer_from_outside(&mut self, at: TrueTime, frequency: f64) {
+        self.clock.advance(at);
+        self.clock.steer_from_outside(frequency);
+    }
+
+    /// The machine goes to sleep: no timers, no packets, and nobody looks at it.
+    pub fn sleep(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        self.clock.sleep();
+        self.asleep = true;
+    }
+
+    /// It wakes up with what the clock on its board says, wrong by `error` s. Both of its clocks have gone on, so a
+    /// program that compares them sees nothing.
+    pub fn resume(&mut self, at: TrueTime, error: f64) {
+        self.clock.advance(at);
+        self.clock.resume(error);
+        self.asleep = false;
+    }
+
+    /// Lets the clock come to `at`; the kernel may make a leap second on the way, which the loop has to notice.
+    fn advance(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        self.unnoticed += self.clock.take_leap();
+    }
+
     /// Gives the engine an event that happens at `at`.
     pub fn handle(&mut self, at: TrueTime, input: Input<'_>, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         self.notice_step(at, effects);
         self.give(input);
         self.perform(at, effects);
@@ -210,7 +231,7 @@ impl Host {
 
     /// The loop compares its two clocks whenever it wakes up, at least once a second.
     pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         let offset = core::mem::take(&mut self.unnoticed);
         if offset != 0.0 {
             self.give(Input::ExternalStep { offset });
@@ -220,7 +241,7 @@ impl Host {
 
     /// A timer may have run out at `at`.
     pub fn wake(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         let Some(due) = self.engine.as_ref().and_then(Engine::next_timeout) else { return };
         if self.clock.now().mono < due {
             return; // the oscillator's rate changed meanwhile: the world asks again
@@ -236,7 +257,7 @@ impl Host {
 
     /// When [`Self::wake`] wants to be called.
     pub fn next_wake(&self) -> Option<TrueTime> {
-        let due: MonoTime = self.engine.as_ref()?.next_timeout()?;
+        let due: MonoTime = self.engine.as_ref().filter(|_| !self.asleep)?.next_timeout()?;
         Some(self.clock.when(due))
     }
 
@@ -248,6 +269,9 @@ impl Host {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) -> Option<Vec<u8>> {
+        if self.asleep {
+            return None;
+        }
         self.notice_step(at, effects);
         let clock = &self.clock;
         let (responder, state) = self.engine.as_mut()?.responder();
@@ -273,12 +297,12 @@ impl Host {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) {
-        if !self.sockets.iter().any(|(id, remote)| *id == socket && *remote == from) {
+        if self.asleep || !self.sockets.iter().any(|(id, remote)| *id == socket && *remote == from) {
             return;
         }
         self.received += 1;
         self.note_arrival(at, socket, from.ip());
-        self.clock.advance(at);
+        self.advance(at);
         let rx = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
         let meta = ntp::engine::Meta { from, to: Some(self.address), interface: 1 };
         self.handle(at, Input::Datagram { socket, meta, rx, bytes }, effects);
@@ -353,7 +377,10 @@ impl Host {
 
     /// Looks at the clock and at what clients would be told, without touching either.
     pub fn sample(&mut self, at: TrueTime) {
-        self.clock.advance(at);
+        self.advance(at);
+        if self.asleep {
+            return;
+        }
         let raw = self.clock.now().raw;
         let error = self.clock.error();
         let mut sample = Sample {
@@ -369,7 +396,8 @@ impl Host {
         };
         if let Some(engine) = &self.engine {
             let state = engine.server_state().at(raw);
-            sample.served_error = state.local(raw).nanos().saturating_sub(at.nanos()) as f64 * 1e-9;
+            sample.served_error =
+                state.local(raw).nanos().saturating_sub(self.clock.calendar().utc(at)) as f64 * 1e-9;
             sample.belief_error = (1.0 + self.clock.oscillator_error()) * (1.0 + engine.frequency()) - 1.0;
             if state.leap != Leap::Unsynchronised {
                 sample.root_distance = state.root_delay.seconds() / 2.0 + state.dispersion.at(raw).seconds();

@@ -8,7 +8,7 @@ use crate::host::{Effect, Host};
 use crate::link::Link;
 use crate::record::Record;
 use crate::server::{PROCESSING, RunningServer, Server};
-use crate::time::{START, TrueTime};
+use crate::time::{Calendar, START, TrueTime};
 use core::cmp::Reverse;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ntp::config::Config;
@@ -55,6 +55,12 @@ enum Event {
     Step { host: usize, nanos: i64 },
     /// The host's loop looks whether somebody did.
     Notice(usize),
+    /// Another program sets the frequency of a host's clock, in units of 2⁻³² s/s.
+    Steer { host: usize, frequency: i64 },
+    /// A host goes to sleep.
+    Sleep(usize),
+    /// It wakes up, and the clock on its board was wrong by so many nanoseconds.
+    Resume { host: usize, nanos: i64 },
 }
 
 /// When, in which order, what.
@@ -71,6 +77,7 @@ pub struct World {
     wakes: Vec<Option<TrueTime>>,
     connections: Vec<Connection>,
     names: Vec<(String, Vec<IpAddr>)>,
+    calendar: Calendar,
     grid: i64,
     next_sample: TrueTime,
     effects: Vec<Effect>,
@@ -94,11 +101,17 @@ impl World {
             wakes: Vec::new(),
             connections: Vec::new(),
             names: Vec::new(),
+            calendar: Calendar::default(),
             grid: ntp::time::seconds_to_nanos(grid).max(1),
             next_sample: START,
             effects: Vec::new(),
             trace: FNV_OFFSET,
         }
+    }
+
+    /// The calendar of all nodes added from now on.
+    pub fn set_calendar(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
     }
 
     fn stream(&self, kind: u64, number: usize) -> Rng {
@@ -120,13 +133,14 @@ impl World {
     /// Adds a server.
     pub fn add_server(&mut self, server: Server) -> NodeId {
         let rng = self.stream(1, self.nodes.len());
-        self.push_node(Node::Server(Box::new(server.start(rng))))
+        self.push_node(Node::Server(Box::new(server.start_on(self.calendar, rng))))
     }
 
     /// Adds a host that is `offset` seconds wrong when the world begins; [`Self::start`] starts its daemon.
     pub fn add_host(&mut self, config: Config, clock: impl FnOnce(Rng) -> SimClock) -> NodeId {
         let number = self.nodes.len();
-        let clock = clock(self.stream(2, number));
+        let mut clock = clock(self.stream(2, number));
+        clock.set_calendar(self.calendar);
         let host = Host::new(Self::address(NodeId(number)), clock, config, self.stream(3, number));
         self.push_node(Node::Host(Box::new(host)))
     }
@@ -157,6 +171,15 @@ impl World {
         self.settle(node.0);
     }
 
+    /// Starts the daemon of a host now, with the dumps it left at its last end; `vouched`: the operator says that the
+    /// clock has kept the time since.
+    pub fn restart(&mut self, node: NodeId, start: Start, vouched: bool) {
+        let (at, mut effects) = (self.now, core::mem::take(&mut self.effects));
+        self.host_mut(node).restart(at, start, vouched, &mut effects);
+        self.effects = effects;
+        self.settle(node.0);
+    }
+
     /// Ends the daemon of a host now.
     pub fn stop(&mut self, node: NodeId) {
         let at = self.now;
@@ -174,6 +197,20 @@ impl World {
     pub fn step_at(&mut self, node: NodeId, at: f64, offset: f64) {
         let nanos = ntp::time::seconds_to_nanos(offset);
         self.push(TrueTime::after_start(at), Event::Step { host: node.0, nanos });
+    }
+
+    /// Another program will set the frequency of a host's clock to `frequency` s/s at `at` seconds after the start.
+    pub fn steer_at(&mut self, node: NodeId, at: f64, frequency: f64) {
+        let frequency = libm::rint(frequency * STEER_UNITS) as i64;
+        self.push(TrueTime::after_start(at), Event::Steer { host: node.0, frequency });
+    }
+
+    /// A host will sleep from `from` to `until` seconds after the start; the clock on its board, from which it takes the
+    /// time then, is wrong by `error` s.
+    pub fn sleep_at(&mut self, node: NodeId, from: f64, until: f64, error: f64) {
+        let nanos = ntp::time::seconds_to_nanos(error);
+        self.push(TrueTime::after_start(from), Event::Sleep(node.0));
+        self.push(TrueTime::after_start(until), Event::Resume { host: node.0, nanos });
     }
 
     /// A host. It is an error of the caller to name another node.
@@ -294,6 +331,18 @@ impl World {
                 self.push(at + NOTICE, Event::Notice(host));
                 host
             }
+            Event::Steer { host, frequency } => {
+                self.host_mut(NodeId(host)).steer_from_outside(at, frequency as f64 / STEER_UNITS);
+                host
+            }
+            Event::Sleep(host) => {
+                self.host_mut(NodeId(host)).sleep(at);
+                host
+            }
+            Event::Resume { host, nanos } => {
+                self.host_mut(NodeId(host)).resume(at, nanos as f64 * 1e-9);
+                host
+            }
             Event::Notice(host) => {
                 self.host_mut(NodeId(host)).notice_step(at, &mut effects);
                 host
@@ -361,6 +410,9 @@ impl World {
         }
     }
 }
+
+/// Frequencies in events are integers of this many to one.
+const STEER_UNITS: f64 = 4_294_967_296.0;
 
 /// The hash of Fowler, Noll and Vo, 64 bits.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
