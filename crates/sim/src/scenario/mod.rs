@@ -2,6 +2,7 @@
 //!
 //! A [`Plan`] is such a world as plain data; [`all`] lists those that have a name.
 
+pub mod hard;
 pub mod named;
 mod table;
 
@@ -131,7 +132,8 @@ pub struct Scenario {
 
 /// All scenarios with names.
 pub fn all() -> Vec<Scenario> {
-    named::all().into_iter().chain(TABLE.iter().map(Reference::scenario)).collect()
+    let own = named::all().into_iter().chain(hard::all());
+    own.chain(TABLE.iter().map(Reference::scenario)).collect()
 }
 
 /// The scenario of this name.
