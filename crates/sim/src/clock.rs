@@ -168,10 +168,10 @@ impl SimClock {
         self.raw = Fine { nanos: raw.nanos + slept, ..raw };
     }
 
-    /// Another program sets the frequency, s/s.
-    pub fn steer_from_outside(&mut self, frequency: f64) {
+    /// Another program changes the frequency by so many s/s.
+    pub fn steer_from_outside(&mut self, change: f64) {
         self.begin_piece(self.now);
-        self.steering = frequency;
+        self.steering += change;
         self.foreign = true;
     }
 

@@ -79,6 +79,8 @@ pub struct Host {
     pub drift: Option<(f64, f64)>,
     /// The dumps of the last end: file names and texts.
     pub dumps: Vec<(String, String)>,
+    /// Between these instants (s after the start) its promises are not counted.
+    pub excused: Vec<(f64, f64)>,
     /// Exit status, once the engine has ended by itself.
     pub exit: Option<i32>,
     /// Requests sent.
@@ -116,6 +118,7 @@ impl Host {
             log: Vec::new(),
             drift: None,
             dumps: Vec::new(),
+            excused: Vec::new(),
             exit: None,
             sent: 0,
             received: 0,
@@ -194,10 +197,10 @@ impl Host {
         self.unnoticed += offset;
     }
 
-    /// Another program sets the frequency.
-    pub fn steer_from_outside(&mut self, at: TrueTime, frequency: f64) {
+    /// Another program changes the frequency by so many s/s.
+    pub fn steer_from_outside(&mut self, at: TrueTime, change: f64) {
         self.clock.advance(at);
-        self.clock.steer_from_outside(frequency);
+        self.clock.steer_from_outside(change);
     }
 
     /// The machine goes to sleep: no timers, no packets, and nobody looks at it.
@@ -391,7 +394,7 @@ impl Host {
             belief_error: f64::NAN,
             root_distance: f64::INFINITY,
             sd: f64::INFINITY,
-            unnoticed: self.unnoticed != 0.0,
+            excused: self.unnoticed != 0.0 || self.is_excused(at.seconds()),
             packets: self.sent,
         };
         if let Some(engine) = &self.engine {
@@ -406,6 +409,10 @@ impl Host {
             }
         }
         self.record.push(sample);
+    }
+
+    fn is_excused(&self, at: f64) -> bool {
+        self.excused.iter().any(|(from, until)| (*from..*until).contains(&at))
     }
 
     /// One mark for each source, as the `sources` command shows them: `*` selected, `+` combined, `-` not used, `x`

@@ -16,6 +16,7 @@ pub mod link;
 pub mod oscillator;
 pub mod plot;
 pub mod pool;
+pub mod random;
 pub mod record;
 pub mod routers;
 pub mod scenario;

@@ -1,6 +1,10 @@
 //! Runs a simulated world and prints what became of the client's clock.
 #![forbid(unsafe_code)]
 
+mod cli {
+    pub mod random;
+}
+
 use sim::scenario::{self, Scenario};
 use sim::{Host, compare, plot, pool, routers};
 use std::io::{self, BufWriter, Write};
@@ -12,11 +16,14 @@ Simulates the engine in a world of oscillators, links and servers; nothing real 
 
 Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
        sim table [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N] [--write]
+       sim random [--worlds N] [--seed FIRST] [--jobs N]
+       sim random --world N [--svg FILE]
        sim routers [--seeds N] [--seed FIRST] [--jobs N]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
   table         runs every scenario that chronyd was measured in and compares
+  random        draws worlds and looks for panics, nonsense, broken promises and forbidden steps
   routers       compares two days of home routers with what chronyd reached on them
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
@@ -26,6 +33,8 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
   --seeds N     runs each scenario of the table N times (default 3), with the seeds from --seed on
   --only TEXT   only those whose name contains TEXT, or one of several TEXTs separated by commas
   --jobs N      so many runs at once (default: one for each processor)
+  --worlds N    so many worlds (default 1000)
+  --world N     that one again, with all that can be said of it
   --write       renews crates/sim/table.txt, the table in the repository; it is made with --seeds 5
 
 Examples:
@@ -49,6 +58,10 @@ struct Request {
     csv: bool,
     svg: Option<PathBuf>,
     write: bool,
+    worlds: u64,
+    world: Option<u64>,
+    /// A part of the worlds, for `sim random` itself.
+    part: (u64, u64),
 }
 
 /// The table in the repository.
@@ -75,6 +88,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
         csv: false,
         svg: None,
         write: false,
+        worlds: 1000,
+        world: None,
+        part: (0, 0),
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value; see --help"));
@@ -87,6 +103,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             "--jobs" => request.jobs = number(&word, &value()?)?,
             "--svg" => request.svg = Some(value()?.into()),
             "--csv" => request.csv = true,
+            "--worlds" => request.worlds = number(&word, &value()?)?,
+            "--world" => request.world = Some(number(&word, &value()?)?),
+            "--from" => request.part.0 = number(&word, &value()?)?,
+            "--to" => request.part.1 = number(&word, &value()?)?,
             "--write" => request.write = true,
             name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
             _ => return Err(format!("\"{word}\" is not understood; see --help")),
@@ -115,6 +135,23 @@ fn run(request: &Request) -> Result<(), String> {
         "" | "help" => out.write_all(HELP.as_bytes()),
         "list" => list(&mut out),
         "table" => table(&mut out, request),
+        "random" => {
+            let good = match request {
+                Request { world: Some(world), svg, .. } => cli::random::one(&mut out, *world, svg.as_deref()),
+                Request { part: (from, to), .. } if from < to => {
+                    cli::random::lines(&mut out, *from, *to).map(|()| true)
+                }
+                _ => cli::random::many(&mut out, request.seed, request.worlds, request.jobs),
+            };
+            match good {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    let _ = out.flush();
+                    return Err("not all is well".into());
+                }
+                Err(error) => Err(error),
+            }
+        }
         "routers" => {
             let rows = routers::run(request.seed, request.seeds, request.jobs);
             out.write_all(routers::text(&rows).as_bytes())

@@ -22,9 +22,9 @@ pub struct Sample {
     /// Standard deviation that the estimator gives to local time, path asymmetry not included, s; infinite when it
     /// says none.
     pub sd: f64,
-    /// Somebody else has stepped the clock and the loop has not noticed yet. Whoever asks makes it notice first, so
-    /// nothing is promised at such an instant.
-    pub unnoticed: bool,
+    /// What is promised now does not count: somebody else has stepped the clock and the loop has not noticed yet (whoever
+    /// asks makes it notice first), or the scenario has said so.
+    pub excused: bool,
     /// Packets sent so far.
     pub packets: u64,
 }
@@ -180,7 +180,7 @@ mod tests {
                 belief_error: 0.0,
                 root_distance: if i < 10 { f64::INFINITY } else { 0.01 },
                 sd: if i < 60 { 1e-4 } else { 1e-3 },
-                unnoticed: i == 49,
+                excused: i == 49,
                 packets: u64::from(i),
             });
         }

@@ -95,7 +95,7 @@ impl Tally {
     }
 
     fn add_promise(&mut self, sample: &Sample) {
-        if sample.unnoticed {
+        if sample.excused {
             return;
         }
         self.promises += 1;

@@ -55,8 +55,8 @@ enum Event {
     Step { host: usize, nanos: i64 },
     /// The host's loop looks whether somebody did.
     Notice(usize),
-    /// Another program sets the frequency of a host's clock, in units of 2⁻³² s/s.
-    Steer { host: usize, frequency: i64 },
+    /// Another program changes the frequency of a host's clock, in units of 2⁻³² s/s.
+    Steer { host: usize, change: i64 },
     /// A host goes to sleep.
     Sleep(usize),
     /// It wakes up, and the clock on its board was wrong by so many nanoseconds.
@@ -199,10 +199,10 @@ impl World {
         self.push(TrueTime::after_start(at), Event::Step { host: node.0, nanos });
     }
 
-    /// Another program will set the frequency of a host's clock to `frequency` s/s at `at` seconds after the start.
-    pub fn steer_at(&mut self, node: NodeId, at: f64, frequency: f64) {
-        let frequency = libm::rint(frequency * STEER_UNITS) as i64;
-        self.push(TrueTime::after_start(at), Event::Steer { host: node.0, frequency });
+    /// Another program will change the frequency of a host's clock by `change` s/s at `at` seconds after the start.
+    pub fn steer_at(&mut self, node: NodeId, at: f64, change: f64) {
+        let change = libm::rint(change * STEER_UNITS) as i64;
+        self.push(TrueTime::after_start(at), Event::Steer { host: node.0, change });
     }
 
     /// A host will sleep from `from` to `until` seconds after the start; the clock on its board, from which it takes the
@@ -239,6 +239,11 @@ impl World {
     /// Writes down what a host is like in `record` from now on.
     pub fn set_record(&mut self, node: NodeId, record: Record) {
         self.host_mut(node).record = record;
+    }
+
+    /// Between these instants (s after the start) what a host promises is not counted.
+    pub fn excuse(&mut self, node: NodeId, times: Vec<(f64, f64)>) {
+        self.host_mut(node).excused = times;
     }
 
     /// What a host was like.
@@ -331,8 +336,8 @@ impl World {
                 self.push(at + NOTICE, Event::Notice(host));
                 host
             }
-            Event::Steer { host, frequency } => {
-                self.host_mut(NodeId(host)).steer_from_outside(at, frequency as f64 / STEER_UNITS);
+            Event::Steer { host, change } => {
+                self.host_mut(NodeId(host)).steer_from_outside(at, change as f64 / STEER_UNITS);
                 host
             }
             Event::Sleep(host) => {

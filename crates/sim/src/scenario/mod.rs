@@ -37,7 +37,7 @@ pub struct Plan {
     pub start: Start,
     /// When (s after the start) somebody steps the client's clock by how much (s).
     pub outside_steps: Vec<(f64, f64)>,
-    /// When (s after the start) another program sets the frequency of the client's clock, s/s.
+    /// When (s after the start) another program changes the frequency of the client's clock, s/s.
     pub outside_frequencies: Vec<(f64, f64)>,
     /// From when to when (s after the start) the client's machine sleeps, and by how much (s) the clock on its board is
     /// wrong then.
