@@ -3,6 +3,8 @@
 //! Events are ordered by time and, at the same instant, by the order in which they were made. All chance comes from
 //! the seed: each node and each link has its own stream, so adding one does not change what happens to the others.
 
+mod future;
+
 use crate::clock::SimClock;
 use crate::host::{Effect, Host};
 use crate::link::Link;
@@ -11,6 +13,7 @@ use crate::server::{PROCESSING, RunningServer, Server};
 use crate::time::{Calendar, START, TrueTime};
 use core::cmp::Reverse;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use future::STEER_UNITS;
 use ntp::config::Config;
 use ntp::engine::{Input, Start};
 use ntp::ids::{QueryId, SocketId};
@@ -191,26 +194,6 @@ impl World {
     pub fn reboot(&mut self, node: NodeId, offset: f64) {
         let at = self.now;
         self.host_mut(node).reboot(at, offset);
-    }
-
-    /// Somebody will step the clock of a host at `at` seconds after the start.
-    pub fn step_at(&mut self, node: NodeId, at: f64, offset: f64) {
-        let nanos = ntp::time::seconds_to_nanos(offset);
-        self.push(TrueTime::after_start(at), Event::Step { host: node.0, nanos });
-    }
-
-    /// Another program will change the frequency of a host's clock by `change` s/s at `at` seconds after the start.
-    pub fn steer_at(&mut self, node: NodeId, at: f64, change: f64) {
-        let change = libm::rint(change * STEER_UNITS) as i64;
-        self.push(TrueTime::after_start(at), Event::Steer { host: node.0, change });
-    }
-
-    /// A host will sleep from `from` to `until` seconds after the start; the clock on its board, from which it takes the
-    /// time then, is wrong by `error` s.
-    pub fn sleep_at(&mut self, node: NodeId, from: f64, until: f64, error: f64) {
-        let nanos = ntp::time::seconds_to_nanos(error);
-        self.push(TrueTime::after_start(from), Event::Sleep(node.0));
-        self.push(TrueTime::after_start(until), Event::Resume { host: node.0, nanos });
     }
 
     /// A host. It is an error of the caller to name another node.
@@ -415,9 +398,6 @@ impl World {
         }
     }
 }
-
-/// Frequencies in events are integers of this many to one.
-const STEER_UNITS: f64 = 4_294_967_296.0;
 
 /// The hash of Fowler, Noll and Vo, 64 bits.
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;

@@ -98,11 +98,18 @@ pub fn one(out: &mut impl Write, seed: u64, svg: Option<&Path>) -> io::Result<bo
     built.world.run_until(drawn.length);
     let verdict = random::judge(&drawn, &built);
     let host = built.world.host(built.client);
-    writeln!(out)?;
-    for (at, line) in &host.log {
-        writeln!(out, "{:>10.1}  {}", at.seconds(), line.text)?;
+    for (name, node) in built.relays.iter().map(|relay| ("relay", *relay)).chain([("client", built.client)]) {
+        let host = built.world.host(node);
+        writeln!(out, "\n{name} {}", host.address())?;
+        for (at, line) in &host.log {
+            writeln!(out, "{:>10.1}  {}", at.seconds(), line.text)?;
+        }
+        for (at, by) in host.steps() {
+            writeln!(out, "{:>10.1}  stepped by {by:.9} s", at.seconds())?;
+        }
+        writeln!(out, "            sources {}", host.marks())?;
     }
-    writeln!(out, "\nsources {}\nsteps {:?}\n{verdict:#?}", host.marks(), host.steps())?;
+    writeln!(out, "\n{verdict:#?}")?;
     if let Some(file) = svg {
         let title = format!("world {seed}");
         std::fs::write(file, plot::svg(host, &title, "", &drawn.steps))?;

@@ -55,6 +55,8 @@ pub struct DrawnServer {
     pub link: Link,
     /// It keeps within what it claims.
     pub honest: bool,
+    /// It lies so little at times that nobody can tell.
+    pub subtle: bool,
 }
 
 /// A host as drawn: the client, or a relay between it and the servers.
@@ -87,8 +89,11 @@ pub enum Class {
     Plain,
     /// The client's machine sleeps, or another program steers it.
     Hands,
-    /// Some servers lie, fewer than half.
+    /// Some servers lie, fewer than half, and by more than all the others doubt.
     Liars,
+    /// As before, but at times a lie is so small that the honest servers' intervals hold it. Nobody can tell such a
+    /// server from an honest one, so its clients' promises are counted and not asked for.
+    Subtle,
 }
 
 /// A world as drawn.
@@ -165,7 +170,9 @@ impl Drawn {
 
     /// What makes its promises hard to keep.
     pub fn class(&self) -> Class {
-        if self.servers.iter().any(|s| !s.honest) {
+        if self.servers.iter().any(|s| s.subtle) {
+            Class::Subtle
+        } else if self.servers.iter().any(|s| !s.honest) {
             Class::Liars
         } else if !(self.sleeps.is_empty() && self.frequencies.is_empty()) {
             Class::Hands
@@ -194,11 +201,16 @@ fn server(l: &mut Lottery, near: f64, length: f64, lies: bool, among_liars: bool
     let bound = root_delay / 2.0 + dispersion;
     let mut server =
         Server::ideal().claims(stratum, root_delay, dispersion).offset(bound * l.uniform(-0.9, 0.9));
+    let mut subtle = false;
     if lies {
-        let much = l.sign() * l.decades(1e-3, 1e3);
-        server = match l.whole(0, 2) {
+        // More than any server's root distance; see `line` for the longest round trip.
+        let much = l.sign() * l.decades(1.0, 1e3);
+        let kind = l.whole(0, 3);
+        subtle = kind >= 2;
+        server = match kind {
             0 => server.offset(much),
             1 => server.jump(l.uniform(0.0, length), much),
+            2 => server.offset(l.sign() * l.decades(1e-3, 1.0)),
             _ => server.oscillator(
                 Oscillator::perfect().jump(l.uniform(0.0, length), l.sign() * l.decades(1e-7, 1e-3)),
             ),
@@ -206,7 +218,7 @@ fn server(l: &mut Lottery, near: f64, length: f64, lies: bool, among_liars: bool
     } else if !among_liars {
         server = faults(l, server, length);
     }
-    DrawnServer { server, link: line(l, near, length, among_liars), honest: !lies }
+    DrawnServer { server, link: line(l, near, length, among_liars), honest: !lies, subtle }
 }
 
 fn faults(l: &mut Lottery, mut server: Server, length: f64) -> Server {
