@@ -5,7 +5,7 @@
 //! clock changes nothing, so watching a run does not alter it.
 
 use crate::oscillator::Oscillator;
-use crate::time::{START, TrueTime};
+use crate::time::{Calendar, START, TrueTime, leap_step};
 use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
 use ntp::rng::Rng;
 use ntp::time::{MonoTime, NANOS, Now, RawTime, seconds_to_nanos};
@@ -55,7 +55,16 @@ pub struct SimClock {
     frequency_resolution: f64,
     steps: Vec<(TrueTime, f64)>,
     status: Option<SyncStatus>,
-    leap: Leap,
+    status_changes: u64,
+    calendar: Calendar,
+    /// The leap second the kernel will make, and the reading at which it does.
+    leap: Option<(Leap, i64)>,
+    /// What it has moved the clock by since somebody looked, ns.
+    leapt: i64,
+    /// Readings and instant when the machine went to sleep.
+    asleep: Option<(Fine, Fine, TrueTime)>,
+    /// Somebody else has changed the frequency.
+    foreign: bool,
 }
 
 impl SimClock {
@@ -77,7 +86,12 @@ impl SimClock {
             frequency_resolution: FREQUENCY_RESOLUTION,
             steps: Vec::new(),
             status: None,
-            leap: Leap::None,
+            status_changes: 0,
+            calendar: Calendar::default(),
+            leap: None,
+            leapt: 0,
+            asleep: None,
+            foreign: false,
         }
     }
 
@@ -93,16 +107,72 @@ impl SimClock {
         self
     }
 
+    /// Another calendar: the clock begins as wrong as before, on another day.
+    pub fn set_calendar(&mut self, calendar: Calendar) {
+        self.raw.nanos += calendar.utc(self.since) - self.calendar.utc(self.since);
+        self.calendar = calendar;
+    }
+
     /// Lets true time come to `at`. Times before the present piece are an error of the world.
     pub fn advance(&mut self, at: TrueTime) {
         assert!(at >= self.since, "a clock cannot run backwards in true time");
-        while self.renewal <= at {
+        loop {
+            let leap = self.leap_due();
+            if leap <= at && leap < self.renewal {
+                self.begin_piece(leap);
+                self.make_leap();
+                continue;
+            }
             let second = self.renewal;
+            if second > at {
+                break;
+            }
             self.begin_piece(second);
             self.rate = self.oscillator.next(second.seconds(), &mut self.rng);
             self.renewal = TrueTime::from_nanos(second.nanos() + NANOS);
         }
         self.now = at;
+    }
+
+    /// When the kernel makes the leap second that it was told of, at the present rate.
+    fn leap_due(&self) -> TrueTime {
+        let Some((_, reading)) = self.leap else { return TrueTime::NEVER };
+        let left = (reading - self.raw.nanos).max(0) as f64 / (1.0 + self.excess());
+        TrueTime::from_nanos(self.since.nanos().saturating_add(libm::ceil(left) as i64))
+    }
+
+    fn make_leap(&mut self) {
+        let Some((leap, _)) = self.leap.take() else { return };
+        self.raw.nanos += leap_step(leap);
+        self.leapt += leap_step(leap);
+    }
+
+    /// What the kernel's leap second has moved the clock by since the last call, s.
+    pub fn take_leap(&mut self) -> f64 {
+        core::mem::take(&mut self.leapt) as f64 * 1e-9
+    }
+
+    /// The machine goes to sleep: from now on nobody reads its clocks.
+    pub fn sleep(&mut self) {
+        self.begin_piece(self.now);
+        self.asleep = Some((self.free, self.raw, self.now));
+    }
+
+    /// It wakes up: its clocks have gone on by the time slept as the real-time clock on its board has it, which is
+    /// wrong by `error` s.
+    pub fn resume(&mut self, error: f64) {
+        let Some((free, raw, since)) = self.asleep.take() else { return };
+        self.begin_piece(self.now);
+        let slept = self.now.nanos() - since.nanos() + seconds_to_nanos(error);
+        self.free = Fine { nanos: free.nanos + slept, ..free };
+        self.raw = Fine { nanos: raw.nanos + slept, ..raw };
+    }
+
+    /// Another program changes the frequency by so many s/s.
+    pub fn steer_from_outside(&mut self, change: f64) {
+        self.begin_piece(self.now);
+        self.steering += change;
+        self.foreign = true;
     }
 
     fn begin_piece(&mut self, at: TrueTime) {
@@ -145,9 +215,14 @@ impl SimClock {
         Now { mono: MonoTime::from_nanos(self.free_at(self.now).nanos), raw: self.read(self.now) }
     }
 
-    /// Reading minus truth at the present, s.
+    /// What UTC reads.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// Reading minus UTC at the present, s.
     pub fn error(&self) -> f64 {
-        (self.raw_at(self.now).nanos - self.now.nanos()) as f64 * 1e-9
+        (self.raw_at(self.now).nanos - self.calendar.utc(self.now)) as f64 * 1e-9
     }
 
     /// When the monotonic clock will read `mono` if nothing changes; never before the present.
@@ -168,7 +243,7 @@ impl SimClock {
         self.begin_piece(self.now);
         self.steering = 0.0;
         self.status = None;
-        self.leap = Leap::None;
+        self.leap = None;
     }
 
     /// Steps through [`Clock::step`] so far, with their times.
@@ -181,9 +256,14 @@ impl SimClock {
         self.status.as_ref()
     }
 
-    /// The leap second armed. It never comes: true time has none.
+    /// How often a status was told.
+    pub fn status_changes(&self) -> u64 {
+        self.status_changes
+    }
+
+    /// The leap second armed.
     pub fn leap(&self) -> Leap {
-        self.leap
+        self.leap.map_or(Leap::None, |(leap, _)| leap)
     }
 }
 
@@ -195,6 +275,7 @@ impl Clock for SimClock {
         self.begin_piece(self.now);
         let ticks = libm::rint(frequency.clamp(-MAX_FREQUENCY, MAX_FREQUENCY) / self.frequency_resolution);
         self.steering = ticks * self.frequency_resolution;
+        self.foreign = false;
         Ok(Applied { at: self.read(self.now), frequency: self.steering, offset: 0.0 })
     }
 
@@ -212,12 +293,20 @@ impl Clock for SimClock {
     }
 
     fn set_leap(&mut self, leap: Leap, _tai_offset: i32) -> Result<(), ClockError> {
-        self.leap = leap;
+        self.begin_piece(self.now);
+        let day = 86_400 * NANOS;
+        let midnight = (self.raw.nanos.div_euclid(day) + 1) * day;
+        self.leap = match leap {
+            Leap::Insert => Some((leap, midnight)),
+            Leap::Delete => Some((leap, midnight - NANOS)),
+            Leap::None | Leap::Unsynchronised => None,
+        };
         Ok(())
     }
 
     fn set_status(&mut self, status: SyncStatus) -> Result<(), ClockError> {
         self.status = Some(status);
+        self.status_changes += 1;
         Ok(())
     }
 
@@ -226,85 +315,10 @@ impl Clock for SimClock {
             frequency: self.steering,
             max_frequency: MAX_FREQUENCY,
             precision: self.resolution as f64 / NANOS as f64,
-            ours: true,
+            ours: !self.foreign,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn clock(oscillator: Oscillator) -> SimClock {
-        SimClock::new(oscillator, 0.0, Rng::from_number(3))
-    }
-
-    #[test]
-    fn a_year_of_small_pieces_is_as_exact_as_one_large_piece() {
-        let mut pieces = clock(Oscillator::with_error(-1073e-6));
-        let mut whole = pieces.clone();
-        let mut at = START;
-        for i in 0..1_000_000 {
-            at = TrueTime::from_nanos(at.nanos() + 31_536_000_017 + i % 7);
-            pieces.advance(at);
-            pieces.begin_piece(at);
-        }
-        whole.advance(at);
-        assert!((pieces.now().raw.nanos() - whole.now().raw.nanos()).abs() <= 1);
-        // 64-bit arithmetic without rounding: elapsed · 1073 / 10⁶.
-        let expected = -((i128::from(at.nanos() - START.nanos()) * 1073) / 1_000_000) as i64;
-        assert!((pieces.now().raw.nanos() - at.nanos() - expected).abs() <= 2);
-    }
-
-    #[test]
-    fn reading_leaves_no_trace() {
-        let mut watched = clock(Oscillator::with_error(1e-4).wander(1e-8));
-        let mut alone = watched.clone();
-        for tenth in 1..=100_000 {
-            watched.advance(TrueTime::after_start(f64::from(tenth) / 10.0));
-            watched.now();
-        }
-        alone.advance(TrueTime::after_start(10_000.0));
-        assert_eq!(watched.now(), alone.now());
-    }
-
-    #[test]
-    fn steering_is_quantised_limited_and_exact() {
-        let mut clock = clock(Oscillator::perfect());
-        clock.advance(TrueTime::after_start(10.0));
-        let applied = clock.set_frequency(1.234_567_890_123e-5).unwrap();
-        assert!((applied.frequency - 1.234_567_890_123e-5).abs() <= FREQUENCY_RESOLUTION / 2.0);
-        assert_eq!(applied.frequency, clock.state().frequency);
-        assert!((clock.set_frequency(0.5).unwrap().frequency - 0.1).abs() < 1e-15);
-        clock.advance(TrueTime::after_start(110.0));
-        assert!((clock.error() - 10.0).abs() < 2e-9);
-        clock.step(-10.0).unwrap();
-        assert!(clock.error().abs() < 2e-9);
-        clock.step_from_outside(0.5);
-        assert!((clock.error() - 0.5).abs() < 2e-9);
-        assert_eq!(clock.steps().len(), 1, "only our own steps are ours");
-        assert!(clock.set_frequency(f64::NAN).is_err() && clock.step(f64::INFINITY).is_err());
-    }
-
-    #[test]
-    fn the_monotonic_clock_runs_on_the_bare_oscillator() {
-        let mut clock = clock(Oscillator::with_error(0.05));
-        clock.set_frequency(-0.1).unwrap();
-        clock.step(1000.0).unwrap();
-        let before = clock.now().mono;
-        clock.advance(TrueTime::after_start(100.0));
-        assert!((clock.now().mono - before - 105.0).abs() < 2e-9);
-        let at = clock.when(before + 210.0);
-        assert!((at.seconds() - 200.0).abs() < 1e-8);
-        clock.advance(at);
-        assert!(clock.now().mono >= before + 210.0, "a timer never fires early");
-    }
-
-    #[test]
-    fn a_coarse_clock_reads_multiples() {
-        let mut clock = clock(Oscillator::perfect()).with_resolution(1e-6);
-        clock.advance(TrueTime::after_start(1.234_567_891));
-        assert_eq!(clock.now().raw.nanos() % 1000, 0);
-        assert_eq!(clock.state().precision, 1e-6);
-    }
-}
+mod tests;

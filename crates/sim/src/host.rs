@@ -3,19 +3,22 @@
 //! [`Host::handle`] does what the daemon's event loop does: reads the clocks, hands the event to the engine, performs
 //! its actions. What concerns the rest of the world comes back as [`Effect`]s.
 
+mod look;
+mod update;
+
 use crate::clock::SimClock;
-use crate::record::{Record, Sample};
+use crate::cost::Cost;
+use crate::record::Record;
 use crate::server::PROCESSING;
 use crate::time::TrueTime;
 use core::net::{IpAddr, SocketAddr};
-use ntp::clock::Clock;
 use ntp::config::Config;
 use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
 use ntp::ids::{QueryId, SocketId};
 use ntp::rng::Rng;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
 use ntp::time::MonoTime;
-use ntp::wire::Leap;
+use update::Update;
 
 /// Port of the requests; links tell clients apart, so one is enough.
 const CLIENT_PORT: u16 = 40_000;
@@ -43,6 +46,17 @@ pub enum Effect {
     },
 }
 
+/// An answer that came in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arrival {
+    /// Seconds after the beginning of the world.
+    pub at: f64,
+    /// Whose it is.
+    pub from: IpAddr,
+    /// True time since the request left, s.
+    pub round_trip: f64,
+}
+
 /// An engine and all it lives on.
 pub struct Host {
     address: IpAddr,
@@ -54,22 +68,36 @@ pub struct Host {
     actions: Actions,
     /// Somebody stepped the clock and the loop has not noticed yet, s.
     unnoticed: f64,
+    /// The machine sleeps.
+    asleep: bool,
     /// Instant of the last timeouts and how many there were.
     timeouts: (TrueTime, u32),
     /// What it has logged.
     pub log: Vec<(TrueTime, LogLine)>,
     /// The drift file: frequency and skew as last saved.
     pub drift: Option<(f64, f64)>,
+    /// The dumps of the last end: file names and texts.
+    pub dumps: Vec<(String, String)>,
+    /// Between these instants (s after the start) its promises are not counted.
+    pub excused: Vec<(f64, f64)>,
     /// Exit status, once the engine has ended by itself.
     pub exit: Option<i32>,
     /// Requests sent.
     pub sent: u64,
     /// Answers received.
     pub received: u64,
+    /// Answers received, while the record keeps samples.
+    pub arrivals: Vec<Arrival>,
     /// Requests of others answered.
     pub served: u64,
     /// What it was like.
     pub record: Record,
+    /// What its engine cost.
+    pub cost: Cost,
+    /// When the last request of each open socket left.
+    departures: Vec<(SocketId, TrueTime)>,
+    /// What the engine said of its estimate at the last update.
+    update: Option<Update>,
 }
 
 impl Host {
@@ -84,14 +112,21 @@ impl Host {
             sockets: Vec::new(),
             actions: Actions::new(),
             unnoticed: 0.0,
+            asleep: false,
             timeouts: (crate::time::START, 0),
             log: Vec::new(),
             drift: None,
+            dumps: Vec::new(),
+            excused: Vec::new(),
             exit: None,
             sent: 0,
             received: 0,
+            arrivals: Vec::new(),
+            departures: Vec::new(),
             served: 0,
             record: Record::default(),
+            cost: Cost::default(),
+            update: None,
         }
     }
 
@@ -120,12 +155,27 @@ impl Host {
         self.perform(at, effects);
     }
 
+    /// Starts the daemon with the dumps that the last one left.
+    pub fn restart(&mut self, at: TrueTime, start: Start, vouched: bool, effects: &mut Vec<Effect>) {
+        self.start(at, start, effects);
+        let now = self.clock.now();
+        let dumps = core::mem::take(&mut self.dumps);
+        if let Some(engine) = self.engine.as_mut() {
+            for (name, text) in &dumps {
+                engine.load_dump(now, name, text).expect("what it wrote it can read");
+            }
+            engine.dumps_loaded(now, vouched, &mut self.clock, &mut self.actions);
+        }
+        self.perform(at, effects);
+    }
+
     /// Ends the daemon as a signal would; the machine stays up.
     pub fn stop(&mut self, at: TrueTime) {
         self.clock.advance(at);
         let now = self.clock.now();
         if let Some(mut engine) = self.engine.take() {
             engine.shutdown(now, &mut self.clock, &mut self.actions);
+            self.dumps = engine.dumps();
         }
         self.sockets.clear();
         self.perform(at, &mut Vec::new());
@@ -146,9 +196,36 @@ impl Host {
         self.unnoticed += offset;
     }
 
+    /// Another program changes the frequency by so many s/s.
+    pub fn steer_from_outside(&mut self, at: TrueTime, change: f64) {
+        self.clock.advance(at);
+        self.clock.steer_from_outside(change);
+    }
+
+    /// The machine goes to sleep: no timers, no packets, and nobody looks at it.
+    pub fn sleep(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        self.clock.sleep();
+        self.asleep = true;
+    }
+
+    /// It wakes up with what the clock on its board says, wrong by `error` s. Both of its clocks have gone on, so a
+    /// program that compares them sees nothing.
+    pub fn resume(&mut self, at: TrueTime, error: f64) {
+        self.clock.advance(at);
+        self.clock.resume(error);
+        self.asleep = false;
+    }
+
+    /// Lets the clock come to `at`; the kernel may make a leap second on the way, which the loop has to notice.
+    fn advance(&mut self, at: TrueTime) {
+        self.clock.advance(at);
+        self.unnoticed += self.clock.take_leap();
+    }
+
     /// Gives the engine an event that happens at `at`.
     pub fn handle(&mut self, at: TrueTime, input: Input<'_>, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         self.notice_step(at, effects);
         self.give(input);
         self.perform(at, effects);
@@ -156,7 +233,7 @@ impl Host {
 
     /// The loop compares its two clocks whenever it wakes up, at least once a second.
     pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         let offset = core::mem::take(&mut self.unnoticed);
         if offset != 0.0 {
             self.give(Input::ExternalStep { offset });
@@ -166,7 +243,7 @@ impl Host {
 
     /// A timer may have run out at `at`.
     pub fn wake(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
-        self.clock.advance(at);
+        self.advance(at);
         let Some(due) = self.engine.as_ref().and_then(Engine::next_timeout) else { return };
         if self.clock.now().mono < due {
             return; // the oscillator's rate changed meanwhile: the world asks again
@@ -182,7 +259,7 @@ impl Host {
 
     /// When [`Self::wake`] wants to be called.
     pub fn next_wake(&self) -> Option<TrueTime> {
-        let due: MonoTime = self.engine.as_ref()?.next_timeout()?;
+        let due: MonoTime = self.engine.as_ref().filter(|_| !self.asleep)?.next_timeout()?;
         Some(self.clock.when(due))
     }
 
@@ -194,6 +271,9 @@ impl Host {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) -> Option<Vec<u8>> {
+        if self.asleep {
+            return None;
+        }
         self.notice_step(at, effects);
         let clock = &self.clock;
         let (responder, state) = self.engine.as_mut()?.responder();
@@ -219,20 +299,33 @@ impl Host {
         bytes: &[u8],
         effects: &mut Vec<Effect>,
     ) {
-        if !self.sockets.iter().any(|(id, remote)| *id == socket && *remote == from) {
+        if self.asleep || !self.sockets.iter().any(|(id, remote)| *id == socket && *remote == from) {
             return;
         }
         self.received += 1;
-        self.clock.advance(at);
+        self.note_arrival(at, socket, from.ip());
+        self.advance(at);
         let rx = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
         let meta = ntp::engine::Meta { from, to: Some(self.address), interface: 1 };
         self.handle(at, Input::Datagram { socket, meta, rx, bytes }, effects);
     }
 
+    fn note_arrival(&mut self, at: TrueTime, socket: SocketId, from: IpAddr) {
+        let sent = self.departures.iter().find(|(id, _)| *id == socket);
+        if let Some((_, sent)) = sent.filter(|_| self.record.keeps_samples()) {
+            self.arrivals.push(Arrival { at: at.seconds(), from, round_trip: at - *sent });
+        }
+    }
+
     fn give(&mut self, input: Input<'_>) {
         let now = self.clock.now();
         if let Some(engine) = self.engine.as_mut() {
-            engine.handle(now, &mut self.clock, input, &mut self.actions);
+            let (clock, actions) = (&mut self.clock, &mut self.actions);
+            let before = clock.status_changes();
+            self.cost.measure(|| engine.handle(now, clock, input, actions));
+            if clock.status_changes() != before {
+                self.update = Update::of(engine, clock);
+            }
         }
     }
 
@@ -251,13 +344,18 @@ impl Host {
                 self.sockets.push((spec.id, spec.remote));
                 self.give(Input::Opened { socket: spec.id, local: self.address });
             }
-            Action::CloseSocket(id) => self.sockets.retain(|(open, _)| *open != id),
+            Action::CloseSocket(id) => {
+                self.sockets.retain(|(open, _)| *open != id);
+                self.departures.retain(|(open, _)| *open != id);
+            }
             Action::Send { socket, token, bytes } => {
                 let Some((_, remote)) = self.sockets.iter().find(|(id, _)| *id == socket) else {
                     self.give(Input::SendFailed { socket });
                     return;
                 };
                 self.sent += 1;
+                self.departures.retain(|(id, _)| *id != socket);
+                self.departures.push((socket, at));
                 effects.push(Effect::Request { socket, remote: *remote, bytes });
                 let stamp = Stamp { time: self.clock.read(at), source: StampSource::Kernel };
                 self.give(Input::Sent { token: token.0, at: stamp });
@@ -277,48 +375,5 @@ impl Host {
             | Action::CycleLogs
             | Action::Rekey => {}
         }
-    }
-
-    /// Looks at the clock and at what clients would be told, without touching either.
-    pub fn sample(&mut self, at: TrueTime) {
-        self.clock.advance(at);
-        let raw = self.clock.now().raw;
-        let error = self.clock.error();
-        let mut sample = Sample {
-            at: at.seconds(),
-            error,
-            served_error: error,
-            frequency_error: self.clock.excess(),
-            belief_error: f64::NAN,
-            root_distance: f64::INFINITY,
-            packets: self.sent,
-        };
-        if let Some(engine) = &self.engine {
-            let state = engine.server_state().at(raw);
-            sample.served_error = state.local(raw).nanos().saturating_sub(at.nanos()) as f64 * 1e-9;
-            sample.belief_error = (1.0 + self.clock.oscillator_error()) * (1.0 + engine.frequency()) - 1.0;
-            if state.leap != Leap::Unsynchronised {
-                sample.root_distance = state.root_delay.seconds() / 2.0 + state.dispersion.at(raw).seconds();
-            }
-        }
-        self.record.push(sample);
-    }
-
-    /// One mark for each source, as the `sources` command shows them: `*` selected, `+` combined, `-` not used, `x`
-    /// falseticker, `~` too variable, `?` not selectable.
-    pub fn marks(&self) -> String {
-        let now = self.clock.now();
-        let Some(engine) = &self.engine else { return String::new() };
-        (0..).map_while(|i| engine.source_data(now, i)).map(|data| data.state.mark()).collect()
-    }
-
-    /// Steps of the clock by the engine so far.
-    pub fn steps(&self) -> &[(TrueTime, f64)] {
-        self.clock.steps()
-    }
-
-    /// The frequency the kernel is set to, s/s.
-    pub fn steering(&self) -> f64 {
-        self.clock.state().frequency
     }
 }

@@ -2,19 +2,26 @@
 //!
 //! Read [`world::World`] first. A world is built from a seed, hosts ([`host::Host`]: an `ntp::engine::Engine` behind a
 //! simulated clock), servers that are only a function of true time ([`server::Server`]) and links with delays
-//! ([`link::Link`]). Nothing in here reads a real clock or real chance: equal seeds give equal runs, bit by bit.
+//! ([`link::Link`]). No run sees a real clock or real chance: equal seeds give equal runs, bit by bit.
 //!
-//! Ready-made worlds have names: [`scenario::all`].
+//! Ready-made worlds have names: [`scenario::all`]. [`compare`] sets them beside chronyd's figures.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod compare;
+pub mod cost;
 pub mod generator;
 pub mod host;
 pub mod link;
 pub mod oscillator;
+pub mod plot;
+pub mod pool;
+pub mod random;
 pub mod record;
+pub mod routers;
 pub mod scenario;
 pub mod server;
+pub mod tally;
 pub mod time;
 pub mod world;
 

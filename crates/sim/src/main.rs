@@ -1,32 +1,49 @@
 //! Runs a simulated world and prints what became of the client's clock.
 #![forbid(unsafe_code)]
 
-use sim::scenario::{self, Scenario, TABLE};
-use sim::{Figures, Host};
+mod cli {
+    pub mod random;
+}
+
+use sim::scenario::{self, Scenario};
+use sim::{Host, compare, plot, pool, routers};
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
 Simulates the engine in a world of oscillators, links and servers; nothing real is touched.
 
-Usage: sim SCENARIO [--seed N] [--hours N] [--csv]
-       sim table [--seeds N] [--only TEXT]
+Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
+       sim table [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N] [--write]
+       sim random [--worlds N] [--seed FIRST] [--jobs N]
+       sim random --world N [--svg FILE]
+       sim routers [--seeds N] [--seed FIRST] [--jobs N]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
-  table         runs every scenario that chronyd was measured in and compares (takes minutes)
+  table         runs every scenario that chronyd was measured in and compares
+  random        draws worlds and looks for panics, nonsense, broken promises and forbidden steps
+  routers       compares two days of home routers with what chronyd reached on them
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
   --csv         one line per second instead: second, error, served error, frequency error, root distance, packets
-  --seeds N     runs each scenario of the table N times (default 3)
-  --only TEXT   only those whose name contains TEXT
+  --svg FILE    draws the run: error served and promised, frequency, delays, steps
+  --seeds N     runs each scenario of the table N times (default 3), with the seeds from --seed on
+  --only TEXT   only those whose name contains TEXT, or one of several TEXTs separated by commas
+  --jobs N      so many runs at once (default: one for each processor)
+  --worlds N    so many worlds (default 1000)
+  --world N     that one again, with all that can be said of it
+  --write       renews crates/sim/table.txt, the table in the repository; it is made with --seeds 5
 
 Examples:
   sim router                       a home router's first two days
   sim router --seed 7 --hours 6    another router's first morning
   sim falsetickers                 two of five servers lie
   sim cold-slow --csv > cold.csv   to be plotted
+  sim router --hours 6 --svg router.svg
+                                   as a picture
   sim table --only net5 --seeds 1  a quick comparison
 ";
 
@@ -37,8 +54,18 @@ struct Request {
     seeds: u64,
     hours: Option<f64>,
     only: String,
+    jobs: usize,
     csv: bool,
+    svg: Option<PathBuf>,
+    write: bool,
+    worlds: u64,
+    world: Option<u64>,
+    /// A part of the worlds, for `sim random` itself.
+    part: (u64, u64),
 }
+
+/// The table in the repository.
+const TABLE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/table.txt");
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(|request| run(&request)) {
@@ -51,8 +78,20 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
-    let mut request =
-        Request { what: String::new(), seed: 1, seeds: 3, hours: None, only: String::new(), csv: false };
+    let mut request = Request {
+        what: String::new(),
+        seed: 1,
+        seeds: 3,
+        hours: None,
+        only: String::new(),
+        jobs: pool::default_jobs(),
+        csv: false,
+        svg: None,
+        write: false,
+        worlds: 1000,
+        world: None,
+        part: (0, 0),
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value; see --help"));
         match word.as_str() {
@@ -61,7 +100,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             "--seeds" => request.seeds = number(&word, &value()?)?,
             "--hours" => request.hours = Some(number(&word, &value()?)?),
             "--only" => request.only = value()?,
+            "--jobs" => request.jobs = number(&word, &value()?)?,
+            "--svg" => request.svg = Some(value()?.into()),
             "--csv" => request.csv = true,
+            "--worlds" => request.worlds = number(&word, &value()?)?,
+            "--world" => request.world = Some(number(&word, &value()?)?),
+            "--from" => request.part.0 = number(&word, &value()?)?,
+            "--to" => request.part.1 = number(&word, &value()?)?,
+            "--write" => request.write = true,
             name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
             _ => return Err(format!("\"{word}\" is not understood; see --help")),
         }
@@ -70,7 +116,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
         Some(hours) if !(hours > 0.0 && hours <= 100_000.0) => {
             Err("--hours must be above 0 and at most 100000".into())
         }
-        _ if request.seeds == 0 => Err("--seeds must be at least 1".into()),
+        _ if request.seeds == 0 || request.jobs == 0 => Err("--seeds and --jobs must be at least 1".into()),
+        _ if compare::chosen(&request.only).is_empty() => {
+            Err(format!("no scenario of the table contains \"{}\"; sim list names them", request.only))
+        }
+        _ if request.write && !request.only.is_empty() => Err("--write is for the whole table".into()),
         _ => Ok(request),
     }
 }
@@ -85,6 +135,27 @@ fn run(request: &Request) -> Result<(), String> {
         "" | "help" => out.write_all(HELP.as_bytes()),
         "list" => list(&mut out),
         "table" => table(&mut out, request),
+        "random" => {
+            let good = match request {
+                Request { world: Some(world), svg, .. } => cli::random::one(&mut out, *world, svg.as_deref()),
+                Request { part: (from, to), .. } if from < to => {
+                    cli::random::lines(&mut out, *from, *to).map(|()| true)
+                }
+                _ => cli::random::many(&mut out, request.seed, request.worlds, request.jobs),
+            };
+            match good {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    let _ = out.flush();
+                    return Err("not all is well".into());
+                }
+                Err(error) => Err(error),
+            }
+        }
+        "routers" => {
+            let rows = routers::run(request.seed, request.seeds, request.jobs);
+            out.write_all(routers::text(&rows).as_bytes())
+        }
         name => match scenario::find(name) {
             Some(scenario) => show(&mut out, &scenario, request),
             None => return Err(format!("there is no scenario \"{name}\"; sim list names them")),
@@ -98,7 +169,7 @@ fn run(request: &Request) -> Result<(), String> {
 
 fn list(out: &mut impl Write) -> io::Result<()> {
     for scenario in scenario::all() {
-        writeln!(out, "{:<16} {:>5.1} h  {}", scenario.name, scenario.length / 3600.0, scenario.about)?;
+        writeln!(out, "{:<17} {:>5.1} h  {}", scenario.name, scenario.length / 3600.0, scenario.about)?;
     }
     Ok(())
 }
@@ -110,6 +181,15 @@ fn show(out: &mut impl Write, scenario: &Scenario, request: &Request) -> io::Res
     if request.csv {
         built.world.run_until(length);
         return csv(out, built.world.host(built.client));
+    }
+    if let Some(file) = &request.svg {
+        built.world.run_until(length);
+        let host = built.world.host(built.client);
+        let title = format!("{} (seed {})", scenario.name, request.seed);
+        let words = summary(host, warmup(scenario, length), length);
+        let subtitle = format!("{}. {}", scenario.about, words.lines().next().unwrap_or_default());
+        std::fs::write(file, plot::svg(host, &title, &subtitle, &scenario.plan.outside_steps))?;
+        return writeln!(out, "{words}\ndrawn in {}", file.display());
     }
     writeln!(out, "{}: {} (seed {})\n", scenario.name, scenario.about, request.seed)?;
     writeln!(out, "hour   error max    error rms    frequency  sources  root distance  packets  steps")?;
@@ -133,7 +213,12 @@ fn show(out: &mut impl Write, scenario: &Scenario, request: &Request) -> io::Res
         )?;
     }
     let host = built.world.host(built.client);
-    writeln!(out, "\n{}", summary(host, scenario.warmup.min(length / 2.0), length))
+    writeln!(out, "\n{}", summary(host, warmup(scenario, length), length))
+}
+
+/// What is not counted, s: all figures are of what comes after it.
+fn warmup(scenario: &Scenario, length: f64) -> f64 {
+    if length > scenario.warmup { scenario.warmup } else { length / 2.0 }
 }
 
 fn summary(host: &Host, warmup: f64, length: f64) -> String {
@@ -168,57 +253,21 @@ fn csv(out: &mut impl Write, host: &Host) -> io::Result<()> {
 
 /// Every scenario that chronyd was measured in.
 fn table(out: &mut impl Write, request: &Request) -> io::Result<()> {
-    writeln!(
-        out,
-        "scenario            rms µs  chronyd  ratio   max µs  ratio   freq ppm  ratio  interval  chronyd  honest %"
-    )?;
-    let (mut logs, mut worst, mut frequency_logs, mut packet_logs) =
-        (Vec::new(), 0.0f64, Vec::new(), Vec::new());
-    for reference in TABLE.iter().filter(|r| r.name.contains(&request.only)) {
-        let scenario = reference.scenario();
-        let runs: Vec<Figures> = (0..request.seeds)
-            .map(|i| {
-                let mut built = scenario.plan.build(request.seed + i);
-                built.world.run_until(scenario.length);
-                built.world.record(built.client).figures(scenario.warmup, scenario.length)
-            })
-            .collect();
-        let count = runs.len() as f64;
-        let rms =
-            |value: fn(&Figures) -> f64| (runs.iter().map(|f| value(f).powi(2)).sum::<f64>() / count).sqrt();
-        let (error, frequency) = (rms(|f| f.rms), rms(|f| f.frequency_rms));
-        let max = runs.iter().map(|f| f.max).fold(0.0, f64::max);
-        let packets = runs.iter().map(|f| f.packets as f64).sum::<f64>() / count;
-        let interval = (scenario.length - scenario.warmup) / packets;
-        let honest = runs.iter().map(|f| f.honest).fold(1.0, f64::min);
-        let chrony = reference.chrony;
-        let ratio = error / chrony.rms;
-        logs.push(ratio.ln());
-        frequency_logs.push((frequency / chrony.frequency_rms).ln());
-        packet_logs.push((chrony.interval / interval).ln());
-        worst = worst.max(ratio);
-        writeln!(
-            out,
-            "{:<16} {:>9.3} {:>8.2} {ratio:>6.3} {:>8.1} {:>6.2} {:>10.5} {:>6.2} {interval:>9.0} {:>8.0} {:>9.3}",
-            reference.name,
-            error * 1e6,
-            chrony.rms * 1e6,
-            max * 1e6,
-            max / chrony.max,
-            frequency * 1e6,
-            frequency / chrony.frequency_rms,
-            chrony.interval,
-            honest * 100.0
-        )?;
-        out.flush()?;
+    let scenarios = compare::chosen(&request.only);
+    out.write_all(compare::header(true).as_bytes())?;
+    out.flush()?;
+    let mut trouble = Ok(());
+    let rows = compare::run(&scenarios, request.seed, request.seeds, request.jobs, |row| {
+        if trouble.is_ok() {
+            trouble = out.write_all(compare::line(row, true).as_bytes()).and_then(|()| out.flush());
+        }
+    });
+    trouble?;
+    out.write_all(compare::footer(&rows, true).as_bytes())?;
+    if request.write {
+        let how = format!("Made by: cargo run --release -p sim -- table --seeds {} --write\n", request.seeds);
+        std::fs::write(TABLE_FILE, how + &compare::text(&rows, request.seed))?;
+        writeln!(out, "\nwritten to {TABLE_FILE}")?;
     }
-    let mean = |logs: &[f64]| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    writeln!(
-        out,
-        "\n{} scenarios: geometric mean of the ratios {:.3}, worst {worst:.2}; frequency {:.2}; packets {:.2}",
-        logs.len(),
-        mean(&logs),
-        mean(&frequency_logs),
-        mean(&packet_logs)
-    )
+    Ok(())
 }

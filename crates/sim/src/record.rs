@@ -1,4 +1,8 @@
 //! What a run was like: a sample of each host each second, and figures drawn from them.
+//!
+//! A [`Record`] keeps all samples, or, told so by [`Record::count_only`], nothing but the running sums of a [`Tally`].
+
+use crate::tally::Tally;
 
 /// One look at a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +19,12 @@ pub struct Sample {
     pub belief_error: f64,
     /// Root distance served: root dispersion plus half the root delay, s; infinite when not synchronised.
     pub root_distance: f64,
+    /// Standard deviation that the estimator gives to local time, path asymmetry not included, s; infinite when it
+    /// says none.
+    pub sd: f64,
+    /// What is promised now does not count: somebody else has stepped the clock and the loop has not noticed yet (whoever
+    /// asks makes it notice first), or the scenario has said so.
+    pub excused: bool,
     /// Packets sent so far.
     pub packets: u64,
 }
@@ -22,18 +32,37 @@ pub struct Sample {
 impl Sample {
     /// Does the host say that it is synchronised?
     pub fn synchronised(&self) -> bool {
-        self.root_distance.is_finite()
+        self.root_distance < f64::INFINITY
     }
 
     /// Is the error within what is promised?
     pub fn honest(&self) -> bool {
         self.served_error.abs() <= self.root_distance
     }
+
+    /// Is every figure a number, and not negative where it may not be?
+    pub fn sane(&self) -> bool {
+        let finite = [self.error, self.served_error, self.frequency_error, self.belief_error];
+        finite.iter().all(|x| x.is_finite()) && self.root_distance >= 0.0 && self.sd >= 0.0
+    }
 }
 
-/// All samples of one host.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Record(Vec<Sample>);
+/// All samples of one host, or their sums.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    samples: Vec<Sample>,
+    keeps: bool,
+    whole: Tally,
+    part: Tally,
+}
+
+impl Default for Record {
+    /// Keeps every sample.
+    fn default() -> Self {
+        let all = Tally::new(0.0, f64::INFINITY);
+        Self { samples: Vec::new(), keeps: true, whole: all, part: all }
+    }
+}
 
 /// Figures of a part of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,21 +90,46 @@ pub struct Figures {
 }
 
 impl Record {
+    /// A record without samples: only sums over everything, and over what lies from `from` (included) to `until`
+    /// (excluded), s after the start.
+    pub fn count_only(from: f64, until: f64) -> Self {
+        Self { keeps: false, part: Tally::new(from, until), ..Self::default() }
+    }
+
     /// Adds one look.
     pub fn push(&mut self, sample: Sample) {
-        self.0.push(sample);
+        self.whole.add(&sample);
+        self.part.add(&sample);
+        if self.keeps {
+            self.samples.push(sample);
+        }
+    }
+
+    /// Are samples kept, or only sums?
+    pub fn keeps_samples(&self) -> bool {
+        self.keeps
+    }
+
+    /// Sums over everything.
+    pub fn whole(&self) -> &Tally {
+        &self.whole
+    }
+
+    /// Sums over the part asked for by [`Self::count_only`].
+    pub fn part(&self) -> &Tally {
+        &self.part
     }
 
     /// All of them, oldest first.
     pub fn samples(&self) -> &[Sample] {
-        &self.0
+        &self.samples
     }
 
     /// Those from `from` (included) to `until` (excluded), s after the start.
     pub fn between(&self, from: f64, until: f64) -> &[Sample] {
-        let begin = self.0.partition_point(|s| s.at < from);
-        let end = self.0.partition_point(|s| s.at < until);
-        &self.0[begin..end.max(begin)]
+        let begin = self.samples.partition_point(|s| s.at < from);
+        let end = self.samples.partition_point(|s| s.at < until);
+        &self.samples[begin..end.max(begin)]
     }
 
     /// Largest absolute error of the system clock between two times, s; NaN when there are no samples.
@@ -83,41 +137,31 @@ impl Record {
         self.between(from, until).iter().map(|s| s.error.abs()).fold(f64::NAN, f64::max)
     }
 
+    /// Largest absolute error of served time between two times, s; NaN when there are no samples.
+    pub fn max_served(&self, from: f64, until: f64) -> f64 {
+        self.between(from, until).iter().map(|s| s.served_error.abs()).fold(f64::NAN, f64::max)
+    }
+
     /// First time from which on the error of the system clock stays below `limit` (s) to the end.
     pub fn settled(&self, limit: f64) -> Option<f64> {
-        let bad = self.0.iter().rposition(|s| s.error.abs() >= limit);
-        self.0.get(bad.map_or(0, |i| i + 1)).map(|s| s.at)
+        let bad = self.samples.iter().rposition(|s| s.error.abs() >= limit);
+        self.samples.get(bad.map_or(0, |i| i + 1)).map(|s| s.at)
     }
 
     /// First time at which the host said it was synchronised, s.
     pub fn first_synchronised(&self) -> Option<f64> {
-        self.0.iter().find(|s| s.synchronised()).map(|s| s.at)
+        self.samples.iter().find(|s| s.synchronised()).map(|s| s.at)
     }
 
     /// Figures of the samples between two times.
     pub fn figures(&self, from: f64, until: f64) -> Figures {
-        let part = self.between(from, until);
-        let next = self.0.get(self.0.partition_point(|s| s.at < until)).or(part.last());
-        let count = part.len() as f64;
-        let rms = |value: fn(&Sample) -> f64| {
-            libm::sqrt(part.iter().map(|s| value(s) * value(s)).sum::<f64>() / count)
-        };
-        let max = |value: fn(&Sample) -> f64| part.iter().map(|s| value(s).abs()).fold(f64::NAN, f64::max);
-        let synced = || part.iter().filter(|s| s.synchronised());
-        let served = synced().count() as f64;
-        let packets = |s: Option<&Sample>| s.map_or(0, |s| s.packets);
-        Figures {
-            samples: part.len(),
-            rms: rms(|s| s.error),
-            max: max(|s| s.error),
-            served_rms: rms(|s| s.served_error),
-            served_max: max(|s| s.served_error),
-            frequency_rms: rms(|s| s.frequency_error),
-            root_distance: synced().map(|s| s.root_distance).sum::<f64>() / served,
-            honest: synced().filter(|s| s.honest()).count() as f64 / served,
-            synchronised: served / count,
-            packets: packets(next) - packets(part.first()),
+        let mut tally = Tally::new(from, until);
+        let end = self.samples.partition_point(|s| s.at < until);
+        let from = self.samples.partition_point(|s| s.at < from).min(end);
+        for sample in self.samples[from..].iter().take(end - from + 1) {
+            tally.add(sample);
         }
+        tally.figures()
     }
 }
 
@@ -125,8 +169,7 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn record() -> Record {
-        let mut record = Record::default();
+    fn fill(record: &mut Record) {
         for i in 0..100u32 {
             let error = if i < 50 { 1.0 } else { -0.001 };
             record.push(Sample {
@@ -136,15 +179,17 @@ mod tests {
                 frequency_error: 1e-6,
                 belief_error: 0.0,
                 root_distance: if i < 10 { f64::INFINITY } else { 0.01 },
+                sd: if i < 60 { 1e-4 } else { 1e-3 },
+                excused: i == 49,
                 packets: u64::from(i),
             });
         }
-        record
     }
 
     #[test]
     fn figures_are_of_the_part_asked_for() {
-        let record = record();
+        let mut record = Record::default();
+        fill(&mut record);
         let late = record.figures(50.0, 100.0);
         assert!((late.rms - 0.001).abs() < 1e-15 && (late.max - 0.001).abs() < 1e-15);
         assert_eq!((late.samples, late.honest, late.synchronised, late.packets), (50, 1.0, 1.0, 49));
@@ -154,5 +199,32 @@ mod tests {
         assert_eq!(record.settled(1e-6), None);
         assert_eq!(record.first_synchronised(), Some(10.0));
         assert!(record.max_error(200.0, 300.0).is_nan());
+    }
+
+    #[test]
+    fn sums_alone_give_the_same_figures() {
+        let (mut kept, mut counted) = (Record::default(), Record::count_only(30.0, 70.0));
+        fill(&mut kept);
+        fill(&mut counted);
+        assert!(counted.samples().is_empty());
+        assert_eq!(counted.part().figures(), kept.figures(30.0, 70.0));
+        assert_eq!(counted.whole(), kept.whole());
+        let whole = counted.whole();
+        // 10 to 99 but the instant that nobody had noticed; wrong until 49, and until 59 beyond two deviations.
+        assert_eq!((whole.promises, whole.violations, whole.insane), (89, 39, 0));
+        assert_eq!((whole.judged, whole.surprises), (89, 49));
+        assert_eq!(whole.worst, 50.0);
+        assert_eq!(whole.first_violation.map(|s| s.at), Some(10.0));
+    }
+
+    #[test]
+    fn what_is_no_number_is_counted() {
+        let mut record = Record::default();
+        fill(&mut record);
+        let last = record.samples()[99];
+        record.push(Sample { belief_error: f64::NAN, ..last });
+        record.push(Sample { root_distance: f64::NAN, ..last });
+        record.push(Sample { sd: -1.0, ..last });
+        assert_eq!(record.whole().insane, 3);
     }
 }

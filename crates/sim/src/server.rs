@@ -5,7 +5,7 @@
 
 use crate::clock::SimClock;
 use crate::oscillator::Oscillator;
-use crate::time::TrueTime;
+use crate::time::{Calendar, TrueTime};
 use ntp::ids::RefId;
 use ntp::rng::Rng;
 use ntp::time::{LocalTime, NtpShort, NtpTime, RawTime};
@@ -46,6 +46,8 @@ pub struct Server {
     root_delay: f64,
     root_dispersion: f64,
     leap: Leap,
+    /// Tells of the calendar's leap second before it comes.
+    announces: bool,
     precision: i8,
     /// What it does wrong between which seconds after the start.
     faults: Vec<(Fault, f64, f64)>,
@@ -68,6 +70,7 @@ impl Server {
             root_delay: 0.0,
             root_dispersion: 0.0,
             leap: Leap::None,
+            announces: true,
             precision: -29,
             faults: Vec::new(),
         }
@@ -108,6 +111,12 @@ impl Server {
         self
     }
 
+    /// Does not know of the calendar's leap second before it comes.
+    pub fn leaps_without_a_word(mut self) -> Self {
+        self.announces = false;
+        self
+    }
+
     /// Misbehaves between these seconds after the start.
     pub fn fault(mut self, fault: Fault, from: f64, until: f64) -> Self {
         self.faults.push((fault, from, until));
@@ -116,7 +125,13 @@ impl Server {
 
     /// Starts it; `rng` feeds its oscillator.
     pub fn start(self, rng: Rng) -> RunningServer {
-        let clock = SimClock::new(self.oscillator.clone(), self.offset, rng);
+        self.start_on(Calendar::default(), rng)
+    }
+
+    /// Starts it on another day.
+    pub fn start_on(self, calendar: Calendar, rng: Rng) -> RunningServer {
+        let mut clock = SimClock::new(self.oscillator.clone(), self.offset, rng);
+        clock.set_calendar(calendar);
         RunningServer { clock, description: self, history: Vec::new() }
     }
 }
@@ -133,7 +148,7 @@ impl RunningServer {
     /// Served time minus true time at `at`, s.
     pub fn error(&mut self, at: TrueTime) -> f64 {
         self.clock.advance(at);
-        self.read(at).nanos().saturating_sub(at.nanos()) as f64 * 1e-9
+        self.read(at).nanos().saturating_sub(self.clock.calendar().utc(at)) as f64 * 1e-9
     }
 
     /// Requests so far: seconds after the start, and whether a kiss code was the answer.
@@ -144,7 +159,15 @@ impl RunningServer {
     fn read(&self, at: TrueTime) -> LocalTime {
         let raw: RawTime = self.clock.read(at);
         let jumped = self.description.jumps.iter().filter(|(when, _)| *when <= at.seconds());
-        LocalTime::from_nanos(raw.nanos()) + jumped.map(|(_, seconds)| seconds).sum::<f64>()
+        LocalTime::from_nanos(raw.nanos() + self.clock.calendar().moved(at))
+            + jumped.map(|(_, seconds)| seconds).sum::<f64>()
+    }
+
+    fn leap(&self, at: TrueTime) -> Leap {
+        match self.clock.calendar().leap() {
+            Some((when, leap)) if self.description.announces && at < when => leap,
+            _ => self.description.leap,
+        }
     }
 
     /// The answer to a request that arrives at `at`; it leaves [`PROCESSING`] later. `None`: no answer.
@@ -156,7 +179,7 @@ impl RunningServer {
         let since_last = self.history.last().map_or(f64::INFINITY, |(last, _)| seconds - last);
         self.history.push((seconds, false));
         let mut reply = Packet {
-            leap: self.description.leap,
+            leap: self.leap(at),
             version: request.version,
             mode: Mode::Server,
             stratum: self.description.stratum,

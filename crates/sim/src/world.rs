@@ -3,14 +3,17 @@
 //! Events are ordered by time and, at the same instant, by the order in which they were made. All chance comes from
 //! the seed: each node and each link has its own stream, so adding one does not change what happens to the others.
 
+mod future;
+
 use crate::clock::SimClock;
 use crate::host::{Effect, Host};
 use crate::link::Link;
 use crate::record::Record;
 use crate::server::{PROCESSING, RunningServer, Server};
-use crate::time::{START, TrueTime};
+use crate::time::{Calendar, START, TrueTime};
 use core::cmp::Reverse;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use future::STEER_UNITS;
 use ntp::config::Config;
 use ntp::engine::{Input, Start};
 use ntp::ids::{QueryId, SocketId};
@@ -55,6 +58,12 @@ enum Event {
     Step { host: usize, nanos: i64 },
     /// The host's loop looks whether somebody did.
     Notice(usize),
+    /// Another program changes the frequency of a host's clock, in units of 2⁻³² s/s.
+    Steer { host: usize, change: i64 },
+    /// A host goes to sleep.
+    Sleep(usize),
+    /// It wakes up, and the clock on its board was wrong by so many nanoseconds.
+    Resume { host: usize, nanos: i64 },
 }
 
 /// When, in which order, what.
@@ -71,6 +80,7 @@ pub struct World {
     wakes: Vec<Option<TrueTime>>,
     connections: Vec<Connection>,
     names: Vec<(String, Vec<IpAddr>)>,
+    calendar: Calendar,
     grid: i64,
     next_sample: TrueTime,
     effects: Vec<Effect>,
@@ -94,11 +104,17 @@ impl World {
             wakes: Vec::new(),
             connections: Vec::new(),
             names: Vec::new(),
+            calendar: Calendar::default(),
             grid: ntp::time::seconds_to_nanos(grid).max(1),
             next_sample: START,
             effects: Vec::new(),
             trace: FNV_OFFSET,
         }
+    }
+
+    /// The calendar of all nodes added from now on.
+    pub fn set_calendar(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
     }
 
     fn stream(&self, kind: u64, number: usize) -> Rng {
@@ -120,13 +136,14 @@ impl World {
     /// Adds a server.
     pub fn add_server(&mut self, server: Server) -> NodeId {
         let rng = self.stream(1, self.nodes.len());
-        self.push_node(Node::Server(Box::new(server.start(rng))))
+        self.push_node(Node::Server(Box::new(server.start_on(self.calendar, rng))))
     }
 
     /// Adds a host that is `offset` seconds wrong when the world begins; [`Self::start`] starts its daemon.
     pub fn add_host(&mut self, config: Config, clock: impl FnOnce(Rng) -> SimClock) -> NodeId {
         let number = self.nodes.len();
-        let clock = clock(self.stream(2, number));
+        let mut clock = clock(self.stream(2, number));
+        clock.set_calendar(self.calendar);
         let host = Host::new(Self::address(NodeId(number)), clock, config, self.stream(3, number));
         self.push_node(Node::Host(Box::new(host)))
     }
@@ -157,6 +174,15 @@ impl World {
         self.settle(node.0);
     }
 
+    /// Starts the daemon of a host now, with the dumps it left at its last end; `vouched`: the operator says that the
+    /// clock has kept the time since.
+    pub fn restart(&mut self, node: NodeId, start: Start, vouched: bool) {
+        let (at, mut effects) = (self.now, core::mem::take(&mut self.effects));
+        self.host_mut(node).restart(at, start, vouched, &mut effects);
+        self.effects = effects;
+        self.settle(node.0);
+    }
+
     /// Ends the daemon of a host now.
     pub fn stop(&mut self, node: NodeId) {
         let at = self.now;
@@ -168,12 +194,6 @@ impl World {
     pub fn reboot(&mut self, node: NodeId, offset: f64) {
         let at = self.now;
         self.host_mut(node).reboot(at, offset);
-    }
-
-    /// Somebody will step the clock of a host at `at` seconds after the start.
-    pub fn step_at(&mut self, node: NodeId, at: f64, offset: f64) {
-        let nanos = ntp::time::seconds_to_nanos(offset);
-        self.push(TrueTime::after_start(at), Event::Step { host: node.0, nanos });
     }
 
     /// A host. It is an error of the caller to name another node.
@@ -197,6 +217,16 @@ impl World {
             Node::Server(server) => server,
             Node::Host(_) => panic!("node {} is a host, not a server", node.0),
         }
+    }
+
+    /// Writes down what a host is like in `record` from now on.
+    pub fn set_record(&mut self, node: NodeId, record: Record) {
+        self.host_mut(node).record = record;
+    }
+
+    /// Between these instants (s after the start) what a host promises is not counted.
+    pub fn excuse(&mut self, node: NodeId, times: Vec<(f64, f64)>) {
+        self.host_mut(node).excused = times;
     }
 
     /// What a host was like.
@@ -287,6 +317,18 @@ impl World {
             Event::Step { host, nanos } => {
                 self.host_mut(NodeId(host)).step_from_outside(at, nanos as f64 * 1e-9);
                 self.push(at + NOTICE, Event::Notice(host));
+                host
+            }
+            Event::Steer { host, change } => {
+                self.host_mut(NodeId(host)).steer_from_outside(at, change as f64 / STEER_UNITS);
+                host
+            }
+            Event::Sleep(host) => {
+                self.host_mut(NodeId(host)).sleep(at);
+                host
+            }
+            Event::Resume { host, nanos } => {
+                self.host_mut(NodeId(host)).resume(at, nanos as f64 * 1e-9);
                 host
             }
             Event::Notice(host) => {

@@ -5,7 +5,7 @@ use sim::{Link, Oscillator, Plan, Server, Way};
 use std::time::Instant;
 
 fn trace(seed: u64) -> (u64, Vec<u64>) {
-    let mut built = named::router().build(seed);
+    let mut built = named::router(-1073e-6, (6, 10)).build(seed);
     built.world.run_until(6.0 * 3600.0);
     let record = built.world.record(built.client);
     let bits = record.samples().iter().map(|s| s.error.to_bits() ^ s.root_distance.to_bits()).collect();

@@ -2,6 +2,7 @@
 //!
 //! A [`Plan`] is such a world as plain data; [`all`] lists those that have a name.
 
+pub mod hard;
 pub mod named;
 mod table;
 
@@ -10,7 +11,9 @@ pub use table::{Reference, TABLE};
 use crate::clock::SimClock;
 use crate::link::Link;
 use crate::oscillator::Oscillator;
+use crate::record::Record;
 use crate::server::Server;
+use crate::time::Calendar;
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig, SourceKind};
 use ntp::engine::Start;
@@ -34,8 +37,17 @@ pub struct Plan {
     pub start: Start,
     /// When (s after the start) somebody steps the client's clock by how much (s).
     pub outside_steps: Vec<(f64, f64)>,
+    /// When (s after the start) another program changes the frequency of the client's clock, s/s.
+    pub outside_frequencies: Vec<(f64, f64)>,
+    /// From when to when (s after the start) the client's machine sleeps, and by how much (s) the clock on its board is
+    /// wrong then.
+    pub sleeps: Vec<(f64, f64, f64)>,
+    /// What UTC reads.
+    pub calendar: Calendar,
     /// How often the client is looked at, s.
     pub grid: f64,
+    /// What is written down of that.
+    pub record: Record,
 }
 
 impl Default for Plan {
@@ -50,7 +62,11 @@ impl Default for Plan {
             config: Config::default(),
             start: Start { steers: true, ..Start::default() },
             outside_steps: Vec::new(),
+            outside_frequencies: Vec::new(),
+            sleeps: Vec::new(),
+            calendar: Calendar::default(),
             grid: 1.0,
+            record: Record::default(),
         }
     }
 }
@@ -69,6 +85,7 @@ impl Plan {
     /// The world of this plan with this seed.
     pub fn build(&self, seed: u64) -> Built {
         let mut world = World::with_grid(seed, self.grid);
+        world.set_calendar(self.calendar);
         let servers: Vec<NodeId> =
             self.servers.iter().map(|(server, _)| world.add_server(server.clone())).collect();
         let mut config = self.config.clone();
@@ -86,6 +103,13 @@ impl Plan {
         for &(at, offset) in &self.outside_steps {
             world.step_at(client, at, offset);
         }
+        for &(at, frequency) in &self.outside_frequencies {
+            world.steer_at(client, at, frequency);
+        }
+        for &(from, until, error) in &self.sleeps {
+            world.sleep_at(client, from, until, error);
+        }
+        world.set_record(client, self.record.clone());
         world.start(client, self.start);
         Built { world, client, servers }
     }
@@ -108,7 +132,8 @@ pub struct Scenario {
 
 /// All scenarios with names.
 pub fn all() -> Vec<Scenario> {
-    named::all().into_iter().chain(TABLE.iter().map(Reference::scenario)).collect()
+    let own = named::all().into_iter().chain(hard::all());
+    own.chain(TABLE.iter().map(Reference::scenario)).collect()
 }
 
 /// The scenario of this name.

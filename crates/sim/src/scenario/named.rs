@@ -1,7 +1,8 @@
 //! Scenarios of our own.
 
 use super::{Plan, Scenario};
-use crate::link::{Burst, Link, Way};
+use crate::generator::Generator;
+use crate::link::{Link, Way};
 use crate::oscillator::Oscillator;
 use crate::server::{Fault, Server};
 
@@ -24,23 +25,51 @@ fn ideal(links: Vec<Link>) -> Vec<(Server, Link)> {
     links.into_iter().map(|link| (Server::ideal().claims(1, 0.0, 1e-5), link)).collect()
 }
 
-/// A home router at its first start: 1073 ppm slow, warmed and cooled by the day, uploads in the evening.
-pub fn router() -> Plan {
-    let evening = Burst { period: DAY, from: 19.0 * HOUR, until: 23.0 * HOUR, share: 0.3, mean: 0.05 };
+/// A home router at its first start: wrong by `frequency` s/s, warmed and cooled by the day, five servers; in five minutes
+/// of each hour something is uploaded and every request waits 50 to 200 ms for the line.
+pub fn router(frequency: f64, polls: (i32, i32)) -> Plan {
+    const UPLOAD: &str =
+        "(* (+ 0.05 (* 0.15 (uniform))) (equal 0 (min (% (+ time 1800) 3600) 300) (% (+ time 1800) 3600)))";
+    let upload = Generator::parse(UPLOAD).expect("a constant that a test builds");
     let links = five_links()
         .into_iter()
-        .map(|link| Link { there: link.there.burst(evening), back: link.back })
+        .map(|link| Link { there: link.there.jitter(upload.clone()), back: link.back })
         .collect();
     let mut plan = Plan {
         servers: ideal(links),
-        oscillator: Oscillator::with_error(-1073e-6).wander(1e-9).temperature(0.05e-6, DAY),
-        offset: -0.8,
+        oscillator: Oscillator::with_error(frequency).wander(1e-9).temperature(0.05e-6, DAY),
+        offset: 0.1,
         ..Plan::default()
     };
     plan.source.iburst = true;
+    (plan.source.minpoll, plan.source.maxpoll) = polls;
     plan.config.clock.makestep = Some((1.0, 3));
     plan
 }
+
+/// A router with what chronyd reached on it: root mean square error after the first hour, s, and the share of it that is
+/// to be reached here.
+#[derive(Clone, Copy, Debug)]
+pub struct Router {
+    /// Name of the scenario.
+    pub name: &'static str,
+    /// Frequency error of its oscillator, s/s.
+    pub frequency: f64,
+    /// Poll exponents.
+    pub polls: (i32, i32),
+    /// chronyd's error, s.
+    pub chrony: f64,
+    /// At most this share of it.
+    pub floor: f64,
+}
+
+/// All routers: slow and fast, with the polls of the default and of an impatient owner.
+pub const ROUTERS: [Router; 4] = [
+    Router { name: "router", frequency: -1073e-6, polls: (6, 10), chrony: 391e-6, floor: 0.25 },
+    Router { name: "router-fast", frequency: 1073e-6, polls: (6, 10), chrony: 391e-6, floor: 0.25 },
+    Router { name: "router-short", frequency: -1073e-6, polls: (4, 6), chrony: 222e-6, floor: 0.15 },
+    Router { name: "router-fast-short", frequency: 1073e-6, polls: (4, 6), chrony: 222e-6, floor: 0.15 },
+];
 
 /// Five internet servers and an oscillator wrong by `frequency` s/s; `iburst`.
 pub fn cold_start(frequency: f64) -> Plan {
@@ -107,8 +136,17 @@ pub fn all() -> Vec<Scenario> {
         plan,
     };
     let stepped = Plan { outside_steps: vec![(2.0 * HOUR, 0.5)], ..cold_start(20e-6) };
-    vec![
-        entry("router", "home router, 1073 ppm slow, five servers, evening bursts", 48.0, HOUR, router()),
+    let routers = ROUTERS.iter().map(|r| {
+        let about = format!(
+            "home router, {:+.0} ppm, five servers, uploads, polls {} to {} (chronyd: {:.0} µs rms)",
+            r.frequency * 1e6,
+            r.polls.0,
+            r.polls.1,
+            r.chrony * 1e6
+        );
+        entry(r.name, &about, 48.0, HOUR, router(r.frequency, r.polls))
+    });
+    let others = vec![
         entry("cold-slow", "cold start, 1073 ppm slow, five servers", 6.0, 600.0, cold_start(-1073e-6)),
         entry("cold-fast", "cold start, 1073 ppm fast, five servers", 6.0, 600.0, cold_start(1073e-6)),
         entry("five-percent", "oscillator 5 % slow, local network", 3.0, 1000.0, local_network(0.0, -0.05)),
@@ -118,5 +156,6 @@ pub fn all() -> Vec<Scenario> {
         entry("bad-line", "33 % loss, 100 ms jitter, wander 1e-7", 12.0, 3600.0, bad_line()),
         entry("outside-step", "somebody steps the clock by 0.5 s after two hours", 6.0, 600.0, stepped),
         entry("rate-limited", "the server asks to slow down", 6.0, 600.0, rate_limited()),
-    ]
+    ];
+    routers.chain(others).collect()
 }

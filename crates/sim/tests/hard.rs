@@ -1,0 +1,281 @@
+//! What happens to clocks and servers once in a while: silence, leap seconds, sleep, the end of an era, other hands,
+//! very many servers, no noise at all, the first seconds, a restart.
+
+use ntp::config::LeapMode;
+use ntp::engine::Start;
+use ntp::wire::Leap;
+use sim::scenario::hard::{self, LATE, TROUBLE};
+use sim::scenario::{Built, named};
+use sim::{Plan, Record};
+
+const HOUR: f64 = 3600.0;
+/// Leap seconds come so long after the start, s.
+const MIDNIGHT: f64 = 6.0 * HOUR;
+
+fn run(plan: &Plan, seed: u64, until: f64) -> Built {
+    let mut built = plan.build(seed);
+    built.world.run_until(until);
+    built
+}
+
+fn violations(record: &Record) -> u64 {
+    record.whole().violations
+}
+
+/// After eight polls without an answer a source has no vote any more.
+#[test]
+#[ignore = "not reached yet: it stays among the selected after ten polls"]
+fn a_silent_source_leaves_the_vote() {
+    for seed in 1..=3 {
+        let built = run(&hard::silent(), seed, TROUBLE + 10.0 * 64.0);
+        let host = built.world.host(built.client);
+        assert!(host.marks().starts_with("??"), "seed {seed}: {} after ten polls", host.marks());
+        let built = run(&hard::silent(), seed, 6.0 * HOUR);
+        let record = built.world.record(built.client);
+        assert!(record.max_error(TROUBLE, 6.0 * HOUR) < 1e-3 && violations(record) == 0, "seed {seed}");
+    }
+}
+
+/// … so that two liars who are gone do not outvote the one who is there.
+#[test]
+#[ignore = "not reached yet: followed for more than ten polls after they fell silent"]
+fn silent_liars_are_forgotten() {
+    for seed in 1..=3 {
+        let built = run(&hard::silent_liars(), seed, 4.0 * HOUR);
+        let host = built.world.host(built.client);
+        let gone = TROUBLE + 10.0 * 64.0 + 60.0;
+        assert_eq!(host.marks(), "*??", "seed {seed}");
+        let error = host.record.max_error(gone, 4.0 * HOUR);
+        assert!(error < 1e-3, "seed {seed}: {error} s when they had been silent for ten polls");
+    }
+}
+
+/// A leap second that the servers speak of: nobody notices anything, however the clock is told to follow.
+#[test]
+fn an_announced_leap_second_is_made_at_midnight() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        for mode in [LeapMode::System, LeapMode::Step] {
+            let mut plan = hard::leap(leap, true);
+            plan.config.clock.leap_mode = mode;
+            let built = run(&plan, 1, 9.0 * HOUR);
+            let record = built.world.record(built.client);
+            // Between the leap and the look at it: the second itself, and the one in which the loop notices.
+            let before = record.max_error(HOUR, MIDNIGHT - 2.0);
+            let after = record.max_error(MIDNIGHT + 2.0, 9.0 * HOUR);
+            assert!(before < 0.5e-3 && after < 0.5e-3, "{leap:?} {mode:?}: {before} {after}");
+            assert_eq!(violations(record), 0, "{leap:?} {mode:?}: {:?}", record.whole().first_violation);
+            let belief = record.between(HOUR, 9.0 * HOUR).iter().map(|s| s.belief_error.abs());
+            assert!(belief.fold(0.0, f64::max) < 1e-6, "{leap:?} {mode:?}: the frequency was known");
+        }
+    }
+}
+
+/// `leapsecmode slew`: served time is right at once, the clock follows at its greatest speed.
+#[test]
+fn a_leap_second_may_be_slewed() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        let mut plan = hard::leap(leap, true);
+        plan.config.clock.leap_mode = LeapMode::Slew;
+        let built = run(&plan, 1, 7.0 * HOUR);
+        let host = built.world.host(built.client);
+        assert_eq!(host.steps().len(), 0, "{leap:?}");
+        let served = host.record.max_served(MIDNIGHT + 2.0, 7.0 * HOUR);
+        let clock = host.record.max_error(MIDNIGHT + 20.0, 7.0 * HOUR);
+        assert!(served < 0.5e-3 && clock < 0.5e-3, "{leap:?}: {served} {clock}");
+        assert_eq!(violations(&host.record), 0, "{leap:?}");
+    }
+}
+
+/// A leap second that nobody spoke of: all servers jump by a second. Nobody can know that at once, but all agree, so they
+/// are followed soon, and the oscillator did not change.
+#[test]
+#[ignore = "not reached yet: 21.7 s of error and 5672 ppm of frequency"]
+fn an_unannounced_leap_second_is_survived() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        let built = run(&hard::leap(leap, false), 1, 9.0 * HOUR);
+        let record = built.world.record(built.client);
+        let most = record.max_error(MIDNIGHT, 9.0 * HOUR);
+        let late = record.max_error(MIDNIGHT + 900.0, 9.0 * HOUR);
+        let belief = record.between(HOUR, 9.0 * HOUR).iter().map(|s| s.belief_error.abs());
+        let belief = belief.fold(0.0, f64::max);
+        let said = format!("{leap:?}: {most} s, {late} s after a quarter of an hour, frequency {belief}");
+        assert!(most < 1.1 && late < 2e-3 && belief < 2e-6, "{said}");
+    }
+}
+
+/// NTP's seconds begin anew in 2036.
+#[test]
+fn the_end_of_an_era_is_no_event() {
+    let built = run(&hard::era(), 1, 6.0 * HOUR);
+    let host = built.world.host(built.client);
+    let again = run(&hard::five(), 1, 6.0 * HOUR);
+    let (era, other) = (host.record.max_error(HOUR, 6.0 * HOUR), again.world.record(again.client));
+    assert!(era < 2.0 * other.max_error(HOUR, 6.0 * HOUR), "{era}");
+    assert_eq!(violations(&host.record), 0);
+    let reference = host.engine().unwrap().server_state().reference.to_local();
+    let seconds = reference.nanos() / 1_000_000_000;
+    assert!((2_085_978_496..2_085_978_496 + 6 * 3600).contains(&seconds), "{seconds}");
+}
+
+/// Two hours of sleep, after which the clock is 0.4 s wrong and nothing tells so but the servers.
+#[test]
+#[ignore = "not reached yet: 23 ms left after 150 s, and a frequency 3.6 ppm wrong"]
+fn a_machine_that_slept_finds_the_time_again() {
+    for seed in 1..=3 {
+        let built = run(&hard::suspend(), seed, 6.0 * HOUR);
+        let record = built.world.record(built.client);
+        let awake = TROUBLE + 2.0 * HOUR;
+        let (soon, late) =
+            (record.max_error(awake + 150.0, 6.0 * HOUR), record.max_error(awake + 900.0, 6.0 * HOUR));
+        let belief = record.between(awake + 900.0, 6.0 * HOUR).iter().map(|s| s.belief_error.abs());
+        let belief = belief.fold(0.0, f64::max);
+        assert!(soon < 10e-3 && late < 0.5e-3 && belief < 1e-6, "seed {seed}: {soon} {late} {belief}");
+    }
+}
+
+/// … and until it has heard from them it promises nothing that is not so.
+#[test]
+#[ignore = "not reached yet: nothing tells the engine that the machine slept"]
+fn a_machine_that_slept_promises_nothing_wrong() {
+    for seed in 1..=3 {
+        let built = run(&hard::suspend(), seed, 6.0 * HOUR);
+        let record = built.world.record(built.client);
+        let first = record.whole().first_violation;
+        assert_eq!(violations(record), 0, "seed {seed}: first {first:?}");
+    }
+}
+
+/// A hand from outside: 1 s forward and back, and by days.
+#[test]
+fn external_steps_are_undone() {
+    for offset in [1.0, -1.0, 86_400.0] {
+        let mut plan = hard::outside_step(offset);
+        plan.config.clock.makestep = Some((0.5, -1));
+        let built = run(&plan, 1, 4.0 * HOUR);
+        let host = built.world.host(built.client);
+        let error = host.record.max_error(TROUBLE + 30.0, 4.0 * HOUR);
+        assert!(error < 0.5e-3, "{offset}: {error} half a minute later");
+        assert_eq!((host.steps().len(), violations(&host.record)), (1, 0), "{offset}");
+        let belief = host.record.between(TROUBLE, 4.0 * HOUR).iter().map(|s| s.belief_error.abs());
+        assert!(belief.fold(0.0, f64::max) < 1e-6, "{offset}: the frequency was known");
+    }
+}
+
+/// Another program sets the frequency: noticed, undone, and not learned.
+#[test]
+#[ignore = "not reached yet: 2.9 ms of error, 1.5 ppm learned"]
+fn another_program_that_steers_is_overruled() {
+    for seed in 1..=3 {
+        let built = run(&hard::foreign_steering(), seed, 6.0 * HOUR);
+        let record = built.world.record(built.client);
+        let error = record.max_error(LATE, 6.0 * HOUR);
+        let belief = record.between(LATE, 6.0 * HOUR).iter().map(|s| s.belief_error.abs());
+        let belief = belief.fold(0.0, f64::max);
+        assert!(error < 2e-3 && belief < 1e-6, "seed {seed}: {error} s, frequency {belief}");
+        assert_eq!(violations(record), 0, "seed {seed}: first {:?}", record.whole().first_violation);
+    }
+}
+
+/// 32 servers are better than five, not worse.
+#[test]
+fn thirty_two_servers_are_welcome() {
+    let built = run(&hard::thirty_two(), 1, 4.0 * HOUR);
+    let host = built.world.host(built.client);
+    let figures = host.record.figures(HOUR, 4.0 * HOUR);
+    assert!(figures.rms < 40e-6 && figures.max < 120e-6, "{figures:?}");
+    assert_eq!(violations(&host.record), 0);
+    let selectable = host.marks().chars().filter(|mark| matches!(mark, '*' | '+' | '-')).count();
+    assert_eq!(selectable, 32, "{}", host.marks());
+}
+
+/// Where there is no noise, there is no error: chronyd reached 11 ns.
+#[test]
+fn without_jitter_and_wander_nothing_is_left() {
+    let built = run(&hard::still(), 1, 12.0 * HOUR);
+    let record = built.world.record(built.client);
+    let figures = record.figures(HOUR, 12.0 * HOUR);
+    assert!(figures.rms <= 11e-9, "{:.1} ns", figures.rms * 1e9);
+    assert!(figures.frequency_rms < 1e-9, "{}", figures.frequency_rms);
+    assert_eq!(violations(record), 0);
+}
+
+/// Root mean square of the error at one instant over six seeds, s.
+fn at(seconds: f64, plan: &Plan) -> f64 {
+    let square = |seed| {
+        let built = run(plan, seed, seconds + 0.5);
+        let record = built.world.record(built.client);
+        record.between(seconds, seconds + 0.1)[0].error.powi(2)
+    };
+    ((1..=6).map(square).sum::<f64>() / 6.0).sqrt()
+}
+
+/// Five servers, 1073 ppm, `iburst`: chronyd is within 1.5 ms after eight seconds.
+#[test]
+fn the_first_eight_seconds_are_as_good_as_chronyds() {
+    let error = at(8.0, &hard::first_seconds());
+    assert!(error <= 1.5e-3, "{error}");
+}
+
+/// … and 0.4 ms are known to be possible after fifteen.
+#[test]
+fn the_first_fifteen_seconds_are_enough() {
+    let error = at(15.0, &hard::first_seconds());
+    assert!(error <= 0.4e-3, "{error}");
+}
+
+/// The daemon ends and comes back a minute later, with its drift file and dumps: it goes on as well as it was.
+#[test]
+fn a_restart_keeps_what_was_learned() {
+    let mut plan = hard::five();
+    plan.config.clock.drift_file = Some("drift".into());
+    let (stop, start) = (6.0 * HOUR, 6.0 * HOUR + 60.0);
+    let (mut before, mut after) = (0.0, 0.0);
+    for seed in 1..=4 {
+        let mut built = plan.build(seed);
+        built.world.run_until(stop);
+        built.world.stop(built.client);
+        built.world.run_until(start);
+        let drift = built.world.host(built.client).drift;
+        assert!(drift.is_some() && !built.world.host(built.client).dumps.is_empty());
+        built.world.restart(built.client, Start { drift, ..plan.start }, false);
+        built.world.run_until(start + HOUR);
+        let record = built.world.record(built.client);
+        before += record.figures(3.0 * HOUR, stop).rms.powi(2);
+        after += record.figures(start + 30.0, start + HOUR).rms.powi(2);
+    }
+    let (before, after) = (libm::sqrt(before / 4.0), libm::sqrt(after / 4.0));
+    assert!(after < 1.5 * before, "{before} s before, {after} s in the hour after");
+}
+
+/// Its machine restarts with a clock 20 ms wrong: what is known of the oscillator is still known.
+#[test]
+#[ignore = "not reached yet: the first samples change it by 89 ppm"]
+fn a_reboot_keeps_the_frequency() {
+    let mut plan = hard::five();
+    plan.config.clock.drift_file = Some("drift".into());
+    let (stop, start) = (6.0 * HOUR, 6.0 * HOUR + 60.0);
+    for seed in 1..=3 {
+        let mut built = plan.build(seed);
+        built.world.run_until(stop);
+        built.world.stop(built.client);
+        built.world.run_until(start);
+        built.world.reboot(built.client, 0.02);
+        let drift = built.world.host(built.client).drift;
+        built.world.start(built.client, Start { drift, ..plan.start });
+        built.world.run_until(start + HOUR);
+        let record = built.world.record(built.client);
+        let belief = record.between(start + 1.0, start + HOUR).iter().map(|s| s.belief_error.abs());
+        let belief = belief.fold(0.0, f64::max);
+        let error = record.max_error(start + 20.0, start + HOUR);
+        assert!(belief < 2e-6 && error < 1e-3, "seed {seed}: frequency {belief}, {error} s");
+    }
+}
+
+/// The leap second's own scenario has a name, as all of these.
+#[test]
+fn every_one_of_these_can_be_shown() {
+    assert!(
+        hard::all().iter().all(|s| sim::scenario::find(s.name).is_some_and(|found| found.length == s.length))
+    );
+    assert!(named::all().iter().all(|s| hard::all().iter().all(|h| h.name != s.name)));
+}

@@ -1,0 +1,57 @@
+//! A few of the random worlds of `sim random`, which runs thousands.
+
+use sim::pool;
+use sim::random::{self, Class, Verdict};
+
+const WORLDS: u64 = 60;
+
+/// The verdict on each world; `None`: it panicked.
+fn verdicts() -> Vec<(u64, Option<Verdict>)> {
+    let mut verdicts = Vec::new();
+    let work = |index: usize| std::panic::catch_unwind(|| random::run(index as u64 + 1)).ok();
+    pool::run(pool::default_jobs(), WORLDS as usize, work, |index, verdict| {
+        verdicts.push((index as u64 + 1, verdict));
+    });
+    verdicts
+}
+
+fn where_not(verdicts: &[(u64, Option<Verdict>)], good: impl Fn(&Verdict) -> bool) -> Vec<u64> {
+    verdicts.iter().filter(|(_, v)| !v.as_ref().is_some_and(&good)).map(|(seed, _)| *seed).collect()
+}
+
+/// No panic, no nonsense, and where nobody lies, sleeps or meddles no broken promise.
+#[test]
+fn whatever_is_drawn_is_survived() {
+    let verdicts = verdicts();
+    let panicked: Vec<u64> = verdicts.iter().filter(|(_, v)| v.is_none()).map(|(seed, _)| *seed).collect();
+    assert!(panicked.is_empty(), "panics in worlds {panicked:?}");
+    let insane = where_not(&verdicts, |v| v.insane == 0);
+    assert!(insane.is_empty(), "not a number in worlds {insane:?}");
+    let broken = where_not(&verdicts, |v| v.class != Class::Plain || v.violations == 0);
+    assert!(broken.is_empty(), "broken promises in worlds {broken:?}");
+    let promises = verdicts.iter().flat_map(|(_, v)| v).map(|v| v.promises).sum::<u64>();
+    assert!(promises > 200_000, "{promises} instants are too few to say much");
+}
+
+/// Promises are kept by machines that slept or were meddled with and while a minority lies, and no step is forbidden.
+#[test]
+#[ignore = "not reached yet: a forbidden step in one world of 60, broken promises in eight with sleep or meddling"]
+fn whatever_is_drawn_is_mastered() {
+    let verdicts = verdicts();
+    let forbidden = where_not(&verdicts, |v| v.forbidden == 0);
+    let broken = where_not(&verdicts, |v| v.class == Class::Subtle || v.violations == 0);
+    assert!(
+        forbidden.is_empty() && broken.is_empty(),
+        "forbidden steps: {forbidden:?}; broken promises: {broken:?}"
+    );
+}
+
+/// A world follows from its number.
+#[test]
+fn a_world_can_be_played_again() {
+    let (first, again, other) = (random::run(7), random::run(7), random::run(8));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let read = Verdict::parse(&first.line()).unwrap();
+    assert_eq!(Verdict { first_violation: first.first_violation, ..read }, first);
+}
