@@ -71,6 +71,8 @@ pub(super) struct Member {
     /// Instant of the newest sample taken from it.
     pub newest: OscTime,
     pub seen: usize,
+    /// Samples in its own window.
+    pub kept: usize,
     pub jitter: f64,
     pub least: f64,
     pub root: f64,
@@ -250,7 +252,7 @@ impl Joint {
             self.combined = None;
             return None;
         }
-        if self.anchor.is_none() || fresh_few {
+        if self.anchor.is_none() || self.fresh && (fresh_few || self.checkpoint.since().is_none()) {
             self.set_prior();
         }
         self.slide();
@@ -332,6 +334,7 @@ impl Joint {
             weight: 1.0,
             newest,
             seen: 0,
+            kept: 0,
             jitter: 1e-4,
             least: 0.0,
             root: 0.0,
@@ -563,6 +566,7 @@ impl Member {
     fn refresh(&mut self, stats: &SourceStats) {
         let path = stats.path();
         self.seen = path.seen();
+        self.kept = stats.window().len();
         self.jitter = path.jitter();
         self.least = path.least();
         self.path.noise = *path.noise();
@@ -575,7 +579,7 @@ impl Member {
 fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     let frequency = state.p[1][1];
     let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
-    state.set(delay, member.least, delay_variance(member.jitter, member.least, frequency));
+    state.set(delay, member.least, delay_variance(member.jitter, member.least, member.kept, frequency));
     if beta < state.dimensions() {
         let most = 0.3 * member.least;
         state.set(beta, 0.0, most * most);

@@ -238,7 +238,7 @@ impl PathFilter {
         let (offset, offset_variance) = first_offset(hints, frequency, variance);
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
-        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, variance));
+        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, window.len(), variance));
         anchor
     }
 
@@ -433,8 +433,13 @@ pub fn first_offset(hints: impl Iterator<Item = Hint>, frequency: f64, variance:
     })
 }
 
-/// Variance of the shortest delay before it is learned, s², from the mean wait and the least round trip seen (s); the
-/// round trip was measured by an oscillator whose frequency has the variance `frequency`.
-pub fn delay_variance(jitter: f64, least: f64, frequency: f64) -> f64 {
-    16.0 * jitter * jitter + (1e-4 + frequency) * least * least
+/// Variance of the shortest delay before it is learned, s², when `least` is the shortest round trip of `n` samples
+/// whose mean wait is `jitter` (s), measured by an oscillator whose frequency has the variance `frequency`.
+///
+/// Of n sums of two exponential waits the shortest is some 1.25·jitter/√n. To be surer than that of a delay would be
+/// wrong, to be less sure lets the first packets that waited long pull it away for good.
+pub fn delay_variance(jitter: f64, least: f64, n: usize, frequency: f64) -> f64 {
+    let n = n.max(1) as f64;
+    let share = 0.01 / n;
+    6.25 * jitter * jitter / n + (share * share + frequency) * least * least
 }
