@@ -7,7 +7,7 @@
 
 use super::anchor::{Anchor, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
-use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::path::{FirstLine, HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
@@ -25,6 +25,8 @@ const MAX_WINDOW: usize = 400;
 const WINDOW_EACH: usize = 80;
 /// Samples after which a path's asymmetry is judged for good.
 const ESTABLISHED: usize = 24;
+/// Doubt added to the frequency of a line that may be of another time, s/s.
+const STALE: f64 = 3e-7;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
 /// Deviation of ln wander beforehand.
@@ -78,6 +80,7 @@ pub(super) struct Member {
     pub root: f64,
     pub path: Path,
     pub routes: Jumps<ROUTES>,
+    pub line: Option<FirstLine>,
 }
 
 impl Member {
@@ -147,9 +150,7 @@ impl Joint {
             checkpoint: Checkpoint::default(),
             runs: Box::new([State::new(3); FACTORS.len()]),
             next_wander: WANDER,
-            snapshots: Box::new(
-                [Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; super::shocks::SNAPSHOTS],
-            ),
+            snapshots: Box::new([Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; SNAPSHOTS]),
             gauged: None,
             combined: None,
             jumped: false,
@@ -340,6 +341,7 @@ impl Joint {
             root: 0.0,
             path: Path::default(),
             routes: Jumps::default(),
+            line: None,
         };
         member.refresh(u.stats);
         self.members[slot] = Some(member);
@@ -416,7 +418,11 @@ impl Joint {
         let n = self.dimensions();
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide);
+        let lines = self.members.iter().flatten().filter_map(|m| m.line);
+        let surest = lines.min_by(|a, b| a.frequency_sd.total_cmp(&b.frequency_sd));
+        // The windows of the paths need not begin with this one: the frequency may have wandered in between.
+        let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
+        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, line);
         let hints = self.window[..self.count].iter().take(HINTS).map(|e| {
             let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             let least = self.members[e.member].map_or(0.0, |m| m.least);
@@ -571,6 +577,7 @@ impl Member {
         self.least = path.least();
         self.path.noise = *path.noise();
         self.routes = *path.routes();
+        self.line = path.line().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
     }
 }

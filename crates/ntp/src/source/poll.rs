@@ -91,7 +91,6 @@ pub struct Poll {
     pub presend_due: bool,
 }
 
-fn g0(k: &str, d: f64) -> f64 { std::env::var(k).ok().and_then(|s| s.parse().ok()).unwrap_or(d) }
 impl Poll {
     /// At the lowest interval, offline.
     pub fn new(config: &SourceConfig) -> Self {
@@ -242,9 +241,8 @@ impl Poll {
         }
         let interval = libm::exp2(f64::from(self.exponent));
         // Finer than a small share of the round trip is nothing known, however quiet the path: its asymmetry is not.
-        let noise = estimate.noise.max(f64::from(g0("KN", KNOWABLE)) * estimate.delay);
-        let g = |k: &str, d: f64| std::env::var(k).ok().and_then(|s| s.parse().ok()).unwrap_or(d);
-        let allowed = g("PA", ALLOWED_GROWTH) * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * noise;
+        let noise = estimate.noise.max(KNOWABLE * estimate.delay);
+        let allowed = ALLOWED_GROWTH * f64::from(USUAL_TARGET) / f64::from(poll_target.max(1)) * noise;
         if growth(2.0 * interval) < allowed {
             Need::Less
         } else if growth(interval) > allowed {
