@@ -40,7 +40,7 @@ use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection};
 use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
 use crate::source::Source;
-use crate::time::{MonoTime, Now, RawTime};
+use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
@@ -119,6 +119,8 @@ pub struct Engine {
     /// Indices of the sources used, and whether their offsets have a say: kept so that no update allocates.
     used: Vec<(usize, bool)>,
     pub(crate) joint: Joint,
+    /// When sources were last judged.
+    judged: Option<OscTime>,
     pub(crate) selection: Selection,
     discipline: Discipline,
     pub(crate) reference: Reference,
@@ -205,6 +207,7 @@ impl Engine {
             candidates: Vec::new(),
             used: Vec::new(),
             joint: Joint::default(),
+            judged: None,
             selection: Selection::default(),
             discipline: Discipline::new(now.raw, state.frequency, limits),
             reference: Reference::default(),

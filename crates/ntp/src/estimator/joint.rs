@@ -7,7 +7,7 @@
 
 use super::anchor::{Anchor, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
-use super::path::{FirstLine, HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::path::{FirstLine, HINTS, Hint, ROUTES, TELLING, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
@@ -248,7 +248,7 @@ impl Joint {
         self.jumped = false;
         self.enlist(used.clone(), expelled);
         let fresh_few = self.fresh && used.clone().any(|u| u.stats.path().seen() <= FEW);
-        self.collect(used);
+        self.collect(used.clone());
         if self.count == 0 {
             self.combined = None;
             return None;
@@ -259,8 +259,9 @@ impl Joint {
         self.slide();
         self.prepare();
         self.checkpoint();
-        self.note_changes();
+        self.note_changes(used.clone());
         let belief = self.average()?;
+        self.limit_wander(used);
         if !belief.is_sound() {
             self.resets = self.resets.saturating_add(1);
             self.oscillator.jumps = Default::default();
@@ -270,6 +271,19 @@ impl Joint {
         }
         self.conclude(&belief);
         self.combined.as_ref()
+    }
+
+    /// Sources that contradict each other look like a rough oscillator to the filter over all. What wanders is seen by
+    /// every path alone, so the paths' own wanders bound what is believed.
+    fn limit_wander<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) {
+        /// How much more than the paths see, each alone behind its own noise.
+        const MORE: f64 = 8.0;
+        let wanders = used.map(|u| u.stats.path().wander());
+        if wanders.clone().count() >= 3
+            && let Some(seen) = crate::select::median(wanders)
+        {
+            self.next_wander = self.next_wander.min(MORE * seen);
+        }
     }
 
     /// Who is in the filter now.
@@ -418,7 +432,7 @@ impl Joint {
         let n = self.dimensions();
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let lines = self.members.iter().flatten().filter_map(|m| m.line);
+        let lines = self.members.iter().flatten().filter_map(|m| m.line).filter(|l| l.samples >= TELLING);
         let surest = lines.min_by(|a, b| a.frequency_sd.total_cmp(&b.frequency_sd));
         // The windows of the paths need not begin with this one: the frequency may have wandered in between.
         let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
