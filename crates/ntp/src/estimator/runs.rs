@@ -86,7 +86,7 @@ impl Joint {
         checkpoint.left = 0;
         self.oscillator.wander = self.next_wander;
         let Some(index) = self.count.checked_sub(KEEP).filter(|&index| index >= KEEP) else { return };
-        let (anchor, paths) = (**anchor, self.paths());
+        let (anchor, paths) = (*anchor, self.paths());
         let v = self.window[index - 1].v;
         for i in 0..FACTORS.len() {
             let mut state = anchor.state;
