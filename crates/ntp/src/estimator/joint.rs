@@ -110,7 +110,7 @@ pub struct Joint {
     pub(super) members: [Option<Member>; MAX_MEMBERS],
     pub(super) window: Box<[Entry; MAX_WINDOW + 1]>,
     pub(super) count: usize,
-    pub(super) anchor: Option<Box<Anchor<DIMENSIONS>>>,
+    pub(super) anchor: Option<Anchor<DIMENSIONS>>,
     /// The anchor has not absorbed anything: it is a prior.
     fresh: bool,
     pub(super) points: Box<[Point; MAX_WINDOW + 1]>,
@@ -121,7 +121,7 @@ pub struct Joint {
     pub(super) next_wander: f64,
     pub(super) snapshots: Box<[Snapshot]>,
     /// What is believed now, asymmetries weighed.
-    gauged: Option<Box<Anchor<DIMENSIONS>>>,
+    gauged: Option<Anchor<DIMENSIONS>>,
     combined: Option<Combined>,
     /// A sudden change of the oscillator was noticed by the last update.
     pub(super) jumped: bool,
@@ -455,7 +455,7 @@ impl Joint {
         if n == 3 {
             anchor.state.set(3, 0.0, 0.0);
         }
-        self.anchor = Some(Box::new(anchor));
+        self.anchor = Some(anchor);
         self.fresh = true;
     }
 
@@ -556,7 +556,7 @@ impl Joint {
             covariance: surest.1,
             spread: 0.0,
         });
-        self.gauged = Some(Box::new(Anchor { v, theta, state: gauged }));
+        self.gauged = Some(Anchor { v, theta, state: gauged });
     }
 
     /// Conditions a copy of the belief on the heavy-tailed prior that every asymmetry not yet judged is near zero.

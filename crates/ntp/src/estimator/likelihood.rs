@@ -66,7 +66,13 @@ impl Part {
         Self { factor: weight * self.factor, ..self }
     }
 
-    /// An exponential wait of mean `sigma` plus a Gaussian error of deviation `s`.
+    /// An exponential wait of mean `sigma` (s) plus a Gaussian error of deviation `s` (s), at the residual `r` (s):
+    ///
+    /// ```text
+    /// p(r) = 1/σ · exp(s²/2σ² − r/σ) · Φ(k),  k = r/s − s/σ;   slope = λ/s − 1/σ,  bend = −λ(λ + k)/s²,  λ = φ(k)/Φ(k)
+    /// ```
+    ///
+    /// For k < 0 the same with λ = excess(−k) − k, so that λ + k, slope and exponent need no difference of large numbers.
     fn queued(r: f64, s: f64, sigma: f64) -> Self {
         let k = r / s - s / sigma;
         if k < 0.0 {

@@ -214,7 +214,8 @@ impl SourceStats {
     /// Samples come in the order of their `v` (restored ones first); one that is older than the last is
     /// ignored, and so is one with absurd numbers. Returns whether it was taken.
     pub fn push(&mut self, sample: &Sample, oscillator: &Oscillator) -> bool {
-        let sane = sample.half.abs() < 1e9 && sample.dispersion.abs() < 1e9;
+        let seconds = [sample.half, sample.dispersion, sample.root_delay, sample.root_dispersion];
+        let sane = seconds.iter().all(|x| x.abs() < 1e9);
         if !sane || self.last().is_some_and(|last| sample.v < last.v) {
             return false;
         }

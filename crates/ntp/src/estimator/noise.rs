@@ -40,7 +40,8 @@ impl Noise {
         }
     }
 
-    /// Deviation of the offset that one sample's two directions give together, s.
+    /// Deviation of the offset that one sample's two directions give together, s: √(ab/(a + b)), where a and b are the sums
+    /// σ² + reading² of the two ways.
     pub fn of_offset(&self) -> f64 {
         let square = |one: f64| one * one + self.reading * self.reading;
         let (there, back) = (square(self.forward), square(self.backward));

@@ -509,8 +509,9 @@ pub fn first_offset(hints: impl Iterator<Item = Hint>, frequency: f64, variance:
 /// Variance of the shortest delay before it is learned, s², when `least` is the shortest round trip of `n` samples
 /// whose mean wait is `jitter` (s), measured by an oscillator whose frequency has the variance `frequency`.
 ///
-/// Of n sums of two exponential waits the shortest is some 1.25·jitter/√n. To be surer than that of a delay would be
-/// wrong, to be less sure lets the first packets that waited long pull it away for good.
+/// Of n sums of two exponential waits the shortest is some 1.25·jitter/√n; twice that is the deviation. To be surer of a
+/// delay would be wrong, to be less sure lets the first packets that waited long pull it away for good. An n-th of a per
+/// cent of the round trip and what the frequency may add to it come on top.
 pub fn delay_variance(jitter: f64, least: f64, n: usize, frequency: f64) -> f64 {
     let n = n.max(1) as f64;
     let share = 0.01 / n;

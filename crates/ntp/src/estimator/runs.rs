@@ -86,7 +86,7 @@ impl Joint {
         checkpoint.left = 0;
         self.oscillator.wander = self.next_wander;
         let Some(index) = self.count.checked_sub(KEEP).filter(|&index| index >= KEEP) else { return };
-        let (anchor, paths) = (**anchor, self.paths());
+        let (anchor, paths) = (*anchor, self.paths());
         let v = self.window[index - 1].v;
         for i in 0..FACTORS.len() {
             let mut state = anchor.state;
@@ -142,10 +142,9 @@ impl Joint {
     pub(super) fn average(&mut self) -> Option<Belief> {
         let shocks = self.shocks();
         let mut shares = [0.0; FACTORS.len()];
-        for i in 0..FACTORS.len() {
+        for (i, share) in shares.iter_mut().enumerate() {
             let (belief, evidence) = self.rerun(i, &shocks, |_, _, _, _| ())?;
-            self.runs[i] = belief;
-            shares[i] = evidence;
+            (self.runs[i], *share) = (belief, evidence);
         }
         let best = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = shares.iter().map(|evidence| exp(evidence - best)).sum();

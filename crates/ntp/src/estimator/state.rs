@@ -108,7 +108,12 @@ impl<const N: usize> State<N> {
         self.n
     }
 
-    /// Lets `dt` seconds pass with a frequency that wanders by `wander` (s/s per √s).
+    /// Lets `dt` seconds pass with a frequency that wanders by `wander` (w, s/s per √s):
+    ///
+    /// ```text
+    /// θ += y·dt;   P_θθ += w²dt³/3,  P_θy += w²dt²/2,  P_yy += w²dt;   P_dd += creep·dt
+    /// β *= k,  P_ββ → k²·P_ββ + reversion·(1 − k²),  k = exp(−dt/a week)
+    /// ```
     pub fn advance(&mut self, dt: f64, wander: f64, paths: &[Path]) {
         if dt <= 0.0 {
             return;
@@ -160,7 +165,7 @@ impl<const N: usize> State<N> {
         }
     }
 
-    /// h·x, P·h and h·P·h for one way of a point.
+    /// h·x (s), P·h and h·P·h (s²) for one way of a point: h is (±1, −half, ½, ±1) on (θ, y, d, β), + for forward.
     fn project(&self, way: Way, point: &Point) -> (f64, [f64; N], f64) {
         let n = self.n;
         let (delay, beta) = (delay_of(point.path), asymmetry_of(point.path));
@@ -185,6 +190,9 @@ impl<const N: usize> State<N> {
     }
 
     /// Learns from one way of one sample; returns the logarithm of its evidence.
+    ///
+    /// With l the log density of the residual, x −= P h·l′ and P += (P h)(P h)ᵀ·l″: the exact first two moments of the
+    /// posterior. l″ is limited so that h·P·h keeps at least [`SUREST`] of itself.
     fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> f64 {
         let n = self.n;
         let (value, sigma) = match way {
@@ -235,7 +243,8 @@ impl<const N: usize> State<N> {
         (one(Way::Forward, point.forward), one(Way::Backward, point.backward))
     }
 
-    /// Conditions on "entry `i` is zero within a Gaussian error of the variance `variance`".
+    /// Conditions on "entry `i` is zero within a Gaussian error of the variance `variance`" (s² for times): a Kalman update
+    /// with the measurement 0.
     pub fn condition(&mut self, i: usize, variance: f64) {
         let n = self.n;
         let row = self.p[i];
