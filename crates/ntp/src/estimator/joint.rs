@@ -6,12 +6,12 @@
 //! of it. docs/discipline.md derives it.
 
 use super::anchor::{Anchor, Jumps, Shocks};
-use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
-use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::path::{DOUBT, HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
-use super::{Combined, SourceStats, Theta};
+use super::{Combined, Expected, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
 use libm::sqrt;
@@ -76,9 +76,16 @@ pub(super) struct Member {
     pub root: f64,
     pub path: Path,
     pub routes: Jumps<ROUTES>,
+    /// What an earlier run has learned of the path.
+    pub expected: Option<Expected>,
 }
 
 impl Member {
+    /// Was its path's asymmetry judged by an earlier run?
+    fn knows_asymmetry(&self) -> bool {
+        self.expected.is_some_and(|expected| expected.asymmetry.is_some())
+    }
+
     /// Variance of its path's asymmetry beforehand, s².
     fn spread(&self) -> f64 {
         let of_path = ASYMMETRY.0 * self.least;
@@ -165,6 +172,12 @@ impl Joint {
         self.oscillator.known = known;
     }
 
+    /// How much the frequency is known to wander, s/s per √s.
+    pub fn set_wander(&mut self, wander: f64) {
+        self.oscillator.wander = wander.clamp(WANDERS.0, WANDERS.1);
+        self.next_wander = self.oscillator.wander;
+    }
+
     /// Was a sudden change of the oscillator noticed by the last update?
     pub fn jumped(&self) -> bool {
         self.jumped
@@ -188,6 +201,13 @@ impl Joint {
         let i = asymmetry_of(slot);
         let member = self.members[slot]?;
         (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
+    }
+
+    /// Variance with which the vote of a source on the offset counts for the asymmetry of its path, s², before its noise;
+    /// `None` if it has no say.
+    pub fn vote(&self, id: SourceId) -> Option<f64> {
+        let member = self.members[self.slot(id)?].filter(|m| m.used && m.votes)?;
+        Some(if self.many() { member.spread() / member.weight.max(0.05) } else { 0.0 })
     }
 
     /// True time moved by `nanos` against oscillator time.
@@ -252,6 +272,7 @@ impl Joint {
         }
         if self.anchor.is_none() || fresh_few {
             self.set_prior();
+            self.doubt_known();
         }
         self.slide();
         self.prepare();
@@ -337,6 +358,7 @@ impl Joint {
             root: 0.0,
             path: Path::default(),
             routes: Jumps::default(),
+            expected: None,
         };
         member.refresh(u.stats);
         self.members[slot] = Some(member);
@@ -352,6 +374,9 @@ impl Joint {
                 anchor.state.resize(n);
             }
             set_path(&mut anchor.state, slot, &member);
+        }
+        if let Some(member) = self.members[slot].as_mut() {
+            member.folded = member.knows_asymmetry();
         }
     }
 
@@ -410,10 +435,10 @@ impl Joint {
     fn set_prior(&mut self) {
         self.checkpoint.discard();
         let first = self.window[0];
-        let n = self.dimensions();
+        let (n, many) = (self.dimensions(), self.many());
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide);
+        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, true);
         let hints = self.window[..self.count].iter().take(HINTS).map(|e| {
             let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             let least = self.members[e.member].map_or(0.0, |m| m.least);
@@ -425,7 +450,7 @@ impl Joint {
         for (slot, member) in self.members.iter_mut().enumerate() {
             if let Some(member) = member {
                 set_path(&mut anchor.state, slot, member);
-                member.folded = false;
+                member.folded = many && member.knows_asymmetry();
                 member.path.reversion = 0.0;
             }
         }
@@ -434,6 +459,24 @@ impl Joint {
         }
         self.anchor = Some(Box::new(anchor));
         self.fresh = true;
+    }
+
+    /// Is the frequency what an earlier run has said, or any crystal's? All samples together decide.
+    fn doubt_known(&mut self) {
+        let Some(known) = self.oscillator.known.filter(|_| !self.oscillator.wide && self.count >= 3) else {
+            return;
+        };
+        let evidence = |joint: &mut Self| {
+            joint.prepare();
+            joint.evidence(joint.oscillator.wander, &joint.shocks())
+        };
+        let before = evidence(self);
+        self.oscillator.known = None;
+        self.set_prior();
+        if evidence(self) <= before + DOUBT {
+            self.oscillator.known = Some(known);
+            self.set_prior();
+        }
     }
 
     /// The anchor absorbs what no longer fits into the window.
@@ -457,6 +500,8 @@ impl Joint {
                 }
             }
             self.fresh = false;
+            // From now on the samples know better.
+            self.oscillator.known = None;
         }
     }
 
@@ -567,6 +612,7 @@ impl Member {
         self.least = path.least();
         self.path.noise = *path.noise();
         self.routes = *path.routes();
+        self.expected = path.expected().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
     }
 }
@@ -575,9 +621,15 @@ impl Member {
 fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     let frequency = state.p[1][1];
     let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
-    state.set(delay, member.least, delay_variance(member.jitter, member.least, frequency));
+    let (mean, variance) = match &member.expected {
+        Some(expected) => expected.delay_prior(member.least, frequency),
+        None => (member.least, delay_variance(member.jitter, member.least, frequency)),
+    };
+    state.set(delay, mean, variance);
     if beta < state.dimensions() {
         let most = 0.3 * member.least;
-        state.set(beta, 0.0, most * most);
+        let (mean, variance) =
+            member.expected.and_then(|expected| expected.asymmetry).unwrap_or((0.0, most * most));
+        state.set(beta, mean, variance);
     }
 }

@@ -33,11 +33,12 @@ impl Default for Oscillator {
 }
 
 impl Oscillator {
-    /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded.
-    pub fn prior(&self, wide: bool) -> (f64, f64) {
+    /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded; `trusting`: what was
+    /// known of it is believed.
+    pub fn prior(&self, wide: bool, trusting: bool) -> (f64, f64) {
         let sd = if wide { BOARD } else { CRYSTAL };
         match self.known {
-            Some((frequency, known)) if !wide => (frequency, known * known),
+            Some((frequency, known)) if trusting && !wide => (frequency, known * known),
             _ => (0.0, sd * sd),
         }
     }

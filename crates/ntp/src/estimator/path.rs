@@ -2,6 +2,7 @@
 
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::expected::Expected;
 use super::noise::Noise;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::state::{Path, Point, State};
@@ -22,6 +23,9 @@ const UNEXPLAINED: usize = 4;
 const STEP_RATE: f64 = 1e-6;
 /// Gain in evidence at which a frequency beyond a crystal's is believed.
 const WIDE: f64 = 3.0;
+/// Gains in evidence at which the frequency and the path of an earlier run are no longer believed.
+pub const DOUBT: f64 = 2.0;
+const DOUBT_PATH: f64 = 5.0;
 /// Gains in evidence at which a change of route is believed and at which it is dropped again.
 const BELIEVE: f64 = 12.0;
 const DROP: f64 = 2.0;
@@ -58,6 +62,10 @@ pub struct PathFilter {
     least: f64,
     /// The frequency is beyond a crystal's.
     wide: bool,
+    /// It is not what an earlier run has said.
+    doubts: bool,
+    /// What an earlier run has learned of the path, while it serves.
+    expected: Option<Expected>,
     routes: Jumps<ROUTES>,
     steps: Jumps<STEPS>,
     /// Samples since the last reset.
@@ -77,6 +85,8 @@ impl Default for PathFilter {
             jitter: 1e-4,
             least: 0.0,
             wide: false,
+            doubts: false,
+            expected: None,
             routes: Jumps::default(),
             steps: Jumps::default(),
             seen: 0,
@@ -121,6 +131,18 @@ impl PathFilter {
     /// Is the frequency beyond a crystal's?
     pub fn is_wide(&self) -> bool {
         self.wide
+    }
+
+    /// Expects this of the path from now on, and this wander (s/s per √s); to be said before the first sample.
+    pub fn expect(&mut self, expected: Expected, wander: f64) {
+        self.expected = Some(expected);
+        self.wander = wander.clamp(WANDERS.0, WANDERS.1);
+    }
+
+    /// What an earlier run has learned of the path, while it serves: as long as the samples do not contradict it, and
+    /// until they say enough themselves.
+    pub fn expected(&self) -> Option<&Expected> {
+        self.expected.as_ref()
     }
 
     /// The changes of route believed.
@@ -193,6 +215,8 @@ impl PathFilter {
             *out = anchor.point(s.v, s.forward, s.backward, s.half, 0);
         }
         let n = window.len();
+        self.doubt_expected(window, oscillator);
+        self.doubt_known(window, oscillator);
         self.consider_wide(window, oscillator);
         self.seek_route(window, oscillator);
         self.learn_noise(n, oscillator);
@@ -203,7 +227,7 @@ impl PathFilter {
         }
         self.resets = self.resets.saturating_add(1);
         (self.anchor, self.advanced, self.noise) = (None, false, Noise::guess(self.jitter));
-        self.wander = WANDER;
+        (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
         None
     }
@@ -220,15 +244,18 @@ impl PathFilter {
         } else {
             (0.1 * least.abs()).max(1e-6)
         };
-        if self.seen <= FIRST {
-            self.noise = Noise::guess(self.jitter);
+        let (seen, n) = (self.seen, window.len());
+        let expected = self.expected.take();
+        self.expected = expected.filter(|e| seen <= MAX_SAMPLES && e.fits(least, n));
+        if seen <= FIRST || seen <= FEW && expected.is_some() && self.expected.is_none() {
+            self.noise = self.expected.map_or_else(|| Noise::guess(self.jitter), |e| e.noise);
         }
     }
 
     /// The belief before the first sample: a crystal's frequency, and an offset as uncertain as a round trip.
     fn prior(&self, window: &[Sample], oscillator: &Oscillator, wide: bool) -> Anchor<3> {
         let mut anchor = Anchor::at(&window[0], 3);
-        let (frequency, variance) = oscillator.prior(wide);
+        let (frequency, variance) = oscillator.prior(wide, !self.doubts);
         let hints = window.iter().take(HINTS).map(|s| Hint {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
@@ -238,7 +265,11 @@ impl PathFilter {
         let (offset, offset_variance) = first_offset(hints, frequency, variance);
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
-        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, variance));
+        let (delay, delay_variance) = match &self.expected {
+            Some(expected) => expected.delay_prior(self.least, variance),
+            None => (self.least, delay_variance(self.jitter, self.least, variance)),
+        };
+        anchor.state.set(2, delay, delay_variance);
         anchor
     }
 
@@ -248,6 +279,37 @@ impl PathFilter {
         let points = &self.points[..n];
         let evidence = state.run(0.0, points, &path, self.wander, shocks.as_slice(), |_, _, _, _| ());
         Some((state, evidence))
+    }
+
+    /// Is this the path that an earlier run has known, or does the plain guess explain the samples better?
+    fn doubt_expected(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        let Some(expected) = self.expected.filter(|_| !self.advanced && n >= 3) else { return };
+        let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
+        let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
+        let before = evidence(self) + expected.plausibility(&noise);
+        (self.expected, self.noise) = (None, Noise::guess(self.jitter));
+        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
+            (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
+        }
+    }
+
+    /// Is the frequency what an earlier run has said, or any crystal's? As long as the prior counts, the evidence decides.
+    fn doubt_known(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        let settled = self.advanced || self.doubts || self.wide || oscillator.wide;
+        if settled || oscillator.known.is_none() || n < 3 {
+            return;
+        }
+        let (shocks, known) = (self.shocks(oscillator), self.anchor);
+        let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        self.doubts = true;
+        self.anchor = Some(self.prior(window, oscillator, false));
+        let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        if after <= before + DOUBT {
+            (self.doubts, self.anchor) = (false, known);
+        }
     }
 
     /// Typical crystal, or anything? As long as the prior counts, the evidence decides.
@@ -268,6 +330,11 @@ impl PathFilter {
         }
     }
 
+    /// Logarithm of how plausible such noise is beforehand.
+    fn plausibility(&self, noise: &Noise) -> f64 {
+        self.expected.map_or_else(|| noise.plausibility(self.jitter), |expected| expected.plausibility(noise))
+    }
+
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
     fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) {
         let shocks = self.shocks(oscillator);
@@ -277,7 +344,7 @@ impl PathFilter {
             let path = [Path { noise: *noise, reversion: 0.0 }];
             let x = libm::log(wander / oscillator.wander) / WANDER_SD;
             state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |_, _, _, _| ())
-                + noise.plausibility(self.jitter)
+                + self.plausibility(noise)
                 - 0.5 * x * x
         };
         let mut best = (evidence(&self.noise, self.wander), self.noise, self.wander);
