@@ -14,6 +14,7 @@ pub mod dump;
 pub mod engine;
 pub mod estimator;
 pub mod ids;
+pub mod learned;
 pub mod logfile;
 pub mod report;
 pub mod rng;

@@ -12,6 +12,7 @@ mod commands;
 mod dumps;
 pub mod io;
 mod leap;
+mod learning;
 mod names;
 mod records;
 mod reference;
@@ -44,6 +45,7 @@ use crate::time::{MonoTime, Now, RawTime};
 use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
+use learning::Learning;
 use names::Group;
 use reference::Reference;
 use std::sync::Arc;
@@ -131,6 +133,7 @@ pub struct Engine {
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
+    learning: Learning,
     /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
     error_before_update: f64,
 
@@ -212,6 +215,7 @@ impl Engine {
             leap: LeapWatch::default(),
             precision,
             drift_saved: None,
+            learning: Learning::default(),
             error_before_update: 1.5,
             responder,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
@@ -351,6 +355,10 @@ impl Engine {
             self.save_drift(out);
         }
         if self.once == Once::No {
+            if self.reference.updates > 0 {
+                self.observe_board(now);
+                out.push(Action::SaveLearned);
+            }
             out.push(Action::SaveDumps);
         }
         self.finish(now);
