@@ -390,6 +390,7 @@ impl EventLoop {
             Action::Log(line) => logger::log(line.severity, &line.text),
             Action::Record(record) => self.logs.write(&record),
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
+            Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
             Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();
@@ -440,7 +441,7 @@ mod tests {
         let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4);
         let clocks = Clocks::simulated();
         let mut daemon =
-            assemble(Name::Timeball, &options, config, clocks, servers, CommandSockets::default())
+            assemble(Name::Timeball, &options, config, clocks, (servers, CommandSockets::default()), None)
                 .expect("a seed for chance");
         daemon.follow_access();
         daemon.act();
