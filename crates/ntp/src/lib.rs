@@ -24,4 +24,5 @@ pub mod server;
 pub mod source;
 pub mod time;
 pub mod timeline;
+pub mod why;
 pub mod wire;

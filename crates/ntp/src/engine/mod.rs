@@ -21,6 +21,7 @@ mod responses;
 mod selection;
 mod serving;
 mod steering;
+mod why;
 
 pub use commands::Operator;
 pub use io::{
@@ -38,7 +39,7 @@ use crate::discipline::{Discipline, Limits};
 use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
-use crate::select::{Candidate, SelectOptions, Selection};
+use crate::select::{Candidate, SelectOptions, Selection, Status};
 use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
 use crate::source::Source;
 use crate::time::{MonoTime, Now, RawTime};
