@@ -214,6 +214,7 @@ impl Engine {
             samples: window.len(),
             span: window.first().map_or(0.0, |oldest| newest.v - oldest.v),
             age: (v - newest.v).max(0.0),
+            reachable: source.reach.reachable(),
             route: route_change(source).map(|(at, longer)| RouteChange { ago: (v - at).max(0.0), longer }),
             offset: (offset, estimate.predict_sd(v)),
             share: self.share(source.id),

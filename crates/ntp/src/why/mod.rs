@@ -171,6 +171,8 @@ pub struct PathView {
     pub span: f64,
     /// Age of the newest, s.
     pub age: f64,
+    /// It answers: one of its last eight requests was answered.
+    pub reachable: bool,
     /// The last change of route noticed.
     pub route: Option<RouteChange>,
     /// Its offset, true time minus our clock, s, and the standard deviation of that.

@@ -10,6 +10,7 @@ fn path() -> PathView {
         samples: 42,
         span: 48.0 * 60.0,
         age: 12.0,
+        reachable: true,
         route: Some(RouteChange { ago: 37.0 * 60.0, longer: Some(3e-3) }),
         offset: (0.1e-3, 0.05e-3),
         share: Some(0.314),
@@ -42,6 +43,11 @@ fn a_good_source_in_words_and_as_json() {
         alone.text().ends_with("queues add 300 µs there, 1.1 ms back. 42 samples over 48 min."),
         "{}",
         alone.text()
+    );
+    let path = PathView { longer_there: Some((1e-9, 1e-3)), reachable: false, age: 7200.0, ..path() };
+    let silent = Why { path: Some(path), ..alone.clone() };
+    assert!(
+        silent.text().contains("; neither way seems longer (±1.0 ms). 42 samples over 48 min, none for 2 h;")
     );
     assert!(alone.json().contains(r#""longer_there_s":null"#));
 }

@@ -5,6 +5,8 @@ use crate::select::Status;
 
 /// A share of the offset below this is not worth a sentence.
 const LITTLE: f64 = 0.001;
+/// An asymmetry below this part of its deviation is none.
+const NOTHING: f64 = 0.01;
 
 /// What is thought of a source: its state, why, and what its path is like.
 pub fn text(why: &Why) -> String {
@@ -138,9 +140,16 @@ fn describe(path: &PathView, reason: Reason) -> String {
     );
     if let Some((longer, sd)) = path.longer_there {
         let way = if longer < 0.0 { "back" } else { "there" };
-        text += &format!("; its way {way} seems {} longer (±{})", duration(longer.abs()), duration(sd));
+        if longer.abs() < NOTHING * sd {
+            text += &format!("; neither way seems longer (±{})", duration(sd));
+        } else {
+            text += &format!("; its way {way} seems {} longer (±{})", duration(longer.abs()), duration(sd));
+        }
     }
     text += &format!(". {} over {}", counted(path.samples, "sample", "samples"), long(path.span));
+    if !path.reachable && !matches!(reason, Reason::Silent { .. }) {
+        text += &format!(", none for {}", long(path.age));
+    }
     if let Some(route) = path.route {
         text += &format!("; last route change {} ago", long(route.ago));
         if let Some(longer) = route.longer {
