@@ -63,8 +63,13 @@ pub const COMMANDS: &[Command] = &[
              round trip its packets need, how long they queue each way on average, by how much the way there seems \
              longer than the way back (which only the comparison with other sources can tell), how many samples that \
              is made of, the last change of route noticed, and its share in the offset that all sources together say; \
-             or why it is not used, with the numbers that decided it. With --json, names end with units, what is not \
-             known is null, and offset_s is positive when our clock is behind. Only Timeball's daemon answers --why, \
+             or why it is not used, with the numbers that decided it. With --json each source is an object: name, \
+             address, state, mark (as in sources), round_trip_s, wait_there_s, wait_back_s, reading_noise_s, \
+             longer_there_s and longer_there_sd_s, samples_span_s, last_sample_age_s, route_change_age_s, \
+             route_change_s, offset_s (positive: our clock is behind) and offset_sd_s, share (0 to 1), samples, text \
+             (the sentences), and where they decided root_distance_s, root_distance_limit_s, jitter_s, \
+             jitter_limit_s, others_low_s, others_high_s, faster_ppm, faster_deviations, excluded_by_s; what is not \
+             known is null. Only Timeball's daemon answers --why, \
              over its Unix socket."
         ),
         example: "sources --why",
