@@ -74,7 +74,7 @@ impl Engine {
             |(i, verdict)| match verdict.status {
                 Status::Selected | Status::Combined => Some((i, true)),
                 // Too distant to have a say in the offset, its rate still tells of the oscillator.
-                Status::Distant if self.selection_config.combine_limit > 0.0 => Some((i, true)),
+                Status::Distant if self.selection_config.combine_limit > 0.0 => Some((i, false)),
                 _ => None,
             },
         ));

@@ -7,7 +7,7 @@
 
 use super::anchor::{Anchor, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
-use super::path::{DOUBT, HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::path::{FirstLine, HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
@@ -25,6 +25,10 @@ const MAX_WINDOW: usize = 400;
 const WINDOW_EACH: usize = 80;
 /// Samples after which a path's asymmetry is judged for good.
 const ESTABLISHED: usize = 24;
+/// Doubt added to the frequency of a line that may be of another time, s/s.
+const STALE: f64 = 3e-7;
+/// Gain in evidence at which the frequency of an earlier run is no longer believed.
+const DOUBT: f64 = 2.0;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
 /// Deviation of ln wander beforehand.
@@ -71,6 +75,8 @@ pub(super) struct Member {
     /// Instant of the newest sample taken from it.
     pub newest: OscTime,
     pub seen: usize,
+    /// Samples in its own window.
+    pub kept: usize,
     pub jitter: f64,
     pub least: f64,
     pub root: f64,
@@ -78,6 +84,7 @@ pub(super) struct Member {
     pub routes: Jumps<ROUTES>,
     /// What an earlier run has learned of the path.
     pub expected: Option<Expected>,
+    pub line: Option<FirstLine>,
 }
 
 impl Member {
@@ -152,9 +159,7 @@ impl Joint {
             checkpoint: Checkpoint::default(),
             runs: Box::new([State::new(3); FACTORS.len()]),
             next_wander: WANDER,
-            snapshots: Box::new(
-                [Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; super::shocks::SNAPSHOTS],
-            ),
+            snapshots: Box::new([Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; SNAPSHOTS]),
             gauged: None,
             combined: None,
             jumped: false,
@@ -270,7 +275,7 @@ impl Joint {
             self.combined = None;
             return None;
         }
-        if self.anchor.is_none() || fresh_few {
+        if self.anchor.is_none() || self.fresh && (fresh_few || self.checkpoint.since().is_none()) {
             self.set_prior();
             self.doubt_known();
         }
@@ -353,12 +358,14 @@ impl Joint {
             weight: 1.0,
             newest,
             seen: 0,
+            kept: 0,
             jitter: 1e-4,
             least: 0.0,
             root: 0.0,
             path: Path::default(),
             routes: Jumps::default(),
             expected: None,
+            line: None,
         };
         member.refresh(u.stats);
         self.members[slot] = Some(member);
@@ -438,7 +445,11 @@ impl Joint {
         let (n, many) = (self.dimensions(), self.many());
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, true);
+        let lines = self.members.iter().flatten().filter_map(|m| m.line);
+        let surest = lines.min_by(|a, b| a.frequency_sd.total_cmp(&b.frequency_sd));
+        // The windows of the paths need not begin with this one: the frequency may have wandered in between.
+        let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
+        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, line);
         let hints = self.window[..self.count].iter().take(HINTS).map(|e| {
             let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             let least = self.members[e.member].map_or(0.0, |m| m.least);
@@ -608,11 +619,13 @@ impl Member {
     fn refresh(&mut self, stats: &SourceStats) {
         let path = stats.path();
         self.seen = path.seen();
+        self.kept = stats.window().len();
         self.jitter = path.jitter();
         self.least = path.least();
         self.path.noise = *path.noise();
         self.routes = *path.routes();
         self.expected = path.expected().copied();
+        self.line = path.line().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
     }
 }
@@ -623,7 +636,7 @@ fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
     let (mean, variance) = match &member.expected {
         Some(expected) => expected.delay_prior(member.least, frequency),
-        None => (member.least, delay_variance(member.jitter, member.least, frequency)),
+        None => (member.least, delay_variance(member.jitter, member.least, member.kept, frequency)),
     };
     state.set(delay, mean, variance);
     if beta < state.dimensions() {

@@ -33,13 +33,24 @@ impl Default for Oscillator {
 }
 
 impl Oscillator {
-    /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded; `trusting`: what was
-    /// known of it is believed.
-    pub fn prior(&self, wide: bool, trusting: bool) -> (f64, f64) {
-        let sd = if wide { BOARD } else { CRYSTAL };
-        match self.known {
-            Some((frequency, known)) if trusting && !wide => (frequency, known * known),
-            _ => (0.0, sd * sd),
-        }
+    /// Does a line of this slope and deviation (s/s) exclude that it is an ordinary crystal, or what is known of it?
+    pub fn excludes(&self, slope: f64, sd: f64) -> bool {
+        let (mean, usual) = self.known.unwrap_or((0.0, CRYSTAL));
+        // What is believed of a line is several of its deviations already.
+        (slope - mean).abs() > sd + 4.0 * usual
+    }
+
+    /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded; `line`: the slope of
+    /// a line through the first samples and what is doubted of it.
+    pub fn prior(&self, wide: bool, line: Option<(f64, f64)>) -> (f64, f64) {
+        let (mean, sd) = match self.known {
+            Some(known) if !wide => known,
+            _ if wide => (0.0, BOARD),
+            _ => (0.0, CRYSTAL),
+        };
+        let Some((slope, doubt)) = line else { return (mean, sd * sd) };
+        let (variance, doubt) = (sd * sd, doubt * doubt);
+        let share = variance / (variance + doubt);
+        (mean + share * (slope - mean), (1.0 - share) * variance)
     }
 }

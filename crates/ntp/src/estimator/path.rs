@@ -5,6 +5,7 @@ use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::expected::Expected;
 use super::noise::Noise;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
 
@@ -21,10 +22,10 @@ const STEPS: usize = 4;
 const UNEXPLAINED: usize = 4;
 /// What such a change does to the server's rate besides (one standard deviation), s/s.
 const STEP_RATE: f64 = 1e-6;
-/// Gain in evidence at which a frequency beyond a crystal's is believed.
-const WIDE: f64 = 3.0;
-/// Gains in evidence at which the frequency and the path of an earlier run are no longer believed.
-pub const DOUBT: f64 = 2.0;
+/// Samples of the first line, and the multiple of its deviations that is believed of it.
+const FIRST_LINE: usize = 16;
+const DOUBT: f64 = 4.0;
+/// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
 const DOUBT_PATH: f64 = 5.0;
 /// Gains in evidence at which a change of route is believed and at which it is dropped again.
 const BELIEVE: f64 = 12.0;
@@ -62,10 +63,9 @@ pub struct PathFilter {
     least: f64,
     /// The frequency is beyond a crystal's.
     wide: bool,
-    /// It is not what an earlier run has said.
-    doubts: bool,
     /// What an earlier run has learned of the path, while it serves.
     expected: Option<Expected>,
+    line: Option<FirstLine>,
     routes: Jumps<ROUTES>,
     steps: Jumps<STEPS>,
     /// Samples since the last reset.
@@ -85,8 +85,8 @@ impl Default for PathFilter {
             jitter: 1e-4,
             least: 0.0,
             wide: false,
-            doubts: false,
             expected: None,
+            line: None,
             routes: Jumps::default(),
             steps: Jumps::default(),
             seen: 0,
@@ -103,6 +103,19 @@ pub struct Believed {
     pub theta: i64,
     /// θ, y and the shortest delay.
     pub state: State<3>,
+}
+
+/// A line through the first samples: its offset at the first of them (s), its slope (s/s), and what is doubted of both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FirstLine {
+    /// Offset, s, against the first sample's.
+    pub offset: f64,
+    /// Deviation of `offset`, s.
+    pub offset_sd: f64,
+    /// dθ/dV, s/s.
+    pub frequency: f64,
+    /// Deviation of `frequency`, s/s.
+    pub frequency_sd: f64,
 }
 
 type AllShocks = Shocks<{ CLOCK_JUMPS + ROUTES + STEPS + 1 }>;
@@ -143,6 +156,11 @@ impl PathFilter {
     /// until they say enough themselves.
     pub fn expected(&self) -> Option<&Expected> {
         self.expected.as_ref()
+    }
+
+    /// The line through its first samples.
+    pub fn line(&self) -> Option<&FirstLine> {
+        self.line.as_ref()
     }
 
     /// The changes of route believed.
@@ -208,7 +226,7 @@ impl PathFilter {
         window.first()?;
         self.guess(window);
         if !self.advanced {
-            self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+            self.anchor = Some(self.prior(window, oscillator));
         }
         let anchor = self.anchor.as_ref()?;
         for (out, s) in self.points.iter_mut().zip(window) {
@@ -216,8 +234,6 @@ impl PathFilter {
         }
         let n = window.len();
         self.doubt_expected(window, oscillator);
-        self.doubt_known(window, oscillator);
-        self.consider_wide(window, oscillator);
         self.seek_route(window, oscillator);
         self.learn_noise(n, oscillator);
         let state = self.conclude(n, oscillator)?;
@@ -252,25 +268,62 @@ impl PathFilter {
         }
     }
 
-    /// The belief before the first sample: a crystal's frequency, and an offset as uncertain as a round trip.
-    fn prior(&self, window: &[Sample], oscillator: &Oscillator, wide: bool) -> Anchor<3> {
+    /// The belief before the first sample.
+    ///
+    /// Were it that of a newcomer, the first packets could teach anything, and if they happened to wait long, the packets
+    /// that contradict them later would be taken for outliers, for good. So a line through the first samples, with
+    /// several times its own doubt, is where the filter starts.
+    fn prior(&mut self, window: &[Sample], oscillator: &Oscillator) -> Anchor<3> {
         let mut anchor = Anchor::at(&window[0], 3);
-        let (frequency, variance) = oscillator.prior(wide, !self.doubts);
+        self.line = self.first_line(window);
+        let (frequency, variance) = match self.line {
+            Some(line) => {
+                self.wide |= oscillator.excludes(line.frequency, line.frequency_sd);
+                oscillator.prior(self.wide || oscillator.wide, Some((line.frequency, line.frequency_sd)))
+            }
+            None => oscillator.prior(self.wide || oscillator.wide, None),
+        };
         let hints = window.iter().take(HINTS).map(|s| Hint {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
             delay: s.delay(),
             excess: s.delay() - self.least,
         });
-        let (offset, offset_variance) = first_offset(hints, frequency, variance);
+        let (offset, offset_variance) = match self.line {
+            Some(line) => (line.offset, line.offset_sd * line.offset_sd),
+            None => first_offset(hints, frequency, variance),
+        };
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
         let (delay, delay_variance) = match &self.expected {
             Some(expected) => expected.delay_prior(self.least, variance),
-            None => (self.least, delay_variance(self.jitter, self.least, variance)),
+            None => (self.least, delay_variance(self.jitter, self.least, window.len(), variance)),
         };
         anchor.state.set(2, delay, delay_variance);
         anchor
+    }
+
+    /// A line through the first samples of a window, those that waited least counting most; `None` for fewer than three.
+    fn first_line(&self, window: &[Sample]) -> Option<FirstLine> {
+        let few = &window[..window.len().min(FIRST_LINE)];
+        let (first, last) = (few.first()?, few.last()?);
+        let (n, span) = (few.len(), last.v - first.v);
+        if n < 3 || span <= 0.0 {
+            return None;
+        }
+        let mut points = [regress::Point::default(); FIRST_LINE];
+        let base = first.offset_nanos();
+        for (point, sample) in points.iter_mut().zip(few) {
+            *point = regress::Point::new(sample, first.v, base);
+        }
+        let line = regress::fit(&points[..n]);
+        let doubt = DOUBT * self.jitter;
+        Some(FirstLine {
+            offset: line.offset,
+            offset_sd: doubt + 1e-3 * self.least.abs(),
+            frequency: line.frequency,
+            frequency_sd: doubt * libm::sqrt(12.0 / n as f64) / span + DOUBT * self.wander * libm::sqrt(span),
+        })
     }
 
     fn pass(&self, n: usize, shocks: &AllShocks) -> Option<(State<3>, f64)> {
@@ -289,44 +342,9 @@ impl PathFilter {
         let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
         let before = evidence(self) + expected.plausibility(&noise);
         (self.expected, self.noise) = (None, Noise::guess(self.jitter));
-        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        self.anchor = Some(self.prior(window, oscillator));
         if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
             (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
-        }
-    }
-
-    /// Is the frequency what an earlier run has said, or any crystal's? As long as the prior counts, the evidence decides.
-    fn doubt_known(&mut self, window: &[Sample], oscillator: &Oscillator) {
-        let n = window.len();
-        let settled = self.advanced || self.doubts || self.wide || oscillator.wide;
-        if settled || oscillator.known.is_none() || n < 3 {
-            return;
-        }
-        let (shocks, known) = (self.shocks(oscillator), self.anchor);
-        let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
-        self.doubts = true;
-        self.anchor = Some(self.prior(window, oscillator, false));
-        let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
-        if after <= before + DOUBT {
-            (self.doubts, self.anchor) = (false, known);
-        }
-    }
-
-    /// Typical crystal, or anything? As long as the prior counts, the evidence decides.
-    fn consider_wide(&mut self, window: &[Sample], oscillator: &Oscillator) {
-        let n = window.len();
-        if self.advanced || self.wide || oscillator.wide || n < 3 {
-            return;
-        }
-        let shocks = self.shocks(oscillator);
-        let (narrow, wide) = (self.anchor, self.prior(window, oscillator, true));
-        let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
-        self.anchor = Some(wide);
-        let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
-        if after > before + WIDE {
-            self.wide = true;
-        } else {
-            self.anchor = narrow;
         }
     }
 
@@ -500,8 +518,13 @@ pub fn first_offset(hints: impl Iterator<Item = Hint>, frequency: f64, variance:
     })
 }
 
-/// Variance of the shortest delay before it is learned, s², from the mean wait and the least round trip seen (s); the
-/// round trip was measured by an oscillator whose frequency has the variance `frequency`.
-pub fn delay_variance(jitter: f64, least: f64, frequency: f64) -> f64 {
-    16.0 * jitter * jitter + (1e-4 + frequency) * least * least
+/// Variance of the shortest delay before it is learned, s², when `least` is the shortest round trip of `n` samples
+/// whose mean wait is `jitter` (s), measured by an oscillator whose frequency has the variance `frequency`.
+///
+/// Of n sums of two exponential waits the shortest is some 1.25·jitter/√n. To be surer than that of a delay would be
+/// wrong, to be less sure lets the first packets that waited long pull it away for good.
+pub fn delay_variance(jitter: f64, least: f64, n: usize, frequency: f64) -> f64 {
+    let n = n.max(1) as f64;
+    let share = 0.01 / n;
+    6.25 * jitter * jitter / n + (share * share + frequency) * least * least
 }

@@ -17,6 +17,8 @@ pub const ITSELF: usize = 2;
 /// Samples run from a checkpoint at first, and updates for which it serves.
 const KEEP: usize = 40;
 const UPDATES: u32 = 8;
+/// Change of ln wander for which a checkpoint is given up early.
+const MOVED: f64 = 0.25;
 
 /// Beliefs before the newest samples of the window, one for each wander.
 #[derive(Clone, Debug)]
@@ -77,7 +79,8 @@ impl Joint {
         let checkpoint = &mut self.checkpoint;
         let t = checkpoint.beliefs[ITSELF].v - anchor.v;
         checkpoint.left = checkpoint.left.saturating_sub(1);
-        if checkpoint.left > 0 && checkpoint.shocks == signature(&shocks, t) {
+        let moved = log(self.next_wander / self.oscillator.wander).abs();
+        if checkpoint.left > 0 && moved < MOVED && checkpoint.shocks == signature(&shocks, t) {
             return;
         }
         checkpoint.left = 0;

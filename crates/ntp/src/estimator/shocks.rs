@@ -17,7 +17,7 @@ const BACK: [usize; 11] = [3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
 const KINDS: [(f64, f64); 4] = [(0.0, 3e-7), (0.0, 2e-6), (0.01, 1e-5), (0.0, 5e-5)];
 /// Gain in evidence at which a change is believed, what a change of θ needs besides, and how much better than a mere
 /// larger wander it has to be.
-const BELIEVE: f64 = 6.0;
+const BELIEVE: f64 = 9.0;
 const TIME_TOO: f64 = 4.0;
 const BETTER: f64 = 2.0;
 /// By how much the wander may be larger instead.
