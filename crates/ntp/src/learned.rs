@@ -38,10 +38,8 @@ const NOISE_DOUBT: (f64, f64) = (0.3, 0.04);
 const ROUTE_DOUBT: f64 = 2e-3;
 /// Least deviation of a route's length, as a share of the queueing.
 const SHORTEST_DOUBT: f64 = 0.05;
-/// Time constant with which an asymmetry forgets its value, s, and its neutral deviation, as a share of the round trip:
-/// the estimator's own.
+/// Time constant with which an asymmetry forgets its value, s: the estimator's own.
 const ASYMMETRY_MEMORY: f64 = 6e5;
-const ASYMMETRY_DOUBT: f64 = 0.03;
 
 /// Everything in the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -299,8 +297,6 @@ impl KnownPath {
             (self.noise.reading, SHORTEST_DOUBT * (self.noise.forward + self.noise.backward));
         let square = |x: f64| x * x;
         let delay_variance = square(self.delay_sd) + square(route) + creep + square(reading) + square(waits);
-        let keep = libm::exp(-age / ASYMMETRY_MEMORY);
-        let neutral = ASYMMETRY_DOUBT * self.delay;
         // No more of a round trip can be the difference of its ways than all of it.
         let possible = self.asymmetry.filter(|(beta, _)| beta.abs() <= 0.5 * self.delay);
         Expected {
@@ -308,10 +304,7 @@ impl KnownPath {
             doubt: libm::sqrt(NOISE_DOUBT.0 * NOISE_DOUBT.0 + NOISE_DOUBT.1 * days),
             delay: self.delay,
             delay_variance,
-            asymmetry: possible.map(|(beta, sd)| {
-                let variance = keep * keep * sd * sd + (1.0 - keep * keep) * neutral * neutral;
-                (keep * beta, variance)
-            }),
+            asymmetry: possible.map_or(0.0, |(beta, _)| beta * libm::exp(-age / ASYMMETRY_MEMORY)),
         }
     }
 }

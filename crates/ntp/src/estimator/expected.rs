@@ -19,8 +19,8 @@ pub struct Expected {
     pub delay: f64,
     /// Variance of `delay`, s².
     pub delay_variance: f64,
-    /// Half of what the way there takes longer than the way back, s, and its variance, s²; `None`: not known.
-    pub asymmetry: Option<(f64, f64)>,
+    /// Half of what the way there takes longer than the way back, s; 0 when it is not known.
+    pub asymmetry: f64,
 }
 
 impl Expected {
@@ -63,7 +63,7 @@ mod tests {
         doubt: 0.5,
         delay: 0.020,
         delay_variance: 1e-10,
-        asymmetry: None,
+        asymmetry: 0.0,
     };
 
     #[test]

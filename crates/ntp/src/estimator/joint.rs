@@ -11,7 +11,7 @@ use super::path::{FirstLine, HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
-use super::{Combined, Expected, SourceStats, Theta};
+use super::{Combined, Expected, MAX_SAMPLES, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
 use libm::sqrt;
@@ -84,13 +84,18 @@ pub(super) struct Member {
     pub routes: Jumps<ROUTES>,
     /// What an earlier run has learned of the path.
     pub expected: Option<Expected>,
+    /// Around this asymmetry the path votes: 0, or what an earlier run has judged. So a restart does not move the clock.
+    pub usual: f64,
     pub line: Option<FirstLine>,
 }
 
 impl Member {
-    /// Was its path's asymmetry judged by an earlier run?
-    fn knows_asymmetry(&self) -> bool {
-        self.expected.is_some_and(|expected| expected.asymmetry.is_some())
+    /// Conditions on "the asymmetry of its path is as usual within a Gaussian error of this variance".
+    fn vote(&self, state: &mut Belief, slot: usize, variance: f64) {
+        let beta = asymmetry_of(slot);
+        state.x[beta] -= self.usual;
+        state.condition(beta, variance);
+        state.x[beta] += self.usual;
     }
 
     /// Variance of its path's asymmetry beforehand, s².
@@ -365,6 +370,7 @@ impl Joint {
             path: Path::default(),
             routes: Jumps::default(),
             expected: None,
+            usual: 0.0,
             line: None,
         };
         member.refresh(u.stats);
@@ -381,9 +387,6 @@ impl Joint {
                 anchor.state.resize(n);
             }
             set_path(&mut anchor.state, slot, &member);
-        }
-        if let Some(member) = self.members[slot].as_mut() {
-            member.folded = member.knows_asymmetry();
         }
     }
 
@@ -442,7 +445,7 @@ impl Joint {
     fn set_prior(&mut self) {
         self.checkpoint.discard();
         let first = self.window[0];
-        let (n, many) = (self.dimensions(), self.many());
+        let n = self.dimensions();
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
         let lines = self.members.iter().flatten().filter_map(|m| m.line);
@@ -461,7 +464,7 @@ impl Joint {
         for (slot, member) in self.members.iter_mut().enumerate() {
             if let Some(member) = member {
                 set_path(&mut anchor.state, slot, member);
-                member.folded = many && member.knows_asymmetry();
+                member.folded = false;
                 member.path.reversion = 0.0;
             }
         }
@@ -526,7 +529,7 @@ impl Joint {
                 continue;
             }
             self.checkpoint.discard();
-            anchor.state.condition(asymmetry_of(slot), member.spread() / member.weight);
+            member.vote(&mut anchor.state, slot, member.spread() / member.weight);
             member.folded = true;
             member.path.reversion = member.spread() / member.weight.max(0.05);
         }
@@ -603,11 +606,11 @@ impl Joint {
                     continue;
                 }
                 let weight = if round == 0 { 1.0 } else { member.weight };
-                out.condition(asymmetry_of(slot), member.spread() / weight);
+                member.vote(&mut out, slot, member.spread() / weight);
             }
             for (slot, member) in self.members.iter_mut().enumerate() {
                 let Some(member) = member else { continue };
-                let beta = out.x[asymmetry_of(slot)];
+                let beta = out.x[asymmetry_of(slot)] - member.usual;
                 member.weight = (TAILS + 1.0) / (TAILS + beta * beta / member.spread().max(1e-30));
             }
         }
@@ -625,6 +628,12 @@ impl Member {
         self.path.noise = *path.noise();
         self.routes = *path.routes();
         self.expected = path.expected().copied();
+        match &self.expected {
+            Some(expected) => self.usual = expected.asymmetry,
+            // It is another path than was known.
+            None if self.seen <= MAX_SAMPLES => self.usual = 0.0,
+            None => {}
+        }
         self.line = path.line().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
     }
@@ -641,8 +650,6 @@ fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     state.set(delay, mean, variance);
     if beta < state.dimensions() {
         let most = 0.3 * member.least;
-        let (mean, variance) =
-            member.expected.and_then(|expected| expected.asymmetry).unwrap_or((0.0, most * most));
-        state.set(beta, mean, variance);
+        state.set(beta, 0.0, most * most);
     }
 }
