@@ -2,6 +2,7 @@
 
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::expected::Expected;
 use super::noise::Noise;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::regress;
@@ -28,6 +29,8 @@ const FIRST_LINE: usize = 16;
 const DOUBT: f64 = 4.0;
 /// Samples from which on the line is trusted so far: the jitter of fewer is hardly known.
 pub const TELLING: usize = 8;
+/// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
+const DOUBT_PATH: f64 = 5.0;
 /// Gains in evidence at which a change of route is believed and at which it is dropped again.
 const BELIEVE: f64 = 12.0;
 const DROP: f64 = 2.0;
@@ -64,6 +67,8 @@ pub struct PathFilter {
     least: f64,
     /// The frequency is beyond a crystal's.
     wide: bool,
+    /// What an earlier run has learned of the path, while it serves.
+    expected: Option<Expected>,
     line: Option<FirstLine>,
     routes: Jumps<ROUTES>,
     steps: Jumps<STEPS>,
@@ -84,6 +89,7 @@ impl Default for PathFilter {
             jitter: 1e-4,
             least: 0.0,
             wide: false,
+            expected: None,
             line: None,
             routes: Jumps::default(),
             steps: Jumps::default(),
@@ -144,6 +150,18 @@ impl PathFilter {
     /// Is the frequency beyond a crystal's?
     pub fn is_wide(&self) -> bool {
         self.wide
+    }
+
+    /// Expects this of the path from now on, and this wander (s/s per √s); to be said before the first sample.
+    pub fn expect(&mut self, expected: Expected, wander: f64) {
+        self.expected = Some(expected);
+        self.wander = wander.clamp(WANDERS.0, WANDERS.1);
+    }
+
+    /// What an earlier run has learned of the path, while it serves: as long as the samples do not contradict it, and
+    /// until they say enough themselves.
+    pub fn expected(&self) -> Option<&Expected> {
+        self.expected.as_ref()
     }
 
     /// The line through its first samples.
@@ -222,6 +240,7 @@ impl PathFilter {
         }
         let n = window.len();
         self.consider_wide(window, oscillator);
+        self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
         self.learn_noise(n, oscillator);
         let state = self.conclude(n, oscillator)?;
@@ -231,7 +250,7 @@ impl PathFilter {
         }
         self.resets = self.resets.saturating_add(1);
         (self.anchor, self.advanced, self.noise) = (None, false, Noise::guess(self.jitter));
-        self.wander = WANDER;
+        (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
         None
     }
@@ -248,8 +267,11 @@ impl PathFilter {
         } else {
             (0.1 * least.abs()).max(1e-6)
         };
-        if self.seen <= FIRST {
-            self.noise = Noise::guess(self.jitter);
+        let (seen, n) = (self.seen, window.len());
+        let expected = self.expected.take();
+        self.expected = expected.filter(|e| seen <= MAX_SAMPLES && e.fits(least, n));
+        if seen <= FIRST || seen <= FEW && expected.is_some() && self.expected.is_none() {
+            self.noise = self.expected.map_or_else(|| Noise::guess(self.jitter), |e| e.noise);
         }
     }
 
@@ -276,7 +298,11 @@ impl PathFilter {
         };
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
-        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, window.len(), variance));
+        let (delay, delay_variance) = match &self.expected {
+            Some(expected) => expected.delay_prior(self.least, variance),
+            None => (self.least, delay_variance(self.jitter, self.least, window.len(), variance)),
+        };
+        anchor.state.set(2, delay, delay_variance);
         anchor
     }
 
@@ -341,6 +367,25 @@ impl PathFilter {
         }
     }
 
+    /// Is this the path that an earlier run has known, or does the plain guess explain the samples better?
+    fn doubt_expected(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        let Some(expected) = self.expected.filter(|_| !self.advanced && n >= 3) else { return };
+        let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
+        let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
+        let before = evidence(self) + expected.plausibility(&noise);
+        (self.expected, self.noise) = (None, Noise::guess(self.jitter));
+        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
+            (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
+        }
+    }
+
+    /// Logarithm of how plausible such noise is beforehand.
+    fn plausibility(&self, noise: &Noise) -> f64 {
+        self.expected.map_or_else(|| noise.plausibility(self.jitter), |expected| expected.plausibility(noise))
+    }
+
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
     fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) {
         let shocks = self.shocks(oscillator);
@@ -350,7 +395,7 @@ impl PathFilter {
             let path = [Path { noise: *noise, reversion: 0.0 }];
             let x = libm::log(wander / WANDER) / WANDER_SD;
             state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |_, _, _, _| ())
-                + noise.plausibility(self.jitter)
+                + self.plausibility(noise)
                 - 0.5 * x * x
         };
         let mut best = (evidence(&self.noise, self.wander), self.noise, self.wander);
