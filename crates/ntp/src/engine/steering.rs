@@ -25,16 +25,18 @@ impl StepRule {
         Self { makestep, maxchange: config.maxchange }
     }
 
-    /// May the clock be stepped by `pending` (s)? Counts one update when `counts`.
+    /// May the clock be stepped by `pending` (s)? Counts one update when `counts`, and whenever the answer is yes: however
+    /// many sources there are, there are never more steps than the limit says.
     fn may_step(&mut self, pending: f64, counts: bool) -> bool {
         let Some((threshold, limit)) = self.makestep.as_mut() else { return false };
         if *limit == 0 {
             return false;
         }
-        if *limit > 0 && counts {
+        let yes = pending.abs() > *threshold;
+        if *limit > 0 && (counts || yes) {
             *limit -= 1;
         }
-        pending.abs() > *threshold
+        yes
     }
 
     /// What `maxchange` says of an adjustment by `offset` (s). Counts one update when `counts`: every source may
@@ -307,4 +309,27 @@ fn refuse_change(adjustment: f64, limit: f64, what: &str, out: &mut Actions) {
         Severity::Warning,
         format!("Adjustment of {adjustment:.3} seconds exceeds the allowed maximum of {limit:.3} seconds ({what}) "),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(limit: i32) -> StepRule {
+        StepRule { makestep: Some((0.1, limit)), maxchange: None }
+    }
+
+    /// Many sources bring updates; those of the one followed are counted, and every step.
+    #[test]
+    fn there_are_never_more_steps_than_the_limit() {
+        let mut rule_of_two = rule(2);
+        let steps = (0..10).filter(|i| rule_of_two.may_step(1.0, i % 5 == 0)).count();
+        assert_eq!(steps, 2);
+        let mut small = rule(2);
+        let answers = [(0.01, false), (0.01, true), (0.01, false), (1.0, false), (1.0, false), (1.0, true)];
+        let answers: Vec<bool> = answers.iter().map(|&(by, counts)| small.may_step(by, counts)).collect();
+        assert_eq!(answers, [false, false, false, true, false, false], "one update and one step");
+        let mut always = rule(-1);
+        assert!((0..10).all(|i| always.may_step(-1.0, i % 2 == 0)));
+    }
 }
