@@ -233,6 +233,17 @@ impl Discipline {
         Ok(applied)
     }
 
+    /// Steps the clock by `offset` (s) whatever is pending; a slew under way goes on to its end. Returns when and by how
+    /// much.
+    pub fn step_by(&mut self, clock: &mut dyn Clock, offset: f64) -> Result<Applied, ClockError> {
+        let applied = clock.step(offset)?;
+        self.timeline.step(applied.at, applied.offset);
+        if let Some(until) = self.slew_until.as_mut() {
+            *until += applied.offset;
+        }
+        Ok(applied)
+    }
+
     /// Somebody else moved the clock by `offset` (s); it read `raw` afterwards.
     pub fn external_step(&mut self, raw: RawTime, offset: f64) {
         self.timeline.step(raw + -offset, offset);
@@ -407,6 +418,26 @@ mod tests {
         assert_eq!(*discipline.belief(), belief);
         clock.run(10.0);
         assert!(discipline.pending(clock.now().raw).abs() < 1e-8);
+    }
+
+    /// A leap second while a correction is being slewed: the second is made, and the slew goes on.
+    #[test]
+    fn a_step_by_a_second_leaves_the_slew_alone() {
+        for leap in [1.0, -1.0] {
+            let (mut clock, mut discipline) = bench();
+            let c = correction(&discipline, clock.now(), 5.0, 20e-6);
+            let moved = discipline.believe(clock.now(), &c);
+            discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+            clock.run(10.0);
+            let (pending, frequency) = (discipline.pending(clock.now().raw), clock.frequency);
+            let (until, before) = (discipline.slew_until().unwrap(), clock.now().raw);
+            discipline.shift_truth(leap);
+            assert_eq!(discipline.step_by(&mut clock, leap).unwrap().offset, leap);
+            assert!((discipline.pending(clock.now().raw) - pending).abs() < 1e-8, "{leap}");
+            assert_eq!(clock.frequency, frequency);
+            let left = discipline.slew_until().unwrap() - clock.now().raw;
+            assert!((left - (until - before)).abs() < 1e-6, "{leap}: {left}");
+        }
     }
 
     #[test]

@@ -86,6 +86,30 @@ fn a_leap_second_may_be_slewed() {
     }
 }
 
+/// A leap second while the clock is still being slewed by minutes: it moves by one second, and clients notice nothing. The
+/// kernel's midnight is not ours then, so it is not told.
+#[test]
+fn a_leap_second_interrupts_no_slew() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        for (mode, offset) in
+            [(LeapMode::System, 2500.0), (LeapMode::System, -2500.0), (LeapMode::Step, 2500.0)]
+        {
+            let mut plan = hard::leap(leap, true);
+            (plan.offset, plan.config.clock.leap_mode) = (offset, mode);
+            let built = run(&plan, 1, 7.0 * HOUR);
+            let host = built.world.host(built.client);
+            let error = host.record.max_error(MIDNIGHT - 10.0, MIDNIGHT);
+            assert!(error > 100.0, "still being slewed: {error} s");
+            let by = if leap == Leap::Insert { -1.0 } else { 1.0 };
+            let steps: Vec<f64> = host.steps().iter().map(|(_, by)| *by).collect();
+            assert_eq!(steps, [by], "{leap:?} {mode:?} {offset}");
+            let served = host.record.max_served(MIDNIGHT + 2.0, 7.0 * HOUR);
+            assert!(served < 1e-3, "{leap:?} {mode:?} {offset}: {served} s");
+            assert_eq!(violations(&host.record), 0, "{leap:?} {mode:?} {offset}");
+        }
+    }
+}
+
 /// A leap second that nobody spoke of: all servers jump by a second. Nobody can know that at once, but all agree, so they
 /// are followed soon, and the oscillator did not change.
 #[test]

@@ -188,10 +188,16 @@ impl Engine {
 
     /// Steps the clock by all that is pending, and returns that (s).
     pub(super) fn step_silently(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
-        let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
+        let applied = self.discipline.step(now, clock)?;
+        Ok(self.note_step(&applied))
+    }
+
+    /// Our own step was made; returns how far it went (s).
+    pub(super) fn note_step(&mut self, applied: &Applied) -> f64 {
+        let Applied { at, offset, .. } = *applied;
         self.stepped = Some(at + offset);
         self.stamps_from = at + offset;
-        Ok(offset)
+        offset
     }
 
     /// `now` of this event as the clock reads since our own step in it. With the old reading, requests received

@@ -8,6 +8,7 @@ pub use draw::{Class, Drawn, DrawnHost, DrawnServer};
 
 use crate::host::Host;
 use crate::record::{Record, Sample};
+use crate::time::{TrueTime, leap_step};
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig};
 use ntp::engine::Start;
@@ -138,12 +139,19 @@ impl Verdict {
     }
 }
 
-/// Steps that the rule does not allow: any without a rule, those not above the threshold, and those beyond the limit.
+/// Steps that the rule does not allow: any without a rule, those not above the threshold, and those beyond the limit. The
+/// leap second itself is none of them.
 fn forbidden(host: &Host, config: &Config) -> u64 {
-    let Some((threshold, limit)) = config.clock.makestep else { return host.steps().len() as u64 };
-    let small = host.steps().iter().filter(|(_, by)| by.abs() <= threshold).count();
+    let leap = host.clock().calendar().leap();
+    let is_leap = |(at, by): (TrueTime, f64)| {
+        leap.is_some_and(|(when, leap)| (at - when).abs() < 2.0 && by == leap_step(leap) as f64 * 1e-9)
+    };
+    let steps: Vec<f64> =
+        host.steps().iter().filter(|step| !is_leap(**step)).map(|(_, by)| by.abs()).collect();
+    let Some((threshold, limit)) = config.clock.makestep else { return steps.len() as u64 };
+    let small = steps.iter().filter(|by| **by <= threshold).count();
     let allowed = usize::try_from(limit).unwrap_or(usize::MAX);
-    (small + host.steps().len().saturating_sub(allowed)) as u64
+    (small + steps.len().saturating_sub(allowed)) as u64
 }
 
 /// Runs the world with this number.
