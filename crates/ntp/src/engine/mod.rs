@@ -54,6 +54,11 @@ const MAINTENANCE: f64 = 1.0;
 /// Shortest wait for the end of a slew, s: a bound on wake-ups.
 const MIN_SLEW_WAIT: f64 = 1e-3;
 
+/// The frequency of the drift file is believed to be this wrong at least, s/s: it is of another day.
+const DRIFT_DOUBT: f64 = 1e-6;
+/// … and not at all if it says itself that it may be this wrong, s/s: an ordinary crystal is not worse.
+const UNKNOWN_DRIFT: f64 = 150e-6;
+
 /// Run for ever, or measure once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Once {
@@ -269,7 +274,12 @@ impl Engine {
         out: &mut Actions,
     ) {
         let (frequency, skew) = match drift {
-            Some((fast, skew)) if fast != 0.0 => (-fast, skew),
+            Some((fast, skew)) if fast != 0.0 => {
+                let doubt = skew.abs().max(DRIFT_DOUBT);
+                let known = fast.is_finite() && doubt < UNKNOWN_DRIFT;
+                self.joint.set_known(known.then_some((-fast, doubt)));
+                (-fast, skew)
+            }
             _ => (clock.state().frequency, reference::UNKNOWN_SKEW),
         };
         self.reference.skew = skew;
