@@ -5,7 +5,7 @@
 //! window is run anew with each sample: noise and wander learned since, and sudden changes noticed since, act on all
 //! of it. docs/discipline.md derives it.
 
-use super::anchor::{Anchor, Jumps, Shocks};
+use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
@@ -179,6 +179,12 @@ impl Joint {
         let i = asymmetry_of(slot);
         let member = self.members[slot]?;
         (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
+    }
+
+    /// θ and the frequency have become uncertain at `at` by these deviations (s, s/s): no guess, somebody saw why.
+    pub fn expect_jump(&mut self, at: OscTime, theta: f64, frequency: f64) {
+        let jump = Jump { at, theta: theta * theta, frequency: frequency * frequency, delay: 0.0 };
+        self.oscillator.jumps.insert(jump);
     }
 
     /// True time moved by `nanos` against oscillator time.
