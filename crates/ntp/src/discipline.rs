@@ -252,6 +252,16 @@ impl Discipline {
         }
     }
 
+    /// Somebody else has set the clock to `frequency` (s/s). What was in force before is set again, and a slew under way
+    /// goes on to its end; what the clock has gained unnoticed will be found by the next samples.
+    pub fn overrule(&mut self, now: Now, clock: &mut dyn Clock, frequency: f64) -> Result<(), ClockError> {
+        let (ours, until) = (self.timeline.frequency(), self.slew_until);
+        self.timeline.set_frequency(now.raw, frequency);
+        let applied = self.apply(clock, ours)?;
+        self.slew_until = until.filter(|_| applied.is_some());
+        Ok(())
+    }
+
     /// True time itself was moved by `offset` (s): a leap second, a manual correction.
     pub fn shift_truth(&mut self, offset: f64) {
         self.belief.theta = self.belief.theta + offset;
@@ -438,6 +448,20 @@ mod tests {
             let left = discipline.slew_until().unwrap() - clock.now().raw;
             assert!((left - (until - before)).abs() < 1e-6, "{leap}: {left}");
         }
+    }
+
+    #[test]
+    fn a_foreign_frequency_is_undone() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 5.0, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        let (ours, until) = (clock.frequency, discipline.slew_until());
+        clock.run(1.0);
+        clock.frequency += 50e-6;
+        discipline.overrule(clock.now(), &mut clock, ours + 50e-6).unwrap();
+        assert_eq!((clock.frequency, discipline.slew_until()), (ours, until));
+        assert!((discipline.timeline().to_osc(clock.now().raw) - OscTime::from_seconds(1001.0)).abs() < 1e-8);
     }
 
     #[test]

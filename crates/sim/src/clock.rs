@@ -158,6 +158,11 @@ impl SimClock {
         self.asleep = Some((self.free, self.raw, self.now));
     }
 
+    /// Since when it sleeps.
+    pub fn asleep_since(&self) -> Option<TrueTime> {
+        self.asleep.map(|(.., since)| since)
+    }
+
     /// It wakes up: its clocks have gone on by the time slept as the real-time clock on its board has it, which is
     /// wrong by `error` s.
     pub fn resume(&mut self, error: f64) {

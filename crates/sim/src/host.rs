@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::server::PROCESSING;
 use crate::time::TrueTime;
 use core::net::{IpAddr, SocketAddr};
+use ntp::clock::Clock;
 use ntp::config::Config;
 use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
 use ntp::ids::{QueryId, SocketId};
@@ -22,6 +23,8 @@ use update::Update;
 
 /// Port of the requests; links tell clients apart, so one is enough.
 const CLIENT_PORT: u16 = 40_000;
+/// Longest time until the loop notices what happened to its clock, s.
+pub(crate) const NOTICE: f64 = 1.0;
 /// Timeouts served at one instant before the engine is said not to make progress.
 const MAX_TIMEOUTS: u32 = 1000;
 
@@ -68,6 +71,8 @@ pub struct Host {
     actions: Actions,
     /// Somebody stepped the clock and the loop has not noticed yet, s.
     unnoticed: f64,
+    /// The machine slept so long and the loop has not noticed yet, s.
+    slept: f64,
     /// The machine sleeps.
     asleep: bool,
     /// Instant of the last timeouts and how many there were.
@@ -112,6 +117,7 @@ impl Host {
             sockets: Vec::new(),
             actions: Actions::new(),
             unnoticed: 0.0,
+            slept: 0.0,
             asleep: false,
             timeouts: (crate::time::START, 0),
             log: Vec::new(),
@@ -210,9 +216,10 @@ impl Host {
     }
 
     /// It wakes up with what the clock on its board says, wrong by `error` s. Both of its clocks have gone on, so a
-    /// program that compares them sees nothing.
+    /// program that compares them sees nothing; a third clock, which stood still, tells of it.
     pub fn resume(&mut self, at: TrueTime, error: f64) {
         self.clock.advance(at);
+        self.slept += self.clock.asleep_since().map_or(0.0, |since| at - since) + error;
         self.clock.resume(error);
         self.asleep = false;
     }
@@ -234,9 +241,19 @@ impl Host {
     /// The loop compares its two clocks whenever it wakes up, at least once a second.
     pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
         self.advance(at);
+        let slept = core::mem::take(&mut self.slept);
+        if slept > 0.0 {
+            self.give(Input::Suspended { slept });
+            self.perform(at, effects);
+        }
         let offset = core::mem::take(&mut self.unnoticed);
         if offset != 0.0 {
             self.give(Input::ExternalStep { offset });
+            self.perform(at, effects);
+        }
+        let state = self.clock.state();
+        if !state.ours {
+            self.give(Input::ForeignFrequency { frequency: state.frequency, since: NOTICE });
             self.perform(at, effects);
         }
     }

@@ -13,6 +13,7 @@ mod dumps;
 pub mod io;
 mod leap;
 mod names;
+mod outside;
 mod records;
 mod reference;
 mod reports;
@@ -40,7 +41,7 @@ use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection};
 use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
 use crate::source::Source;
-use crate::time::{MonoTime, Now, RawTime};
+use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
@@ -152,6 +153,11 @@ pub struct Engine {
     stamps_from: RawTime,
     /// The clock just after our own step in this event.
     stepped: Option<RawTime>,
+    /// Since when (V) true time is uncertain by so much (s) to whoever has not been asked since: the machine slept, or
+    /// another program steered.
+    shaken: Option<(OscTime, f64)>,
+    /// When it was last said that another program steers.
+    overruled: Option<MonoTime>,
 
     rng: Rng,
     started: MonoTime,
@@ -228,6 +234,8 @@ impl Engine {
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
             stepped: None,
+            shaken: None,
+            overruled: None,
             started: now.mono,
             last: now,
             rng,
@@ -300,6 +308,10 @@ impl Engine {
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
             Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
+            Input::Suspended { slept } => self.on_suspended(now, clock, slept, out),
+            Input::ForeignFrequency { frequency, since } => {
+                self.on_foreign_frequency(now, clock, (frequency, since), out);
+            }
         }
         self.finish(now);
     }

@@ -73,6 +73,7 @@ impl Engine {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
             let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
             distance = sample.root_distance() + SIGMAS * estimate.predict_sd(v) + growth;
+            distance += self.doubt_since(sample.v);
             frequency = estimate.frequency - self.discipline.belief().frequency;
             skew = estimate.skew;
         }
@@ -112,6 +113,7 @@ impl Engine {
         let (Some(agreed), window) = (self.joint.combined(), source.stats.window()) else { return false };
         let last = &window[window.len().saturating_sub(SURE.1)..];
         last.len() == SURE.1
+            && last.iter().all(|sample| self.doubt_since(sample.v) == 0.0)
             && last.iter().all(|sample| {
                 let theta = agreed.predict(sample.v);
                 let doubt = SURE.0 * agreed.theta_sd + sample.root_delay / 2.0 + sample.root_dispersion;

@@ -23,7 +23,10 @@ impl Host {
             belief_error: f64::NAN,
             root_distance: f64::INFINITY,
             sd: f64::INFINITY,
-            excused: self.unnoticed != 0.0 || self.is_excused(at.seconds()),
+            excused: self.unnoticed != 0.0
+                || self.slept > 0.0
+                || self.is_meddled_with()
+                || self.is_excused(at.seconds()),
             packets: self.sent,
         };
         if let Some(engine) = &self.engine {
@@ -38,6 +41,11 @@ impl Host {
             }
         }
         self.record.push(sample);
+    }
+
+    /// Another program has changed the frequency, and the loop has not noticed.
+    fn is_meddled_with(&self) -> bool {
+        !self.clock.state().ours
     }
 
     fn is_excused(&self, at: f64) -> bool {
