@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// True time itself moves by `seconds` against the oscillator: belief and samples move with it.
-    fn shift_truth(&mut self, seconds: f64) {
+    pub(super) fn shift_truth(&mut self, seconds: f64) {
         self.discipline.shift_truth(seconds);
         let nanos = crate::time::seconds_to_nanos(seconds);
         for source in &mut self.sources {

@@ -21,6 +21,7 @@ mod responses;
 mod selection;
 mod serving;
 mod steering;
+mod unannounced;
 
 pub use commands::Operator;
 pub use io::{
@@ -49,6 +50,7 @@ use names::Group;
 use reference::Reference;
 use std::sync::Arc;
 use steering::StepRule;
+use unannounced::Leapt;
 
 /// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
 const MAINTENANCE: f64 = 1.0;
@@ -156,6 +158,8 @@ pub struct Engine {
     /// Since when (V) true time is uncertain by so much (s) to whoever has not been asked since: the machine slept, or
     /// another program steered.
     shaken: Option<(OscTime, f64)>,
+    /// Sources that are a whole second away since a midnight.
+    leapt: Vec<Leapt>,
     /// When it was last said that another program steers.
     overruled: Option<MonoTime>,
 
@@ -236,6 +240,7 @@ impl Engine {
             stepped: None,
             shaken: None,
             overruled: None,
+            leapt: Vec::new(),
             started: now.mono,
             last: now,
             rng,
