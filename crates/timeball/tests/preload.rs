@@ -222,6 +222,9 @@ fn an_unsteered_clock_is_left_alone_and_better_time_served() {
         assert!((error - 3.0 - second as f64 * 20e-6).abs() < 1e-6, "{second}: {error}");
     }
     run.serves_honestly();
+    assert_eq!(run.said("Virtual clock was stepped by 3.00"), 0, "{}", run.log);
+    assert_eq!(run.said("Virtual clock was stepped by -3.00"), 1, "{}", run.log);
+    assert_eq!(run.said("System clock was stepped"), 0, "{}", run.log);
 }
 
 /// The directives for the first `count` servers, each with `options`, and `more`.

@@ -151,13 +151,15 @@ impl Engine {
         self.reference.leap = Leap::None;
         let result = match self.clock_config.leap_mode {
             LeapMode::System | LeapMode::Step => {
-                out.log(Severity::Warning, "System clock was stepped for leap second");
+                let (severity, whose) = self.whose_clock();
+                out.log(severity, format!("{whose} clock was stepped for leap second"));
                 self.discipline.step_by(clock, shift).map(|applied| {
                     self.note_step(&applied);
                 })
             }
             LeapMode::Slew => {
-                out.log(Severity::Warning, "Adjusting system clock for leap second");
+                let (severity, whose) = self.whose_clock();
+                out.log(severity, format!("Adjusting {} clock for leap second", whose.to_lowercase()));
                 self.discipline.slew_pending(now, clock)
             }
             LeapMode::Ignore => {

@@ -182,8 +182,14 @@ impl Engine {
         out: &mut Actions,
     ) -> Result<(), ClockError> {
         let offset = self.step_silently(now, clock)?;
-        out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
+        let (severity, whose) = self.whose_clock();
+        out.log(severity, format!("{whose} clock was stepped by {offset:.6} seconds"));
         Ok(())
+    }
+
+    /// How much a movement of the clock matters to others, and whose it is: without the system's, only what we serve moves.
+    pub(super) fn whose_clock(&self) -> (Severity, &'static str) {
+        if self.steers { (Severity::Warning, "System") } else { (Severity::Info, "Virtual") }
     }
 
     /// Steps the clock by all that is pending, and returns that (s).
