@@ -92,6 +92,8 @@ pub struct Discipline {
     /// Running means of squared corrections and of the estimate's variance, s².
     mean_square: f64,
     mean_variance: f64,
+    /// Running mean of the time between updates, s.
+    mean_spacing: f64,
     updates: u32,
     last_update: Option<MonoTime>,
     /// The last refusal of the clock, so that it is reported once.
@@ -112,6 +114,7 @@ impl Discipline {
             slew_until: None,
             mean_square: 0.0,
             mean_variance: 0.0,
+            mean_spacing: 0.0,
             updates: 0,
             last_update: None,
             refusal: None,
@@ -199,7 +202,7 @@ impl Discipline {
             return Ok(());
         }
         let since = self.last_update.map_or(correction.interval, |at| now.mono - at);
-        let spacing = since.clamp(0.01, correction.interval.max(0.01));
+        let spacing = since.max(0.01);
         self.last_update = Some(now.mono);
         self.updates = self.updates.saturating_add(1);
         let weight = MEAN_WEIGHT.max(1.0 / f64::from(self.updates));
@@ -207,13 +210,14 @@ impl Discipline {
         // about what corrections usually are.
         let usual = moved.abs().min(UNUSUAL * correction.theta_sd);
         self.mean_square += weight * (usual * usual - self.mean_square);
+        self.mean_spacing += weight * (spacing - self.mean_spacing);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
         let duration = if self.updates <= SETTLING_UPDATES {
             correction.interval / 4.0
         } else {
-            let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * spacing;
-            let duration =
-                (lag / self.mean_square.max(1e-24)).clamp(correction.interval, 4.0 * correction.interval);
+            let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * self.mean_spacing;
+            let horizon = correction.interval.max(self.mean_spacing);
+            let duration = (lag / self.mean_square.max(1e-24)).clamp(horizon, 4.0 * horizon);
             let usual = f64::min(4.0 * libm::sqrt(self.mean_square), LARGE * correction.theta_sd);
             let pending = self.pending(now.raw).abs();
             if pending > usual { duration * usual / pending } else { duration }

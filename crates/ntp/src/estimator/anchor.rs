@@ -15,6 +15,8 @@ pub struct Jump {
     pub frequency: f64,
     /// Variance of what happened to the shortest delay of a path, s²: a new route.
     pub delay: f64,
+    /// It is known from elsewhere (the machine slept), and no hypothesis.
+    pub known: bool,
 }
 
 /// The jumps believed, in order of time; the oldest gives way when there are too many.

@@ -6,13 +6,15 @@
 //! of it. docs/discipline.md derives it.
 
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
-use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
 use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::runs::{Checkpoint, FACTORS};
+use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
 use super::{Combined, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
-use libm::{exp, log, sqrt};
+use libm::sqrt;
 
 /// Sources in one filter; the others only vote.
 pub const MAX_MEMBERS: usize = 10;
@@ -25,9 +27,8 @@ const WINDOW_EACH: usize = 80;
 const ESTABLISHED: usize = 24;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
-/// Factors by which the wander is varied, and the deviation of ln wander beforehand.
-const FACTORS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
-const WANDER_SD: f64 = 2.0;
+/// Deviation of ln wander beforehand.
+pub(super) const WANDER_SD: f64 = 2.0;
 /// Degrees of freedom of Student's t for asymmetries: some paths are much longer one way.
 pub const TAILS: f64 = 4.0;
 /// Deviation of a path's asymmetry beforehand, as a share of its round trip and at least (s).
@@ -108,7 +109,12 @@ pub struct Joint {
     /// The anchor has not absorbed anything: it is a prior.
     fresh: bool,
     pub(super) points: Box<[Point; MAX_WINDOW + 1]>,
-    pub(super) snapshots: Box<[Snapshot; super::shocks::SNAPSHOTS]>,
+    pub(super) checkpoint: Checkpoint,
+    /// The beliefs of the last update, one for each wander.
+    pub(super) runs: Box<[Belief; FACTORS.len()]>,
+    /// The wander that the next checkpoint is made with.
+    pub(super) next_wander: f64,
+    pub(super) snapshots: Box<[Snapshot]>,
     /// What is believed now, asymmetries weighed.
     gauged: Option<Box<Anchor<DIMENSIONS>>>,
     combined: Option<Combined>,
@@ -136,6 +142,9 @@ impl Joint {
             anchor: None,
             fresh: true,
             points: Box::new([Point::default(); MAX_WINDOW + 1]),
+            checkpoint: Checkpoint::default(),
+            runs: Box::new([State::new(3); FACTORS.len()]),
+            next_wander: WANDER,
             snapshots: Box::new(
                 [Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; super::shocks::SNAPSHOTS],
             ),
@@ -183,8 +192,8 @@ impl Joint {
 
     /// θ and the frequency have become uncertain at `at` by these deviations (s, s/s): no guess, somebody saw why.
     pub fn expect_jump(&mut self, at: OscTime, theta: f64, frequency: f64) {
-        let jump = Jump { at, theta: theta * theta, frequency: frequency * frequency, delay: 0.0 };
-        self.oscillator.jumps.insert(jump);
+        let (theta, frequency) = (theta * theta, frequency * frequency);
+        self.oscillator.jumps.insert(Jump { at, theta, frequency, known: true, ..Jump::default() });
     }
 
     /// True time moved by `nanos` against oscillator time.
@@ -193,6 +202,7 @@ impl Joint {
             entry.forward = entry.forward.saturating_add(nanos);
             entry.backward = entry.backward.saturating_sub(nanos);
         }
+        self.checkpoint.discard();
         for anchor in [&mut self.anchor, &mut self.gauged].into_iter().flatten() {
             anchor.theta = anchor.theta.saturating_add(nanos);
         }
@@ -211,6 +221,7 @@ impl Joint {
 
     /// Begins anew; the oscillator is remembered.
     pub fn restart(&mut self) {
+        self.checkpoint.discard();
         self.anchor = None;
         self.count = 0;
         self.fresh = true;
@@ -250,13 +261,13 @@ impl Joint {
         }
         self.slide();
         self.prepare();
+        self.checkpoint();
         self.note_changes();
-        let (belief, wander) = self.average()?;
-        self.oscillator.wander = wander;
+        let belief = self.average()?;
         if !belief.is_sound() {
             self.resets = self.resets.saturating_add(1);
             self.oscillator.jumps = Default::default();
-            self.oscillator.wander = WANDER;
+            self.next_wander = WANDER;
             self.restart();
             return self.combined.as_ref();
         }
@@ -342,6 +353,7 @@ impl Joint {
         }
         let n = self.dimensions();
         if let Some(anchor) = self.anchor.as_mut() {
+            self.checkpoint.discard();
             if n > anchor.state.dimensions() {
                 anchor.state.resize(n);
             }
@@ -384,12 +396,16 @@ impl Joint {
         }
         if self.count == self.window.len() {
             // Without an anchor there is nothing to absorb: the oldest is lost.
+            self.checkpoint.discard();
             self.window.copy_within(1.., 0);
             self.count -= 1;
         }
         let mut index = self.count;
         while index > 0 && self.window[index - 1].v > entry.v {
             index -= 1;
+        }
+        if index < self.count {
+            self.checkpoint.discard();
         }
         self.window.copy_within(index..self.count, index + 1);
         self.window[index] = entry;
@@ -398,6 +414,7 @@ impl Joint {
 
     /// The belief before the first sample.
     fn set_prior(&mut self) {
+        self.checkpoint.discard();
         let first = self.window[0];
         let n = self.dimensions();
         let mut anchor =
@@ -434,6 +451,7 @@ impl Joint {
                 self.set_prior();
             }
             self.fold_votes();
+            self.checkpoint.slide();
             let entry = self.window[0];
             self.window.copy_within(1..self.count, 0);
             self.count -= 1;
@@ -457,6 +475,7 @@ impl Joint {
             if !many || member.folded || !member.used || !member.votes || member.seen < ESTABLISHED {
                 continue;
             }
+            self.checkpoint.discard();
             anchor.state.condition(asymmetry_of(slot), member.spread() / member.weight);
             member.folded = true;
             member.path.reversion = member.spread() / member.weight.max(0.05);
@@ -484,41 +503,6 @@ impl Joint {
         for (point, e) in self.points.iter_mut().zip(&self.window[..self.count]) {
             *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
         }
-    }
-
-    /// Runs the window with this wander and these shocks; the belief and the log evidence, prior included.
-    pub(super) fn pass(&self, wander: f64, shocks: &AllShocks) -> Option<(Belief, f64)> {
-        let mut state = self.anchor.as_ref()?.state;
-        let points = &self.points[..self.count];
-        let evidence = state.run(0.0, points, &self.paths(), wander, shocks.as_slice(), |_, _, _, _| ());
-        Some((state, evidence + plausibility(wander)))
-    }
-
-    /// The belief averaged over wanders by their evidence, and the wander to go on with.
-    fn average(&self) -> Option<(Belief, f64)> {
-        let shocks = self.shocks();
-        let mut runs = [(State::new(3), 0.0); FACTORS.len()];
-        for (run, factor) in runs.iter_mut().zip(FACTORS) {
-            *run = self.pass((self.oscillator.wander * factor).clamp(WANDERS.0, WANDERS.1), &shocks)?;
-        }
-        let best = runs.iter().map(|r| r.1).fold(f64::NEG_INFINITY, f64::max);
-        let shares = runs.map(|r| exp(r.1 - best));
-        let total: f64 = shares.iter().sum();
-        let n = runs[0].0.dimensions();
-        let mut mean = runs[0].0;
-        for i in 0..n {
-            mean.x[i] = runs.iter().zip(shares).map(|(r, share)| r.0.x[i] * share).sum::<f64>() / total;
-        }
-        for i in 0..n {
-            for j in 0..n {
-                let about = |r: &Belief| r.p[i][j] + (r.x[i] - mean.x[i]) * (r.x[j] - mean.x[j]);
-                mean.p[i][j] =
-                    runs.iter().zip(shares).map(|(r, share)| about(&r.0) * share).sum::<f64>() / total;
-            }
-        }
-        let shift = FACTORS.iter().zip(shares).map(|(f, share)| log(*f) * share).sum::<f64>() / total;
-        let wander = (self.oscillator.wander * exp(0.5 * shift)).clamp(WANDERS.0, WANDERS.1);
-        Some((mean, wander))
     }
 
     /// Weighs the asymmetries and says what follows.
@@ -602,10 +586,4 @@ fn set_path(state: &mut Belief, slot: usize, member: &Member) {
         let most = 0.3 * member.least;
         state.set(beta, 0.0, most * most);
     }
-}
-
-/// Logarithm of how plausible a wander is beforehand.
-fn plausibility(wander: f64) -> f64 {
-    let x = log(wander / WANDER) / WANDER_SD;
-    -0.5 * x * x
 }

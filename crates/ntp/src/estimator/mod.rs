@@ -15,6 +15,7 @@ mod oscillator;
 mod path;
 pub mod quantile;
 pub mod regress;
+mod runs;
 mod shocks;
 mod state;
 #[cfg(test)]

@@ -373,7 +373,12 @@ impl PathFilter {
             return Some(state);
         }
         let before = self.steps;
-        self.steps.insert(Jump { at, theta: error * error, frequency: STEP_RATE * STEP_RATE, delay: 0.0 });
+        self.steps.insert(Jump {
+            at,
+            theta: error * error,
+            frequency: STEP_RATE * STEP_RATE,
+            ..Jump::default()
+        });
         match self.pass(n, &self.shocks(oscillator)) {
             Some((changed, with)) if with > plain + BELIEVE => Some(changed),
             _ => {

@@ -4,7 +4,9 @@
 use super::anchor::{Jump, Jumps};
 use super::joint::{Belief, Joint, Snapshot};
 use super::oscillator::WANDERS;
+use super::runs::{ITSELF, plausibility};
 use super::state::{Path, Point};
+use crate::time::OscTime;
 
 /// States kept while the window is run: those before its newest samples.
 pub const SNAPSHOTS: usize = 33;
@@ -41,47 +43,48 @@ impl Joint {
     /// A change, or an oscillator that wanders more than was thought? What explains the window better is believed.
     fn consider(&mut self, jump: Jump) {
         let (wander, before) = (self.oscillator.wander, self.oscillator.jumps);
-        let evidence = |joint: &Self, wander: f64| {
-            joint.pass(wander, &joint.shocks()).map_or(f64::NEG_INFINITY, |r| r.1)
-        };
         self.oscillator.jumps.insert(jump);
-        let with = evidence(self, wander);
+        let with = self.evidence(wander, &self.shocks());
         // An oscillator that is rough all the time looks as if it jumped again and again.
         for (jumps, factors) in [(before, &ROUGHER[..]), (Jumps::default(), &ROUGHER[1..])] {
             self.oscillator.jumps = jumps;
             let better = factors
                 .iter()
                 .map(|f| (wander * f).min(WANDERS.1))
-                .map(|wander| (evidence(self, wander), wander))
+                .map(|wander| (self.evidence(wander, &self.shocks()), wander))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             if let Some((_, wander)) = better.filter(|b| b.0 > with - BETTER) {
-                self.oscillator.wander = wander;
+                self.next_wander = wander;
+                self.checkpoint.discard();
+                self.checkpoint();
                 return;
             }
         }
         self.oscillator.jumps = before;
         self.oscillator.jumps.insert(jump);
         self.jumped = true;
+        self.checkpoint();
     }
 
     /// The change that explains the newest samples best, if one is needed at all.
     fn seek(&mut self) -> Option<Jump> {
-        let anchor = self.anchor.as_ref()?;
-        let origin = anchor.v;
-        let mut state = anchor.state;
+        let origin = self.anchor.as_ref()?.v;
         let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
-        let (points, snapshots) = (&self.points[..self.count], &mut self.snapshots);
-        let first = points.len().saturating_sub(SNAPSHOTS);
+        let first = self.count.saturating_sub(SNAPSHOTS);
         let mut suspicious = false;
-        let evidence = state.run(0.0, points, &paths, wander, shocks.as_slice(), |i, t, state, evidence| {
+        let mut snapshots = core::mem::take(&mut self.snapshots);
+        let run = self.rerun(ITSELF, &shocks, |i, t, state, evidence| {
             if i >= first {
                 snapshots[i - first] = Snapshot { t, evidence, belief: *state };
-                let mut ahead = *state;
-                ahead.advance(points[i].t - t, wander, &paths);
-                let (there, back) = ahead.lateness(&points[i], &paths[points[i].path].noise);
+                let (mut ahead, point) = (*state, &self.points[i]);
+                ahead.advance(point.t - t, wander, &paths);
+                let (there, back) = ahead.lateness(point, &paths[point.path].noise);
                 suspicious |= (there < GLANCE) != (back < GLANCE);
             }
         });
+        self.snapshots = snapshots;
+        let evidence = run?.1 - plausibility(wander);
+        let (points, snapshots) = (&self.points[..self.count], &self.snapshots);
         if !suspicious {
             return None;
         }
@@ -102,7 +105,8 @@ impl Joint {
                 (newest.offset() - before.belief.x[0] - before.belief.x[1] * (newest.t - before.t)).abs();
             for (theta, frequency) in KINDS {
                 let theta = if theta > 0.0 { f64::max(theta, off) } else { 0.0 };
-                let jump = Jump { at, theta: theta * theta, frequency: frequency * frequency, delay: 0.0 };
+                let jump =
+                    Jump { at, theta: theta * theta, frequency: frequency * frequency, ..Jump::default() };
                 let mut with = shocks;
                 with.add(&[jump], origin, usize::MAX / 4);
                 let mut state = before.belief;
@@ -117,20 +121,30 @@ impl Joint {
         best.map(|b| b.1)
     }
 
+    /// From when on changes may be judged anew: those before a checkpoint wait for the next.
+    fn changeable(&self) -> Option<OscTime> {
+        let start = self.anchor.as_ref()?.v;
+        Some(self.checkpoint.since().map_or(start, |since| since.max(start)))
+    }
+
+    /// The evidence of the window as it is.
+    fn again(&self) -> f64 {
+        let run = self.rerun(ITSELF, &self.shocks(), |_, _, _, _| ());
+        run.map_or(f64::NEG_INFINITY, |r| r.1)
+    }
+
     /// Self-healing: changes that the samples no longer support are forgotten.
     fn drop_unlikely(&mut self) {
-        let Some(start) = self.anchor.as_ref().map(|a| a.v) else { return };
+        let Some(start) = self.changeable() else { return };
         let mut index = 0;
         while index < self.oscillator.jumps.as_slice().len() {
             let jump = self.oscillator.jumps.as_slice()[index];
             // A change known from elsewhere (suspend) is no hypothesis.
-            if jump.at > start && jump.theta < 0.04 {
-                let wander = self.oscillator.wander;
-                let with = self.pass(wander, &self.shocks()).map_or(0.0, |r| r.1);
+            if jump.at > start && !jump.known {
+                let with = self.again();
                 let kept: Jumps<_> = self.oscillator.jumps;
                 self.oscillator.jumps.remove(index);
-                let without = self.pass(wander, &self.shocks()).map_or(0.0, |r| r.1);
-                if with - without < DROP {
+                if with - self.again() < DROP {
                     continue;
                 }
                 self.oscillator.jumps = kept;
@@ -141,16 +155,14 @@ impl Joint {
 
     /// Makes the newest change larger if that is likelier.
     fn size_newest(&mut self) {
-        let Some(start) = self.anchor.as_ref().map(|a| a.v) else { return };
+        let Some(start) = self.changeable() else { return };
         let Some(last) = self.oscillator.jumps.as_slice().iter().rposition(|jump| jump.at > start) else {
             return;
         };
-        let wander = self.oscillator.wander;
-        let before = self.pass(wander, &self.shocks()).map_or(0.0, |r| r.1);
+        let before = self.again();
         let kept = self.oscillator.jumps;
         self.oscillator.jumps.as_mut_slice()[last].frequency *= 9.0;
-        let after = self.pass(wander, &self.shocks()).map_or(f64::NEG_INFINITY, |r| r.1);
-        if after <= before + 0.5 {
+        if self.again() <= before + 0.5 {
             self.oscillator.jumps = kept;
         }
     }

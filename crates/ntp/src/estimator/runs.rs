@@ -1,0 +1,175 @@
+//! Runs of the filter over the window, with several wanders at once.
+//!
+//! What is learned from one sample to the next changes the far end of the window little. So the beliefs some samples
+//! before the newest are kept for a few updates ([`Checkpoint`]), and most runs begin there.
+
+use super::anchor::Anchor;
+use super::joint::{AllShocks, Belief, DIMENSIONS, Joint, WANDER_SD};
+use super::oscillator::{WANDER, WANDERS};
+use super::state::State;
+use crate::time::OscTime;
+use libm::{exp, log};
+
+/// Factors by which the wander is varied.
+pub const FACTORS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
+/// Index of the wander itself among them.
+pub const ITSELF: usize = 2;
+/// Samples run from a checkpoint at first, and updates for which it serves.
+const KEEP: usize = 40;
+const UPDATES: u32 = 8;
+
+/// Beliefs before the newest samples of the window, one for each wander.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    beliefs: Box<[Anchor<DIMENSIONS>; FACTORS.len()]>,
+    evidence: [f64; FACTORS.len()],
+    /// Samples of the window that they have learned.
+    index: usize,
+    /// Updates for which they serve yet.
+    left: u32,
+    /// The shocks among those samples: how many, and the sum of their variances.
+    shocks: (usize, f64),
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        let nothing = Anchor { v: OscTime::from_nanos(0), theta: 0, state: State::new(3) };
+        Self {
+            beliefs: Box::new([nothing; FACTORS.len()]),
+            evidence: [0.0; FACTORS.len()],
+            index: 0,
+            left: 0,
+            shocks: (0, 0.0),
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The window, its anchor or what paths are like changed: begin anew.
+    pub fn discard(&mut self) {
+        self.left = 0;
+    }
+
+    /// The oldest sample left the window.
+    pub fn slide(&mut self) {
+        match self.index.checked_sub(1) {
+            Some(index) => self.index = index,
+            None => self.left = 0,
+        }
+    }
+
+    /// When the samples begin that are run again; `None`: all are.
+    pub fn since(&self) -> Option<OscTime> {
+        (self.left > 0).then(|| self.beliefs[ITSELF].v)
+    }
+}
+
+fn signature(shocks: &AllShocks, before: f64) -> (usize, f64) {
+    let early = shocks.as_slice().iter().take_while(|shock| shock.t < before);
+    early.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s.theta + s.frequency * 1e6 + s.delay))
+}
+
+impl Joint {
+    /// Before the runs of an update: takes the wander learned since over and makes a new checkpoint when it is time.
+    pub(super) fn checkpoint(&mut self) {
+        let Some(anchor) = &self.anchor else { return };
+        let shocks = self.shocks();
+        let checkpoint = &mut self.checkpoint;
+        let t = checkpoint.beliefs[ITSELF].v - anchor.v;
+        checkpoint.left = checkpoint.left.saturating_sub(1);
+        if checkpoint.left > 0 && checkpoint.shocks == signature(&shocks, t) {
+            return;
+        }
+        checkpoint.left = 0;
+        self.oscillator.wander = self.next_wander;
+        let Some(index) = self.count.checked_sub(KEEP).filter(|&index| index >= KEEP) else { return };
+        let (anchor, paths) = (**anchor, self.paths());
+        let v = self.window[index - 1].v;
+        for i in 0..FACTORS.len() {
+            let mut state = anchor.state;
+            let (points, wander) = (&self.points[..index], self.wander(i));
+            let evidence = state.run(0.0, points, &paths, wander, shocks.as_slice(), |_, _, _, _| ());
+            self.checkpoint.beliefs[i] = Anchor { v, theta: anchor.theta, state };
+            self.checkpoint.evidence[i] = evidence;
+        }
+        self.checkpoint.index = index;
+        self.checkpoint.left = UPDATES;
+        self.checkpoint.shocks = signature(&shocks, v - anchor.v);
+    }
+
+    /// The wander that the run `i` of [`FACTORS`] is made with.
+    pub(super) fn wander(&self, i: usize) -> f64 {
+        (self.oscillator.wander * FACTORS[i]).clamp(WANDERS.0, WANDERS.1)
+    }
+
+    /// Runs the window with the wander `i` and these shocks, which may differ from those of the checkpoint only after
+    /// it; the belief and the log evidence, prior included. `seen` is told of the samples run.
+    pub(super) fn rerun(
+        &self,
+        i: usize,
+        shocks: &AllShocks,
+        mut seen: impl FnMut(usize, f64, &Belief, f64),
+    ) -> Option<(Belief, f64)> {
+        let (anchor, wander, checkpoint) = (self.anchor.as_ref()?, self.wander(i), &self.checkpoint);
+        let (mut state, mut start, mut since, mut before) = (anchor.state, 0, 0.0, 0.0);
+        if checkpoint.left > 0 {
+            let kept = &checkpoint.beliefs[i];
+            state = kept.state;
+            state.x[0] += kept.theta.saturating_sub(anchor.theta) as f64 * 1e-9;
+            (start, since, before) = (checkpoint.index, kept.v - anchor.v, checkpoint.evidence[i]);
+        }
+        let points = &self.points[start..self.count];
+        let evidence =
+            state.run(since, points, &self.paths(), wander, shocks.as_slice(), |i, t, state, evidence| {
+                seen(start + i, t, state, before + evidence);
+            });
+        Some((state, before + evidence + plausibility(wander)))
+    }
+
+    /// Runs the whole window with this wander and these shocks; the log evidence, prior included.
+    pub(super) fn evidence(&self, wander: f64, shocks: &AllShocks) -> f64 {
+        let Some(anchor) = &self.anchor else { return f64::NEG_INFINITY };
+        let mut state = anchor.state;
+        let points = &self.points[..self.count];
+        let evidence = state.run(0.0, points, &self.paths(), wander, shocks.as_slice(), |_, _, _, _| ());
+        evidence + plausibility(wander)
+    }
+
+    /// The belief averaged over wanders by their evidence. The wander to go on with is kept for the next checkpoint.
+    pub(super) fn average(&mut self) -> Option<Belief> {
+        let shocks = self.shocks();
+        let mut shares = [0.0; FACTORS.len()];
+        for i in 0..FACTORS.len() {
+            let (belief, evidence) = self.rerun(i, &shocks, |_, _, _, _| ())?;
+            self.runs[i] = belief;
+            shares[i] = evidence;
+        }
+        let best = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = shares.iter().map(|evidence| exp(evidence - best)).sum();
+        let shares = shares.map(|evidence| exp(evidence - best) / total);
+        let n = self.runs[0].dimensions();
+        let mut mean = self.runs[0];
+        for i in 0..n {
+            mean.x[i] = self.runs.iter().zip(shares).map(|(r, share)| r.x[i] * share).sum::<f64>();
+        }
+        for i in 0..n {
+            for j in 0..=i {
+                let about = |r: &Belief| r.p[i][j] + (r.x[i] - mean.x[i]) * (r.x[j] - mean.x[j]);
+                let element = self.runs.iter().zip(shares).map(|(r, share)| about(r) * share).sum::<f64>();
+                (mean.p[i][j], mean.p[j][i]) = (element, element);
+            }
+        }
+        let shift = FACTORS.iter().zip(shares).map(|(f, share)| log(*f) * share).sum::<f64>();
+        self.next_wander = (self.oscillator.wander * exp(RATE * shift)).clamp(WANDERS.0, WANDERS.1);
+        Some(mean)
+    }
+}
+
+/// Share of the shift of ln wander that is made at once.
+const RATE: f64 = 0.5;
+
+/// Logarithm of how plausible a wander is beforehand.
+pub fn plausibility(wander: f64) -> f64 {
+    let x = log(wander / WANDER) / WANDER_SD;
+    -0.5 * x * x
+}
