@@ -266,6 +266,14 @@ impl Discipline {
         Ok(())
     }
 
+    /// For `slept` seconds before the reading `raw` the clock did not run as it was set: a board's clock counted, as good as
+    /// true time.
+    pub fn slept(&mut self, raw: RawTime, slept: f64) {
+        let steered = self.timeline.frequency();
+        self.timeline.set_frequency(raw + -slept, self.belief.frequency);
+        self.timeline.set_frequency(raw, steered);
+    }
+
     /// True time itself was moved by `offset` (s): a leap second, a manual correction.
     pub fn shift_truth(&mut self, offset: f64) {
         self.belief.theta = self.belief.theta + offset;
@@ -452,6 +460,21 @@ mod tests {
             let left = discipline.slew_until().unwrap() - clock.now().raw;
             assert!((left - (until - before)).abs() < 1e-6, "{leap}: {left}");
         }
+    }
+
+    /// Before the sleep the clock was slewed at full speed; while it slept, it was not.
+    #[test]
+    fn sleep_interrupts_a_slew() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 400.0, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        clock.run(10.0);
+        let pending = discipline.pending(clock.now().raw);
+        clock.raw += 3600.0;
+        discipline.slept(clock.now().raw, 3600.0);
+        assert!((discipline.pending(clock.now().raw) - pending).abs() < 1e-6);
+        assert_eq!(discipline.timeline().frequency(), clock.frequency);
     }
 
     #[test]

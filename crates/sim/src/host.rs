@@ -195,9 +195,12 @@ impl Host {
         self.clock.step_from_outside(correction);
     }
 
-    /// Somebody else moves the clock.
+    /// Somebody else moves the clock; while it sleeps nobody can.
     pub fn step_from_outside(&mut self, at: TrueTime, offset: f64) {
         self.clock.advance(at);
+        if self.asleep {
+            return;
+        }
         self.clock.step_from_outside(offset);
         self.unnoticed += offset;
     }
@@ -241,9 +244,12 @@ impl Host {
     /// The loop compares its two clocks whenever it wakes up, at least once a second.
     pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
         self.advance(at);
+        if self.asleep {
+            return;
+        }
         let slept = core::mem::take(&mut self.slept);
         if slept > 0.0 {
-            self.give(Input::Suspended { slept });
+            self.give(Input::Suspended { slept, sure: true });
             self.perform(at, effects);
         }
         let offset = core::mem::take(&mut self.unnoticed);

@@ -97,6 +97,8 @@ pub enum Input<'a> {
     Suspended {
         /// How long, s.
         slept: f64,
+        /// Another clock tells of it; otherwise only a wake-up that came far too late does.
+        sure: bool,
     },
     /// Somebody else changed the frequency of the clock.
     ForeignFrequency {

@@ -313,7 +313,7 @@ impl Engine {
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
             Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
-            Input::Suspended { slept } => self.on_suspended(now, clock, slept, out),
+            Input::Suspended { slept, sure } => self.on_suspended(now, clock, (slept, sure), out),
             Input::ForeignFrequency { frequency, since } => {
                 self.on_foreign_frequency(now, clock, (frequency, since), out);
             }

@@ -22,12 +22,28 @@ const REMEMBERED: f64 = 1024.0;
 const WAKING_DELAY: f64 = 0.2;
 
 impl Engine {
-    /// The machine slept for `slept` seconds; its clocks went on by what the board says.
-    pub(super) fn on_suspended(&mut self, now: Now, clock: &mut dyn Clock, slept: f64, out: &mut Actions) {
+    /// The machine slept for `slept` seconds; its clocks went on by what the board says. Not `sure`: it may as well be that
+    /// only this program did, and that the clock went on as it was set.
+    pub(super) fn on_suspended(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        (slept, sure): (f64, bool),
+        out: &mut Actions,
+    ) {
+        if !slept.is_finite() || slept <= 0.0 {
+            return;
+        }
         out.log(Severity::Warning, format!("The machine slept for {slept:.0} seconds"));
         // Requests from before have no answer that tells anything.
         self.stamps_from = now.raw;
-        self.shock(now, SLEEP);
+        let slewed = (self.discipline.timeline().frequency() - self.discipline.belief().frequency).abs();
+        if sure {
+            self.discipline.slept(now.raw, slept);
+            self.shock(now, SLEEP);
+        } else {
+            self.shock(now, (SLEEP.0 + slewed * slept, SLEEP.1));
+        }
         if self.root_distance(now) > self.selection_config.max_distance {
             self.unsynchronise(now, clock, out);
         } else {

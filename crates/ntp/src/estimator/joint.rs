@@ -9,7 +9,6 @@ use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
 use super::path::{HINTS, Hint, ROUTES, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
-use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
 use super::{Combined, SourceStats, Theta};
 use crate::ids::SourceId;

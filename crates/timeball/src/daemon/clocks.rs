@@ -114,11 +114,12 @@ impl Clocks {
         }
     }
 
-    /// For how many seconds the machine has slept since the last look. `asked`: when the loop wanted to be woken.
-    pub fn sleep(&mut self, asked: MonoTime) -> Option<f64> {
+    /// For how many seconds the machine has slept since the last look, and whether that is sure. `asked`: when the loop
+    /// wanted to be woken.
+    pub fn sleep(&mut self, asked: MonoTime) -> Option<(f64, bool)> {
         let late = MonoTime::from_nanos(sys::clock::boottime()) - asked;
         let slept = self.judge_sleep(difference(sys::clock::monotonic, sys::clock::boottime));
-        slept.or((late > LATE).then_some(late))
+        slept.map(|slept| (slept, true)).or((late > LATE).then_some((late, false)))
     }
 
     fn judge_sleep(&mut self, (slept, uncertainty): (i64, i64)) -> Option<f64> {
@@ -232,8 +233,8 @@ mod tests {
         let now = clocks.now().mono;
         assert_eq!(clocks.sleep(now), None);
         assert_eq!(clocks.sleep(now + -9.0), None, "a busy machine");
-        let slept = clocks.sleep(now + -60.0).expect("a minute");
-        assert!((60.0..70.0).contains(&slept), "{slept}");
+        let (slept, sure) = clocks.sleep(now + -60.0).expect("a minute");
+        assert!((60.0..70.0).contains(&slept) && !sure, "{slept}");
         assert_eq!(clocks.sleep(now + 60.0), None, "woken by a packet");
     }
 

@@ -147,7 +147,7 @@ impl EventLoop {
     /// Reads the clocks, and tells the engine if the machine slept and if somebody else has moved or steered the one we
     /// steer. `asked`: when the loop wanted to be woken at the latest.
     fn look(&mut self, asked: MonoTime) -> Now {
-        let slept = self.clocks.sleep(asked).map(|slept| Input::Suspended { slept });
+        let slept = self.clocks.sleep(asked).map(|(slept, sure)| Input::Suspended { slept, sure });
         let step = self.clocks.foreign_step().map(|offset| Input::ExternalStep { offset });
         let steered = self.clocks.foreign_frequency();
         let steered = steered.map(|(frequency, since)| Input::ForeignFrequency { frequency, since });
