@@ -83,8 +83,6 @@ pub struct Host {
     pub drift: Option<(f64, f64)>,
     /// The dumps of the last end: file names and texts.
     pub dumps: Vec<(String, String)>,
-    /// Between these instants (s after the start) its promises are not counted.
-    pub excused: Vec<(f64, f64)>,
     /// Exit status, once the engine has ended by itself.
     pub exit: Option<i32>,
     /// Requests sent.
@@ -123,7 +121,6 @@ impl Host {
             log: Vec::new(),
             drift: None,
             dumps: Vec::new(),
-            excused: Vec::new(),
             exit: None,
             sent: 0,
             received: 0,

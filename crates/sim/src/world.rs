@@ -222,11 +222,6 @@ impl World {
         self.host_mut(node).record = record;
     }
 
-    /// Between these instants (s after the start) what a host promises is not counted.
-    pub fn excuse(&mut self, node: NodeId, times: Vec<(f64, f64)>) {
-        self.host_mut(node).excused = times;
-    }
-
     /// What a host was like.
     pub fn record(&self, node: NodeId) -> &Record {
         &self.host(node).record

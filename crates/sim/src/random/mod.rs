@@ -13,11 +13,6 @@ use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig};
 use ntp::engine::Start;
 
-/// After it woke up a machine is wrong without any chance to know it; so long its promises are not counted, s.
-const WAKING: f64 = 600.0;
-/// The same after another program steered it, s.
-const OVERRULED: f64 = 64.0;
-
 /// A world built from what was drawn.
 pub struct Built {
     /// The world; all daemons run.
@@ -61,9 +56,6 @@ impl Drawn {
             world.set_record(host, record.clone());
             world.start(host, Start { steers: true, ..Start::default() });
         }
-        let excused = self.sleeps.iter().map(|(_, until, _)| (*until, until + WAKING));
-        let steered = self.frequencies.iter().map(|(at, _)| (*at, at + OVERRULED));
-        world.excuse(client, excused.chain(steered).collect());
         Built { world, client, relays }
     }
 
