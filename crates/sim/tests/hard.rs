@@ -190,6 +190,23 @@ fn a_machine_that_slept_finds_the_time_again() {
     }
 }
 
+/// … also when it slept through a leap second, which the kernel then does not make.
+#[test]
+fn a_leap_second_may_be_slept_through() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        let mut plan = hard::leap(leap, true);
+        let awake = MIDNIGHT + HOUR;
+        plan.sleeps = vec![(MIDNIGHT - HOUR, awake, 0.2)];
+        let built = run(&plan, 1, 9.0 * HOUR);
+        let host = built.world.host(built.client);
+        let error = host.record.max_error(awake + 150.0, 9.0 * HOUR);
+        let by = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        let steps: Vec<f64> = host.steps().iter().map(|(_, by)| *by).collect();
+        assert!(error < 10e-3 && steps == [by], "{leap:?}: {error} {steps:?}");
+        assert_eq!(violations(&host.record), 0, "{leap:?}: {:?}", host.record.whole().first_violation);
+    }
+}
+
 /// … and until it has heard from them it promises nothing that is not so.
 #[test]
 fn a_machine_that_slept_promises_nothing_wrong() {

@@ -12,6 +12,7 @@ use crate::time::{TrueTime, leap_step};
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig};
 use ntp::engine::Start;
+use ntp::wire::Leap;
 
 /// A world built from what was drawn.
 pub struct Built {
@@ -134,12 +135,18 @@ impl Verdict {
 /// Steps that the rule does not allow: any without a rule, those not above the threshold, and those beyond the limit. The
 /// leap second itself is none of them.
 fn forbidden(host: &Host, config: &Config) -> u64 {
-    let leap = host.clock().calendar().leap();
-    let is_leap = |(at, by): (TrueTime, f64)| {
-        leap.is_some_and(|(when, leap)| (at - when).abs() < 2.0 && by == leap_step(leap) as f64 * 1e-9)
+    let mut leap = host.clock().calendar().leap();
+    // A machine that sleeps then makes it when it wakes up; nobody makes it twice.
+    let mut is_leap = |(at, by): (TrueTime, f64)| {
+        let made = |(when, leap): (TrueTime, Leap)| at - when > -2.0 && by == leap_step(leap) as f64 * 1e-9;
+        leap.take_if(|leap| made(*leap)).is_some()
     };
-    let steps: Vec<f64> =
-        host.steps().iter().filter(|step| !is_leap(**step)).map(|(_, by)| by.abs()).collect();
+    let mut steps: Vec<f64> = Vec::new();
+    for &(at, by) in host.steps() {
+        if !is_leap((at, by)) {
+            steps.push(by.abs());
+        }
+    }
     let Some((threshold, limit)) = config.clock.makestep else { return steps.len() as u64 };
     let small = steps.iter().filter(|by| **by <= threshold).count();
     let allowed = usize::try_from(limit).unwrap_or(usize::MAX);
