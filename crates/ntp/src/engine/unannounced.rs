@@ -80,7 +80,9 @@ impl Engine {
 
     /// The second (−1 or 1) by which the sample differs from what is agreed, if a midnight can explain that.
     fn whole_second(&self, now: Now, index: usize, sample: &Sample) -> Option<f64> {
-        let agreed = self.joint.combined().filter(|_| self.reference.synchronised)?;
+        // A liar of old does not become a witness at midnight.
+        let believed = self.reference.synchronised && self.votes(index);
+        let agreed = self.joint.combined().filter(|_| believed)?;
         let off = Theta::from_nanos(sample.offset_nanos()) - agreed.predict(sample.v);
         let shift = if off < 0.0 { -1.0 } else { 1.0 };
         let age = (sample.v - agreed.v).max(0.0);
