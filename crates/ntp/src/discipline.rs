@@ -243,12 +243,41 @@ impl Discipline {
         Ok(applied)
     }
 
+    /// Steps the clock by `offset` (s) whatever is pending; a slew under way goes on to its end. Returns when and by how
+    /// much.
+    pub fn step_by(&mut self, clock: &mut dyn Clock, offset: f64) -> Result<Applied, ClockError> {
+        let applied = clock.step(offset)?;
+        self.timeline.step(applied.at, applied.offset);
+        if let Some(until) = self.slew_until.as_mut() {
+            *until += applied.offset;
+        }
+        Ok(applied)
+    }
+
     /// Somebody else moved the clock by `offset` (s); it read `raw` afterwards.
     pub fn external_step(&mut self, raw: RawTime, offset: f64) {
         self.timeline.step(raw + -offset, offset);
         if let Some(until) = self.slew_until.as_mut() {
             *until += offset;
         }
+    }
+
+    /// Somebody else has set the clock to `frequency` (s/s). What was in force before is set again, and a slew under way
+    /// goes on to its end; what the clock has gained unnoticed will be found by the next samples.
+    pub fn overrule(&mut self, now: Now, clock: &mut dyn Clock, frequency: f64) -> Result<(), ClockError> {
+        let (ours, until) = (self.timeline.frequency(), self.slew_until);
+        self.timeline.set_frequency(now.raw, frequency);
+        let applied = self.apply(clock, ours)?;
+        self.slew_until = until.filter(|_| applied.is_some());
+        Ok(())
+    }
+
+    /// For `slept` seconds before the reading `raw` the clock did not run as it was set: a board's clock counted, as good as
+    /// true time.
+    pub fn slept(&mut self, raw: RawTime, slept: f64) {
+        let steered = self.timeline.frequency();
+        self.timeline.set_frequency(raw + -slept, self.belief.frequency);
+        self.timeline.set_frequency(raw, steered);
     }
 
     /// True time itself was moved by `offset` (s): a leap second, a manual correction.
@@ -417,6 +446,55 @@ mod tests {
         assert_eq!(*discipline.belief(), belief);
         clock.run(10.0);
         assert!(discipline.pending(clock.now().raw).abs() < 1e-8);
+    }
+
+    /// A leap second while a correction is being slewed: the second is made, and the slew goes on.
+    #[test]
+    fn a_step_by_a_second_leaves_the_slew_alone() {
+        for leap in [1.0, -1.0] {
+            let (mut clock, mut discipline) = bench();
+            let c = correction(&discipline, clock.now(), 5.0, 20e-6);
+            let moved = discipline.believe(clock.now(), &c);
+            discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+            clock.run(10.0);
+            let (pending, frequency) = (discipline.pending(clock.now().raw), clock.frequency);
+            let (until, before) = (discipline.slew_until().unwrap(), clock.now().raw);
+            discipline.shift_truth(leap);
+            assert_eq!(discipline.step_by(&mut clock, leap).unwrap().offset, leap);
+            assert!((discipline.pending(clock.now().raw) - pending).abs() < 1e-8, "{leap}");
+            assert_eq!(clock.frequency, frequency);
+            let left = discipline.slew_until().unwrap() - clock.now().raw;
+            assert!((left - (until - before)).abs() < 1e-6, "{leap}: {left}");
+        }
+    }
+
+    /// Before the sleep the clock was slewed at full speed; while it slept, it was not.
+    #[test]
+    fn sleep_interrupts_a_slew() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 400.0, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        clock.run(10.0);
+        let pending = discipline.pending(clock.now().raw);
+        clock.raw += 3600.0;
+        discipline.slept(clock.now().raw, 3600.0);
+        assert!((discipline.pending(clock.now().raw) - pending).abs() < 1e-6);
+        assert_eq!(discipline.timeline().frequency(), clock.frequency);
+    }
+
+    #[test]
+    fn a_foreign_frequency_is_undone() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 5.0, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        let (ours, until) = (clock.frequency, discipline.slew_until());
+        clock.run(1.0);
+        clock.frequency += 50e-6;
+        discipline.overrule(clock.now(), &mut clock, ours + 50e-6).unwrap();
+        assert_eq!((clock.frequency, discipline.slew_until()), (ours, until));
+        assert!((discipline.timeline().to_osc(clock.now().raw) - OscTime::from_seconds(1001.0)).abs() < 1e-8);
     }
 
     #[test]

@@ -11,6 +11,8 @@ const SEGMENTS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Segment {
+    /// Readings from here on are this segment's, unless a newer one claims them.
+    from: RawTime,
     raw: RawTime,
     v: OscTime,
     /// Frequency in force from here on, s/s.
@@ -27,7 +29,7 @@ pub struct Timeline {
 impl Timeline {
     /// Starts with V equal to raw time at `raw`, the clock running at `frequency` (s/s).
     pub fn new(raw: RawTime, frequency: f64) -> Self {
-        let first = Segment { raw, v: OscTime::from_nanos(raw.nanos()), frequency };
+        let first = Segment { from: raw, raw, v: OscTime::from_nanos(raw.nanos()), frequency };
         Self { segments: [first; SEGMENTS], count: 1 }
     }
 
@@ -49,16 +51,21 @@ impl Timeline {
         self.count += 1;
     }
 
-    /// The clock runs at `frequency` (s/s) from the reading `at` on.
+    /// The clock runs at `frequency` (s/s) from the reading `at` on. A coarse clock may read a little less than where
+    /// the last segment begins.
     pub fn set_frequency(&mut self, at: RawTime, frequency: f64) {
+        let at = at.max(self.last().raw);
         let v = self.to_osc(at);
-        self.push(Segment { raw: at, v, frequency });
+        self.push(Segment { from: at, raw: at, v, frequency });
     }
 
     /// The clock was moved by `offset` seconds (positive: forward) when it read `at`.
     ///
     /// Readings are not monotonic across a step; a reading is taken to be of the newest segment that starts
     /// at or before it, so stamps from before a backward step must be converted before the step is entered.
+    ///
+    /// Nobody read what a step forward skipped, except that a coarse clock may read a little more than `at` before and a
+    /// little less than its end after it: each half of the gap belongs to its nearer side.
     pub fn step(&mut self, at: RawTime, offset: f64) {
         let v = self.to_osc(at);
         let raw = at + offset;
@@ -66,13 +73,13 @@ impl Timeline {
         if offset < 0.0 {
             self.count = 0; // older segments would claim readings that now belong to the new one
         }
-        self.push(Segment { raw, v, frequency });
+        self.push(Segment { from: at + offset / 2.0, raw, v, frequency });
     }
 
     /// Oscillator time at the reading `raw`.
     pub fn to_osc(&self, raw: RawTime) -> OscTime {
         let used = &self.segments[..self.count];
-        let segment = used.iter().rev().find(|s| s.raw <= raw).unwrap_or(&used[0]);
+        let segment = used.iter().rev().find(|s| s.from <= raw).unwrap_or(&used[0]);
         let elapsed = raw.nanos_since(segment.raw);
         // Δraw/(1+u) = Δraw − Δraw·u/(1+u): the correction is small, so f64 keeps nanoseconds over weeks.
         let slower = seconds_to_nanos(elapsed as f64 * 1e-9 * segment.frequency / (1.0 + segment.frequency));
@@ -104,6 +111,27 @@ mod tests {
         line.step(start + 210.0, -50.0);
         assert!((line.to_osc(start + 160.0) - OscTime::from_seconds(1e9) - 200.0).abs() < 1e-9);
         assert!((line.to_osc(start + 171.0) - OscTime::from_seconds(1e9) - 210.0).abs() < 1e-9);
+    }
+
+    /// A clock that counts microseconds reads less after a step than before it plus the step.
+    #[test]
+    fn a_coarse_clock_keeps_its_oscillator_across_a_step() {
+        let start = RawTime::from_seconds(1e9);
+        let tick = 1e-6;
+        for offset in [5.0, 0.3, -0.3, -5.0] {
+            let mut line = Timeline::new(start, 0.0);
+            line.step(start + 10.0, offset);
+            let late = start + (10.0 + offset - tick / 2.0);
+            assert!((line.to_osc(late) - OscTime::from_seconds(1e9) - 10.0).abs() <= tick, "{offset}");
+            line.set_frequency(late, 1e-3);
+            for (reading, expected) in [(late, 10.0), (late + 100.1, 110.0)] {
+                let v = line.to_osc(reading) - OscTime::from_seconds(1e9);
+                assert!((v - expected).abs() <= 2.0 * tick, "{offset}: {v} {expected}");
+            }
+            let early =
+                if offset > 0.0 { line.to_osc(start + 9.0) - OscTime::from_seconds(1e9) } else { 9.0 };
+            assert!((early - 9.0).abs() < 1e-9, "{offset}: {early}");
+        }
     }
 
     proptest! {

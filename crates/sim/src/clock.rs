@@ -136,7 +136,7 @@ impl SimClock {
 
     /// When the kernel makes the leap second that it was told of, at the present rate.
     fn leap_due(&self) -> TrueTime {
-        let Some((_, reading)) = self.leap else { return TrueTime::NEVER };
+        let Some((_, reading)) = self.leap.filter(|_| self.asleep.is_none()) else { return TrueTime::NEVER };
         let left = (reading - self.raw.nanos).max(0) as f64 / (1.0 + self.excess());
         TrueTime::from_nanos(self.since.nanos().saturating_add(libm::ceil(left) as i64))
     }
@@ -158,6 +158,11 @@ impl SimClock {
         self.asleep = Some((self.free, self.raw, self.now));
     }
 
+    /// Since when it sleeps.
+    pub fn asleep_since(&self) -> Option<TrueTime> {
+        self.asleep.map(|(.., since)| since)
+    }
+
     /// It wakes up: its clocks have gone on by the time slept as the real-time clock on its board has it, which is
     /// wrong by `error` s.
     pub fn resume(&mut self, error: f64) {
@@ -166,6 +171,8 @@ impl SimClock {
         let slept = self.now.nanos() - since.nanos() + seconds_to_nanos(error);
         self.free = Fine { nanos: free.nanos + slept, ..free };
         self.raw = Fine { nanos: raw.nanos + slept, ..raw };
+        // The kernel makes a leap second at its very midnight. The board knows of none.
+        self.leap = self.leap.filter(|(_, reading)| *reading > self.raw.nanos);
     }
 
     /// Another program changes the frequency by so many s/s.

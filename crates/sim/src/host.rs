@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::server::PROCESSING;
 use crate::time::TrueTime;
 use core::net::{IpAddr, SocketAddr};
+use ntp::clock::Clock;
 use ntp::config::Config;
 use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
 use ntp::ids::{QueryId, SocketId};
@@ -23,6 +24,8 @@ use update::Update;
 
 /// Port of the requests; links tell clients apart, so one is enough.
 const CLIENT_PORT: u16 = 40_000;
+/// Longest time until the loop notices what happened to its clock, s.
+pub(crate) const NOTICE: f64 = 1.0;
 /// Timeouts served at one instant before the engine is said not to make progress.
 const MAX_TIMEOUTS: u32 = 1000;
 
@@ -69,6 +72,8 @@ pub struct Host {
     actions: Actions,
     /// Somebody stepped the clock and the loop has not noticed yet, s.
     unnoticed: f64,
+    /// The machine slept so long and the loop has not noticed yet, s.
+    slept: f64,
     /// The machine sleeps.
     asleep: bool,
     /// Instant of the last timeouts and how many there were.
@@ -81,8 +86,6 @@ pub struct Host {
     pub dumps: Vec<(String, String)>,
     /// The file of what was learned, as last saved.
     pub learned: Option<String>,
-    /// Between these instants (s after the start) its promises are not counted.
-    pub excused: Vec<(f64, f64)>,
     /// Exit status, once the engine has ended by itself.
     pub exit: Option<i32>,
     /// Requests sent.
@@ -115,13 +118,13 @@ impl Host {
             sockets: Vec::new(),
             actions: Actions::new(),
             unnoticed: 0.0,
+            slept: 0.0,
             asleep: false,
             timeouts: (crate::time::START, 0),
             log: Vec::new(),
             drift: None,
             dumps: Vec::new(),
             learned: None,
-            excused: Vec::new(),
             exit: None,
             sent: 0,
             received: 0,
@@ -198,9 +201,12 @@ impl Host {
         self.clock.step_from_outside(correction);
     }
 
-    /// Somebody else moves the clock.
+    /// Somebody else moves the clock; while it sleeps nobody can.
     pub fn step_from_outside(&mut self, at: TrueTime, offset: f64) {
         self.clock.advance(at);
+        if self.asleep {
+            return;
+        }
         self.clock.step_from_outside(offset);
         self.unnoticed += offset;
     }
@@ -219,9 +225,10 @@ impl Host {
     }
 
     /// It wakes up with what the clock on its board says, wrong by `error` s. Both of its clocks have gone on, so a
-    /// program that compares them sees nothing.
+    /// program that compares them sees nothing; a third clock, which stood still, tells of it.
     pub fn resume(&mut self, at: TrueTime, error: f64) {
         self.clock.advance(at);
+        self.slept += self.clock.asleep_since().map_or(0.0, |since| at - since) + error;
         self.clock.resume(error);
         self.asleep = false;
     }
@@ -243,9 +250,22 @@ impl Host {
     /// The loop compares its two clocks whenever it wakes up, at least once a second.
     pub fn notice_step(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
         self.advance(at);
+        if self.asleep {
+            return;
+        }
+        let slept = core::mem::take(&mut self.slept);
+        if slept > 0.0 {
+            self.give(Input::Suspended { slept, sure: true });
+            self.perform(at, effects);
+        }
         let offset = core::mem::take(&mut self.unnoticed);
         if offset != 0.0 {
             self.give(Input::ExternalStep { offset });
+            self.perform(at, effects);
+        }
+        let state = self.clock.state();
+        if !state.ours {
+            self.give(Input::ForeignFrequency { frequency: state.frequency, since: NOTICE });
             self.perform(at, effects);
         }
     }

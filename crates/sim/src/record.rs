@@ -22,8 +22,8 @@ pub struct Sample {
     /// Standard deviation that the estimator gives to local time, path asymmetry not included, s; infinite when it
     /// says none.
     pub sd: f64,
-    /// What is promised now does not count: somebody else has stepped the clock and the loop has not noticed yet (whoever
-    /// asks makes it notice first), or the scenario has said so.
+    /// What is promised now does not count: the machine slept or somebody else has moved or steered the clock, and the loop
+    /// has not noticed yet (whoever asks makes it notice first).
     pub excused: bool,
     /// Packets sent so far.
     pub packets: u64,

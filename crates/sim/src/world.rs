@@ -6,7 +6,7 @@
 mod future;
 
 use crate::clock::SimClock;
-use crate::host::{Effect, Host};
+use crate::host::{Effect, Host, NOTICE};
 use crate::link::Link;
 use crate::record::Record;
 use crate::server::{PROCESSING, RunningServer, Server};
@@ -23,8 +23,6 @@ use std::collections::BinaryHeap;
 
 /// Time a name look-up takes, s.
 const LOOKUP: f64 = 0.05;
-/// Longest time until the loop notices that somebody stepped the clock, s.
-const NOTICE: f64 = 1.0;
 /// The port servers listen on.
 const NTP_PORT: u16 = 123;
 
@@ -229,11 +227,6 @@ impl World {
         self.host_mut(node).record = record;
     }
 
-    /// Between these instants (s after the start) what a host promises is not counted.
-    pub fn excuse(&mut self, node: NodeId, times: Vec<(f64, f64)>) {
-        self.host_mut(node).excused = times;
-    }
-
     /// What a host was like.
     pub fn record(&self, node: NodeId) -> &Record {
         &self.host(node).record
@@ -326,6 +319,7 @@ impl World {
             }
             Event::Steer { host, change } => {
                 self.host_mut(NodeId(host)).steer_from_outside(at, change as f64 / STEER_UNITS);
+                self.push(at + NOTICE, Event::Notice(host));
                 host
             }
             Event::Sleep(host) => {
@@ -334,6 +328,7 @@ impl World {
             }
             Event::Resume { host, nanos } => {
                 self.host_mut(NodeId(host)).resume(at, nanos as f64 * 1e-9);
+                self.push(at + NOTICE, Event::Notice(host));
                 host
             }
             Event::Notice(host) => {

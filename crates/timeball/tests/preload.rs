@@ -102,6 +102,38 @@ fn a_hand_on_the_clock_is_noticed_within_a_second() {
     }
 }
 
+#[test]
+fn another_programs_frequency_is_noticed_and_undone() {
+    for change in [30e-6_f64, -400e-6] {
+        let Some(mut world) = World::new("steer") else { return };
+        world.set("DELAYS", FIVE).set("JITTER", "200e-6").set("STEER", &format!("5000.5:{change}"));
+        let run = world.run(&servers(5, "iburst", "makestep 1 3"), &[]);
+        run.serves_honestly();
+        assert_eq!(run.said("Another program changed the frequency"), 1, "{}", run.log);
+        // One second of it, and then what one always has.
+        assert!(run.errors[5001].abs() < 2.0 * change.abs() + 300e-6, "{}", run.errors[5001]);
+        assert!(run.rates[5010..].iter().all(|rate| rate.abs() < 20.0), "not undone");
+        run.stays_below(1e-3, 5001);
+        run.drift_is_right(0.0, 0.3);
+    }
+}
+
+/// Where there is no clock that tells of sleep, the late wake-up does.
+#[test]
+fn a_machine_that_slept_doubts_its_clock() {
+    for error in [0.4, -0.3] {
+        let Some(mut world) = World::new("sleep") else { return };
+        world.set("DELAYS", FIVE).set("JITTER", "200e-6").set("SLEEP", &format!("4000.5:1000:{error}"));
+        let run = world.run(&servers(5, "iburst", "makestep 1 3"), &[]);
+        assert_eq!(run.said("The machine slept for"), 1, "{}", run.log);
+        assert!((run.errors[5001] - error).abs() < 0.1, "{}", run.errors[5001]);
+        run.serves_honestly();
+        run.stays_below(10e-3, 5100);
+        run.stays_below(1e-3, 5400);
+        run.drift_is_right(0.0, 0.3);
+    }
+}
+
 /// Whoever asks just after a step is told the time neither with the step added twice, nor not at all because requests
 /// seem older than the step.
 #[test]
@@ -190,6 +222,9 @@ fn an_unsteered_clock_is_left_alone_and_better_time_served() {
         assert!((error - 3.0 - second as f64 * 20e-6).abs() < 1e-6, "{second}: {error}");
     }
     run.serves_honestly();
+    assert_eq!(run.said("Virtual clock was stepped by 3.00"), 0, "{}", run.log);
+    assert_eq!(run.said("Virtual clock was stepped by -3.00"), 1, "{}", run.log);
+    assert_eq!(run.said("System clock was stepped"), 0, "{}", run.log);
 }
 
 /// The directives for the first `count` servers, each with `options`, and `more`.

@@ -93,6 +93,20 @@ pub enum Input<'a> {
         /// How far.
         offset: f64,
     },
+    /// The machine slept, or its clocks jumped together: both have gone on by `slept` seconds that nobody saw.
+    Suspended {
+        /// How long, s.
+        slept: f64,
+        /// Another clock tells of it; otherwise only a wake-up that came far too late does.
+        sure: bool,
+    },
+    /// Somebody else changed the frequency of the clock.
+    ForeignFrequency {
+        /// What is in force now, s/s.
+        frequency: f64,
+        /// How long ago it was not yet so, s.
+        since: f64,
+    },
 }
 
 /// A socket the engine wants.

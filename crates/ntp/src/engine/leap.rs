@@ -15,6 +15,9 @@ const DAY: i64 = 86_400;
 const BLUR: (f64, f64) = (5.0, 2.0);
 /// … and for so long before it, s.
 const BEFORE: f64 = 1.0;
+/// The kernel makes the leap second when the clock reads midnight. One that is further from local time than this (s), because
+/// it is still being slewed, is not trusted with it.
+const KERNEL_NEAR: f64 = 0.3;
 
 /// What is known of the next leap second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct LeapWatch {
     pending: Option<(Leap, LocalTime)>,
     /// The kernel was told.
     armed_kernel: bool,
+    /// The clock knows no leap seconds.
+    refused: bool,
     /// Until when clients are told nothing after a leap.
     blurred_until: Option<LocalTime>,
     /// It is happening.
@@ -79,11 +84,12 @@ impl Engine {
         let announced = if self.reference.synchronised { self.reference.leap } else { Leap::None };
         match self.leap.pending {
             None if matches!(announced, Leap::Insert | Leap::Delete) => {
-                self.arm_leap(local, announced, clock, out);
+                self.arm_leap(now, announced, clock, out);
             }
             Some((_, at)) if local >= at => self.do_leap(now, clock, out),
-            Some((_, at)) => {
+            Some((leap, at)) => {
                 self.leap.blurred = at - local <= BEFORE;
+                self.tell_kernel(now, leap, clock);
                 if announced == Leap::None && at - local > BLUR.0 {
                     out.log(Severity::Info, "System clock status set to not insert/delete");
                     self.disarm_leap(clock);
@@ -93,13 +99,25 @@ impl Engine {
         }
     }
 
-    fn arm_leap(&mut self, local: LocalTime, leap: Leap, clock: &mut dyn Clock, out: &mut Actions) {
+    fn arm_leap(&mut self, now: Now, leap: Leap, clock: &mut dyn Clock, out: &mut Actions) {
+        let local = self.discipline.cooking(now.raw).apply(now.raw);
         let Some(at) = leap_instant(local, leap) else { return };
         self.leap.pending = Some((leap, at));
-        if self.clock_config.leap_mode == LeapMode::System && clock.set_leap(leap, 0).is_ok() {
-            self.leap.armed_kernel = true;
+        self.tell_kernel(now, leap, clock);
+        if self.leap.armed_kernel {
             let what = if leap == Leap::Insert { "insert" } else { "delete" };
             out.log(Severity::Info, format!("System clock status set to {what} leap second"));
+        }
+    }
+
+    /// The kernel makes the leap second if that is wanted and its midnight is ours; else we do.
+    fn tell_kernel(&mut self, now: Now, leap: Leap, clock: &mut dyn Clock) {
+        let near = self.discipline.pending(now.raw).abs() < KERNEL_NEAR;
+        let wanted = self.clock_config.leap_mode == LeapMode::System && near;
+        if wanted != self.leap.armed_kernel && !self.leap.refused {
+            let told = clock.set_leap(if wanted { leap } else { Leap::None }, 0);
+            self.leap.armed_kernel = wanted && told.is_ok();
+            self.leap.refused = told.is_err();
         }
     }
 
@@ -109,8 +127,7 @@ impl Engine {
             // A refusal changes nothing: the kernel then steps, and the step is noticed as one.
             let _ = clock.set_leap(Leap::None, 0);
         }
-        self.leap.pending = None;
-        self.leap.armed_kernel = false;
+        (self.leap.pending, self.leap.armed_kernel, self.leap.refused) = (None, false, false);
         self.leap.blurred = false;
     }
 
@@ -134,11 +151,15 @@ impl Engine {
         self.reference.leap = Leap::None;
         let result = match self.clock_config.leap_mode {
             LeapMode::System | LeapMode::Step => {
-                out.log(Severity::Warning, "System clock was stepped for leap second");
-                self.step_silently(now, clock).map(|_| ())
+                let (severity, whose) = self.whose_clock();
+                out.log(severity, format!("{whose} clock was stepped for leap second"));
+                self.discipline.step_by(clock, shift).map(|applied| {
+                    self.note_step(&applied);
+                })
             }
             LeapMode::Slew => {
-                out.log(Severity::Warning, "Adjusting system clock for leap second");
+                let (severity, whose) = self.whose_clock();
+                out.log(severity, format!("Adjusting {} clock for leap second", whose.to_lowercase()));
                 self.discipline.slew_pending(now, clock)
             }
             LeapMode::Ignore => {
@@ -147,11 +168,15 @@ impl Engine {
             }
         };
         self.clock_result("move", result, out);
-        self.leap.armed_kernel = false;
+        if core::mem::take(&mut self.leap.armed_kernel) {
+            // It forgot; that it remembers later would be a second leap.
+            let _ = clock.set_leap(Leap::None, 0);
+        }
+        self.leap.refused = false;
     }
 
     /// True time itself moves by `seconds` against the oscillator: belief and samples move with it.
-    fn shift_truth(&mut self, seconds: f64) {
+    pub(super) fn shift_truth(&mut self, seconds: f64) {
         self.discipline.shift_truth(seconds);
         let nanos = crate::time::seconds_to_nanos(seconds);
         for source in &mut self.sources {

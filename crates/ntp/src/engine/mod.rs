@@ -14,6 +14,7 @@ pub mod io;
 mod leap;
 mod learning;
 mod names;
+mod outside;
 mod records;
 mod reference;
 mod reports;
@@ -21,6 +22,7 @@ mod responses;
 mod selection;
 mod serving;
 mod steering;
+mod unannounced;
 mod why;
 
 pub use commands::Operator;
@@ -51,11 +53,17 @@ use names::Group;
 use reference::Reference;
 use std::sync::Arc;
 use steering::StepRule;
+use unannounced::Leapt;
 
 /// Longest time between two looks at what changes by itself (local reference, leap seconds), s.
 const MAINTENANCE: f64 = 1.0;
 /// Shortest wait for the end of a slew, s: a bound on wake-ups.
 const MIN_SLEW_WAIT: f64 = 1e-3;
+
+/// The frequency of the drift file is believed to be this wrong at least, s/s: it is of another day.
+const DRIFT_DOUBT: f64 = 1e-6;
+/// … and not at all if it says itself that it may be this wrong, s/s: an ordinary crystal is not worse.
+const UNKNOWN_DRIFT: f64 = 150e-6;
 
 /// Run for ever, or measure once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +161,13 @@ pub struct Engine {
     stamps_from: RawTime,
     /// The clock just after our own step in this event.
     stepped: Option<RawTime>,
+    /// Since when (V) true time is uncertain by so much (s) to whoever has not been asked since: the machine slept, or
+    /// another program steered.
+    shaken: Option<(OscTime, f64)>,
+    /// Sources that are a whole second away since a midnight.
+    leapt: Vec<Leapt>,
+    /// When it was last said that another program steers.
+    overruled: Option<MonoTime>,
 
     rng: Rng,
     started: MonoTime,
@@ -231,6 +246,9 @@ impl Engine {
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
             stepped: None,
+            shaken: None,
+            overruled: None,
+            leapt: Vec::new(),
             started: now.mono,
             last: now,
             rng,
@@ -277,7 +295,12 @@ impl Engine {
         out: &mut Actions,
     ) {
         let (frequency, skew) = match drift {
-            Some((fast, skew)) if fast != 0.0 => (-fast, skew),
+            Some((fast, skew)) if fast != 0.0 => {
+                let doubt = skew.abs().max(DRIFT_DOUBT);
+                let known = fast.is_finite() && doubt < UNKNOWN_DRIFT;
+                self.joint.set_known(known.then_some((-fast, doubt)));
+                (-fast, skew)
+            }
             _ => (clock.state().frequency, reference::UNKNOWN_SKEW),
         };
         self.reference.skew = skew;
@@ -298,6 +321,10 @@ impl Engine {
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
             Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
+            Input::Suspended { slept, sure } => self.on_suspended(now, clock, (slept, sure), out),
+            Input::ForeignFrequency { frequency, since } => {
+                self.on_foreign_frequency(now, clock, (frequency, since), out);
+            }
         }
         self.finish(now);
     }

@@ -123,6 +123,7 @@ impl Engine {
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
                 + age * self.clock_config.max_clock_error
+                + self.doubt_since(combined.v)
                 + excess,
             skew: combined.skew,
             combined_estimate: Some(*combined),

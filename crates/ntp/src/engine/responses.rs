@@ -143,7 +143,9 @@ impl Engine {
             return;
         }
         self.remember(now, index, response, out);
-        let usable = passed.good() && !self.near_leap(now);
+        let usable = passed.good()
+            && !self.near_leap(now)
+            && !self.holds_back(now, clock, index, &response.measured.sample, out);
         let source = &mut self.sources[index];
         let id = source.id;
         source.stats.note_delay(response.measured.sample.delay());

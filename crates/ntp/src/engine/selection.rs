@@ -80,6 +80,7 @@ impl Engine {
             if source.stats.path().seen() >= SETTLED {
                 offset_sd = estimate.predict_sd(v);
             }
+            distance += self.doubt_since(sample.v);
             frequency = estimate.frequency - self.discipline.belief().frequency;
             skew = estimate.skew;
         }
@@ -121,6 +122,7 @@ impl Engine {
         let (Some(agreed), window) = (self.joint.combined(), source.stats.window()) else { return false };
         let last = &window[window.len().saturating_sub(SURE.1)..];
         last.len() == SURE.1
+            && last.iter().all(|sample| self.doubt_since(sample.v) == 0.0)
             && last.iter().all(|sample| {
                 let theta = agreed.predict(sample.v);
                 let doubt = SURE.0 * agreed.theta_sd + sample.root_delay / 2.0 + sample.root_dispersion;

@@ -25,16 +25,18 @@ impl StepRule {
         Self { makestep, maxchange: config.maxchange }
     }
 
-    /// May the clock be stepped by `pending` (s)? Counts one update when `counts`.
+    /// May the clock be stepped by `pending` (s)? Counts one update when `counts`, and whenever the answer is yes: however
+    /// many sources there are, there are never more steps than the limit says.
     fn may_step(&mut self, pending: f64, counts: bool) -> bool {
         let Some((threshold, limit)) = self.makestep.as_mut() else { return false };
         if *limit == 0 {
             return false;
         }
-        if *limit > 0 && counts {
+        let yes = pending.abs() > *threshold;
+        if *limit > 0 && (counts || yes) {
             *limit -= 1;
         }
-        pending.abs() > *threshold
+        yes
     }
 
     /// What `maxchange` says of an adjustment by `offset` (s). Counts one update when `counts`: every source may
@@ -181,16 +183,28 @@ impl Engine {
         out: &mut Actions,
     ) -> Result<(), ClockError> {
         let offset = self.step_silently(now, clock)?;
-        out.log(Severity::Warning, format!("System clock was stepped by {offset:.6} seconds"));
+        let (severity, whose) = self.whose_clock();
+        out.log(severity, format!("{whose} clock was stepped by {offset:.6} seconds"));
         Ok(())
+    }
+
+    /// How much a movement of the clock matters to others, and whose it is: without the system's, only what we serve moves.
+    pub(super) fn whose_clock(&self) -> (Severity, &'static str) {
+        if self.steers { (Severity::Warning, "System") } else { (Severity::Info, "Virtual") }
     }
 
     /// Steps the clock by all that is pending, and returns that (s).
     pub(super) fn step_silently(&mut self, now: Now, clock: &mut dyn Clock) -> Result<f64, ClockError> {
-        let Applied { at, offset, .. } = self.discipline.step(now, clock)?;
+        let applied = self.discipline.step(now, clock)?;
+        Ok(self.note_step(&applied))
+    }
+
+    /// Our own step was made; returns how far it went (s).
+    pub(super) fn note_step(&mut self, applied: &Applied) -> f64 {
+        let Applied { at, offset, .. } = *applied;
         self.stepped = Some(at + offset);
         self.stamps_from = at + offset;
-        Ok(offset)
+        offset
     }
 
     /// `now` of this event as the clock reads since our own step in it. With the old reading, requests received
@@ -308,4 +322,27 @@ fn refuse_change(adjustment: f64, limit: f64, what: &str, out: &mut Actions) {
         Severity::Warning,
         format!("Adjustment of {adjustment:.3} seconds exceeds the allowed maximum of {limit:.3} seconds ({what}) "),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(limit: i32) -> StepRule {
+        StepRule { makestep: Some((0.1, limit)), maxchange: None }
+    }
+
+    /// Many sources bring updates; those of the one followed are counted, and every step.
+    #[test]
+    fn there_are_never_more_steps_than_the_limit() {
+        let mut rule_of_two = rule(2);
+        let steps = (0..10).filter(|i| rule_of_two.may_step(1.0, i % 5 == 0)).count();
+        assert_eq!(steps, 2);
+        let mut small = rule(2);
+        let answers = [(0.01, false), (0.01, true), (0.01, false), (1.0, false), (1.0, false), (1.0, true)];
+        let answers: Vec<bool> = answers.iter().map(|&(by, counts)| small.may_step(by, counts)).collect();
+        assert_eq!(answers, [false, false, false, true, false, false], "one update and one step");
+        let mut always = rule(-1);
+        assert!((0..10).all(|i| always.may_step(-1.0, i % 2 == 0)));
+    }
 }

@@ -5,7 +5,7 @@
 //! window is run anew with each sample: noise and wander learned since, and sudden changes noticed since, act on all
 //! of it. docs/discipline.md derives it.
 
-use super::anchor::{Anchor, Jumps, Shocks};
+use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::path::{FirstLine, HINTS, Hint, ROUTES, TELLING, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
@@ -218,6 +218,12 @@ impl Joint {
     pub fn vote(&self, id: SourceId) -> Option<f64> {
         let member = self.members[self.slot(id)?].filter(|m| m.used && m.votes)?;
         Some(if self.many() { member.spread() / member.weight.max(0.05) } else { 0.0 })
+    }
+
+    /// θ and the frequency have become uncertain at `at` by these deviations (s, s/s): no guess, somebody saw why.
+    pub fn expect_jump(&mut self, at: OscTime, theta: f64, frequency: f64) {
+        let (theta, frequency) = (theta * theta, frequency * frequency);
+        self.oscillator.jumps.insert(Jump { at, theta, frequency, known: true, ..Jump::default() });
     }
 
     /// True time moved by `nanos` against oscillator time.

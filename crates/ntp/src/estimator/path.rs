@@ -24,6 +24,8 @@ const UNEXPLAINED: usize = 4;
 const STEP_RATE: f64 = 1e-6;
 /// Gain in evidence at which a frequency beyond a crystal's is believed.
 const WIDE: f64 = 3.0;
+/// … and if it was known before: few samples of one path easily look as if they knew better.
+const DISPROVED: f64 = 10.0;
 /// Samples of the first line, and the multiple of its deviations that is believed of it.
 const FIRST_LINE: usize = 16;
 const DOUBT: f64 = 4.0;
@@ -360,7 +362,8 @@ impl PathFilter {
         let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
         self.anchor = Some(wide);
         let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
-        if after > before + WIDE {
+        let needed = if oscillator.known.is_some() { DISPROVED } else { WIDE };
+        if after > before + needed {
             self.wide = true;
         } else {
             self.anchor = narrow;

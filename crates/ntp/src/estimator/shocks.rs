@@ -9,8 +9,10 @@ use super::runs::{ITSELF, plausibility};
 use super::state::{Path, Point};
 use crate::time::OscTime;
 
-/// States kept while the window is run: those before its newest samples.
-pub const SNAPSHOTS: usize = 33;
+/// States kept while the window is run: those from which a change is sought.
+pub const SNAPSHOTS: usize = BACK.len();
+/// Newest samples that are looked at.
+const NEWEST: usize = 33;
 /// How many samples back a change is sought.
 const BACK: [usize; 11] = [3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
 /// Kinds of change: deviation of θ (s) and of the frequency (s/s). A deviation of θ is at least as large as what is to be
@@ -82,12 +84,14 @@ impl Joint {
     fn seek(&mut self) -> Option<Jump> {
         let origin = self.anchor.as_ref()?.v;
         let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
-        let first = self.count.saturating_sub(SNAPSHOTS);
+        let (count, first) = (self.count, self.count.saturating_sub(NEWEST));
         let mut suspicious = false;
         let mut snapshots = core::mem::take(&mut self.snapshots);
         let run = self.rerun(ITSELF, &shocks, |i, t, state, evidence| {
             if i >= first {
-                snapshots[i - first] = Snapshot { t, evidence, belief: *state };
+                if let Some(place) = BACK.iter().position(|back| i + back == count) {
+                    snapshots[place] = Snapshot { t, evidence, belief: *state };
+                }
                 let (mut ahead, point) = (*state, &self.points[i]);
                 ahead.advance(point.t - t, wander, &paths);
                 let (there, back) = ahead.lateness(point, &paths[point.path].noise);
@@ -102,12 +106,12 @@ impl Joint {
         }
         let members = self.members.iter().flatten().count();
         let mut best: Option<(f64, Jump)> = None;
-        for back in BACK {
+        for (place, back) in BACK.into_iter().enumerate() {
             if back + 3 > points.len() || members > 1 && back < 2 * members {
                 continue;
             }
             let k = points.len() - back;
-            let before = &snapshots[k - first];
+            let before = &snapshots[place];
             let at = origin + 0.5 * (points[k - 1].t + points[k].t);
             if self.oscillator.jumps.near(at) || !is_early(&points[k..], before, &paths, wander) {
                 continue;

@@ -23,7 +23,7 @@ impl Host {
             belief_error: f64::NAN,
             root_distance: f64::INFINITY,
             sd: f64::INFINITY,
-            excused: self.unnoticed != 0.0 || self.is_excused(at.seconds()),
+            excused: self.unnoticed != 0.0 || self.slept > 0.0 || self.is_meddled_with(),
             packets: self.sent,
         };
         if let Some(engine) = &self.engine {
@@ -40,8 +40,9 @@ impl Host {
         self.record.push(sample);
     }
 
-    fn is_excused(&self, at: f64) -> bool {
-        self.excused.iter().any(|(from, until)| (*from..*until).contains(&at))
+    /// Another program has changed the frequency, and the loop has not noticed.
+    fn is_meddled_with(&self) -> bool {
+        !self.clock.state().ours
     }
 
     /// One mark for each source, as the `sources` command shows them: `*` selected, `+` combined, `-` not used, `x`

@@ -8,14 +8,11 @@ pub use draw::{Class, Drawn, DrawnHost, DrawnServer};
 
 use crate::host::Host;
 use crate::record::{Record, Sample};
+use crate::time::{TrueTime, leap_step};
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig};
 use ntp::engine::Start;
-
-/// After it woke up a machine is wrong without any chance to know it; so long its promises are not counted, s.
-const WAKING: f64 = 600.0;
-/// The same after another program steered it, s.
-const OVERRULED: f64 = 64.0;
+use ntp::wire::Leap;
 
 /// A world built from what was drawn.
 pub struct Built {
@@ -60,9 +57,6 @@ impl Drawn {
             world.set_record(host, record.clone());
             world.start(host, Start { steers: true, ..Start::default() });
         }
-        let excused = self.sleeps.iter().map(|(_, until, _)| (*until, until + WAKING));
-        let steered = self.frequencies.iter().map(|(at, _)| (*at, at + OVERRULED));
-        world.excuse(client, excused.chain(steered).collect());
         Built { world, client, relays }
     }
 
@@ -138,12 +132,25 @@ impl Verdict {
     }
 }
 
-/// Steps that the rule does not allow: any without a rule, those not above the threshold, and those beyond the limit.
+/// Steps that the rule does not allow: any without a rule, those not above the threshold, and those beyond the limit. The
+/// leap second itself is none of them.
 fn forbidden(host: &Host, config: &Config) -> u64 {
-    let Some((threshold, limit)) = config.clock.makestep else { return host.steps().len() as u64 };
-    let small = host.steps().iter().filter(|(_, by)| by.abs() <= threshold).count();
+    let mut leap = host.clock().calendar().leap();
+    // A machine that sleeps then makes it when it wakes up; nobody makes it twice.
+    let mut is_leap = |(at, by): (TrueTime, f64)| {
+        let made = |(when, leap): (TrueTime, Leap)| at - when > -2.0 && by == leap_step(leap) as f64 * 1e-9;
+        leap.take_if(|leap| made(*leap)).is_some()
+    };
+    let mut steps: Vec<f64> = Vec::new();
+    for &(at, by) in host.steps() {
+        if !is_leap((at, by)) {
+            steps.push(by.abs());
+        }
+    }
+    let Some((threshold, limit)) = config.clock.makestep else { return steps.len() as u64 };
+    let small = steps.iter().filter(|by| **by <= threshold).count();
     let allowed = usize::try_from(limit).unwrap_or(usize::MAX);
-    (small + host.steps().len().saturating_sub(allowed)) as u64
+    (small + steps.len().saturating_sub(allowed)) as u64
 }
 
 /// Runs the world with this number.

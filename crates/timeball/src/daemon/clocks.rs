@@ -3,7 +3,9 @@
 //! Every time stamp of the kernel is a reading of the system clock; [`Clocks`] turns it into [`RawTime`], a
 //! reading of the clock we steer: the system clock itself, or a virtual one on top of it. It also notices when
 //! somebody else moves the system clock: the difference to the monotonic clock then jumps by more than our own
-//! steps explain. (Both run at the same steered rate, so slewing does not show in it.)
+//! steps explain. (Both run at the same steered rate, so slewing does not show in it.) When the machine sleeps, the clock
+//! that counts since the boot goes on and the monotonic one does not; where there is only one of them, a wake-up that
+//! comes far too late tells.
 
 use super::system_clock::SystemClock;
 use super::virtual_clock::VirtualClock;
@@ -15,6 +17,13 @@ use ntp::wire::Leap;
 /// Smallest foreign step that is noticed, ns. Below it the next measurements find the offset soon enough, and a
 /// clock that runs a little differently under a simulator is no alarm.
 const FOREIGN_STEP: i64 = 1_000_000;
+
+/// Shortest sleep that is noticed by the monotonic clock's standing still, ns.
+const SLEEP: i64 = 100_000_000;
+
+/// A wake-up later than asked by so much (s) means that the machine slept, or its clocks jumped together. A program that
+/// was stopped cannot be told from that.
+const LATE: f64 = 10.0;
 
 /// Two readings of the monotonic clock this close together (ns) frame a trustworthy reading of the other.
 const TIGHT: i64 = 20_000;
@@ -37,6 +46,10 @@ pub struct Clocks {
     difference: Option<i64>,
     /// Our own steps of the system clock since the last look, ns.
     stepped: i64,
+    /// Time since the boot minus monotonic time at the last look, ns: what the machine has slept.
+    slept: Option<i64>,
+    /// When the frequency of the clock was last looked at.
+    watched: Option<MonoTime>,
 }
 
 impl Clocks {
@@ -52,7 +65,7 @@ impl Clocks {
     }
 
     fn new(steered: Steered) -> Self {
-        Self { steered, difference: None, stepped: 0 }
+        Self { steered, difference: None, stepped: 0, slept: None, watched: None }
     }
 
     /// Is the system's clock the one we steer?
@@ -89,7 +102,7 @@ impl Clocks {
     /// By how many seconds somebody else has moved the clock we steer since the last look (positive: forward).
     /// A virtual clock does not move: it follows its base.
     pub fn foreign_step(&mut self) -> Option<f64> {
-        let moved = self.judge(difference());
+        let moved = self.judge(difference(sys::clock::boottime, sys::clock::realtime));
         match &mut self.steered {
             Steered::System(_) => moved,
             Steered::Virtual(clock) => {
@@ -99,6 +112,29 @@ impl Clocks {
                 None
             }
         }
+    }
+
+    /// For how many seconds the machine has slept since the last look, and whether that is sure. `asked`: when the loop
+    /// wanted to be woken.
+    pub fn sleep(&mut self, asked: MonoTime) -> Option<(f64, bool)> {
+        let late = MonoTime::from_nanos(sys::clock::boottime()) - asked;
+        let slept = self.judge_sleep(difference(sys::clock::monotonic, sys::clock::boottime));
+        slept.map(|slept| (slept, true)).or((late > LATE).then_some((late, false)))
+    }
+
+    fn judge_sleep(&mut self, (slept, uncertainty): (i64, i64)) -> Option<f64> {
+        let before = self.slept.replace(slept)?;
+        let more = slept.saturating_sub(before);
+        (more > SLEEP.saturating_add(uncertainty)).then_some(more as f64 * 1e-9)
+    }
+
+    /// The frequency (s/s) that somebody else has given the clock we steer, and how long ago (s) it was not yet so.
+    pub fn foreign_frequency(&mut self) -> Option<(f64, f64)> {
+        let Steered::System(clock) = &self.steered else { return None };
+        let state = clock.state();
+        let now = MonoTime::from_nanos(sys::clock::boottime());
+        let since = self.watched.replace(now).map_or(0.0, |at| now - at);
+        (!state.ours).then_some((state.frequency, since))
     }
 
     fn judge(&mut self, (difference, uncertainty): (i64, i64)) -> Option<f64> {
@@ -145,16 +181,16 @@ impl Clock for Clocks {
     }
 }
 
-/// Real-time minus monotonic and its uncertainty, ns: the best of a few readings, because the process may be
+/// One clock minus a monotonic one and its uncertainty, ns: the best of a few readings, because the process may be
 /// interrupted between the two.
-fn difference() -> (i64, i64) {
+fn difference(monotonic: fn() -> i64, other: fn() -> i64) -> (i64, i64) {
     let mut best = (0, i64::MAX);
     for _ in 0..ATTEMPTS {
-        let before = sys::clock::boottime();
-        let real = sys::clock::realtime();
-        let width = sys::clock::boottime().saturating_sub(before);
+        let before = monotonic();
+        let other = other();
+        let width = monotonic().saturating_sub(before);
         if width < best.1 {
-            best = (real.saturating_sub(before).saturating_sub(width / 2), width);
+            best = (other.saturating_sub(before).saturating_sub(width / 2), width);
         }
         if best.1 <= TIGHT {
             break;
@@ -182,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn sleep_is_noticed_by_the_clock_that_stood_still() {
+        let mut clocks = Clocks::simulated();
+        let second = 1_000_000_000;
+        assert_eq!(clocks.judge_sleep((7 * second, 50)), None, "the first look only begins");
+        assert_eq!(clocks.judge_sleep((7 * second + 50_000_000, 50)), None);
+        assert_eq!(clocks.judge_sleep((3607 * second + 50_000_000, 50)), Some(3600.0));
+        assert_eq!(clocks.judge_sleep((3608 * second, 2 * second)), None, "interrupted while reading");
+    }
+
+    #[test]
+    fn a_wake_up_far_too_late_is_sleep() {
+        let mut clocks = Clocks::simulated();
+        let now = clocks.now().mono;
+        assert_eq!(clocks.sleep(now), None);
+        assert_eq!(clocks.sleep(now + -9.0), None, "a busy machine");
+        let (slept, sure) = clocks.sleep(now + -60.0).expect("a minute");
+        assert!((60.0..70.0).contains(&slept) && !sure, "{slept}");
+        assert_eq!(clocks.sleep(now + 60.0), None, "woken by a packet");
+    }
+
+    #[test]
     fn a_virtual_clock_steps_without_touching_the_system() {
         let mut clocks = Clocks::simulated();
         assert_eq!(clocks.foreign_step(), None);
@@ -197,7 +254,8 @@ mod tests {
 
     #[test]
     fn the_difference_of_the_clocks_stands_still() {
-        let (first, second) = (difference(), difference());
+        let look = || difference(sys::clock::boottime, sys::clock::realtime);
+        let (first, second) = (look(), look());
         assert!((first.0 - second.0).abs() <= first.1 + second.1 + 1000, "{first:?} {second:?}");
     }
 }

@@ -110,7 +110,7 @@ impl EventLoop {
                 return status;
             }
             self.gather();
-            let timeout = self.timeout();
+            let (until, timeout) = self.timeout();
             if let Err(error) = poll(&mut self.workspace.entries, Some(timeout)) {
                 logger::log(Severity::Fatal, &format!("Could not wait for events : {error}"));
                 return 1;
@@ -118,7 +118,7 @@ impl EventLoop {
             if sys::signal::caught().is_some() {
                 return 0;
             }
-            let now = self.look();
+            let now = self.look(until);
             if self.engine.next_timeout().is_some_and(|due| due <= now.mono) {
                 self.engine.handle(now, &mut self.clocks, Input::Timeout, &mut self.out);
             }
@@ -144,23 +144,27 @@ impl EventLoop {
         self.servers.follow(v4, v6, say);
     }
 
-    /// Reads the clocks, and tells the engine if somebody else has moved the one we steer.
-    fn look(&mut self) -> Now {
-        let foreign = self.clocks.foreign_step();
-        let now = self.clocks.now();
-        if let Some(offset) = foreign {
-            self.engine.handle(now, &mut self.clocks, Input::ExternalStep { offset }, &mut self.out);
+    /// Reads the clocks, and tells the engine if the machine slept and if somebody else has moved or steered the one we
+    /// steer. `asked`: when the loop wanted to be woken at the latest.
+    fn look(&mut self, asked: MonoTime) -> Now {
+        let slept = self.clocks.sleep(asked).map(|(slept, sure)| Input::Suspended { slept, sure });
+        let step = self.clocks.foreign_step().map(|offset| Input::ExternalStep { offset });
+        let steered = self.clocks.foreign_frequency();
+        let steered = steered.map(|(frequency, since)| Input::ForeignFrequency { frequency, since });
+        for input in [slept, step, steered].into_iter().flatten() {
+            let now = self.clocks.now();
+            self.engine.handle(now, &mut self.clocks, input, &mut self.out);
         }
-        now
+        self.clocks.now()
     }
 
-    /// How long to wait, ns.
-    fn timeout(&self) -> i64 {
+    /// When to wake up at the latest, and how long to wait, ns.
+    fn timeout(&self) -> (MonoTime, i64) {
         let now = self.clocks.now().mono;
         let longest = now + LONGEST_WAIT;
         let until =
             [self.engine.next_timeout(), self.deadline].into_iter().flatten().fold(longest, MonoTime::min);
-        until.nanos_since(now)
+        (until.max(now), until.nanos_since(now))
     }
 
     /// The poll set of this turn. The resolver's pipe is in it only while a look-up is out.
@@ -494,7 +498,8 @@ mod tests {
             let before = sys::allocation::count();
             daemon.gather();
             poll(&mut daemon.workspace.entries, Some(1_000_000_000)).unwrap();
-            daemon.look();
+            let now = daemon.clocks.now().mono;
+            daemon.look(now);
             daemon.attend();
             // The first round makes room in the tables of the loop.
             allocated += if round == 0 { 0 } else { sys::allocation::count() - before };
@@ -524,7 +529,8 @@ mod tests {
             for daemon in [&mut client, &mut server] {
                 daemon.gather();
                 poll(&mut daemon.workspace.entries, Some(1_000_000)).unwrap();
-                let now = daemon.look();
+                let now = daemon.clocks.now().mono;
+                let now = daemon.look(now);
                 if daemon.engine.next_timeout().is_some_and(|due| due <= now.mono) {
                     daemon.engine.handle(now, &mut daemon.clocks, Input::Timeout, &mut daemon.out);
                 }

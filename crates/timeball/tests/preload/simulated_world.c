@@ -15,6 +15,8 @@
  *   WORLD_OFFSET     error of our clock at the start    WORLD_FREQUENCY  its frequency error (positive: fast)
  *   WORLD_WANDER     random walk of that, per root of a second
  *   WORLD_STEP       when:offset, somebody else's step of our clock
+ *   WORLD_STEER      when:change, somebody else's change of its frequency
+ *   WORLD_SLEEP      when:length:error, our machine sleeps; both of its clocks go on and are wrong by so much after it
  *   WORLD_CLIENT     interval of a client that asks our port 123 and checks the answers
  *   WORLD_LOG        file for one line a second: time, error of the clock, error of its rate (ppm); then totals
  */
@@ -195,8 +197,10 @@ static struct socket sockets[MAX_SOCKETS];
 
 static int servers;
 static double delays[MAX_SERVERS], lies[MAX_SERVERS], jitter, loss;
-static nanos limit = 3600 * NANOS, next_second, step_at = INT64_MAX, client_at = INT64_MAX, client_interval;
-static double step_offset;
+static nanos limit = 3600 * NANOS, next_second, step_at = INT64_MAX, steer_at = INT64_MAX,
+             sleep_at = INT64_MAX, wake_at = INT64_MAX, sleep_length, client_at = INT64_MAX, client_interval;
+static double step_offset, steer_change, sleep_error;
+static int asleep;
 static int dying;
 static long asked, answered, unready, wrong, polls; /* totals for the record */
 static double worst;                                /* largest |error| / root distance that was served */
@@ -349,8 +353,8 @@ static void run(nanos end, int until_news)
                 (flying[i].at == flying[first].at && flying[i].serial < flying[first].serial))
                 first = i;
         nanos arrival = first < 0 ? INT64_MAX : flying[first].at;
-        nanos events[] = {arrival, next_second, step_at, client_at, limit};
-        for (int i = 0; i < 5; i++)
+        nanos events[] = {arrival, next_second, step_at, steer_at, sleep_at, wake_at, client_at, limit};
+        for (int i = 0; i < 8; i++)
             if (events[i] < next)
                 next = events[i];
         if (next > now)
@@ -366,17 +370,34 @@ static void run(nanos end, int until_news)
         else if (now == step_at) {
             realtime.whole += (nanos)(step_offset * NANOS);
             step_at = INT64_MAX;
+        } else if (now == steer_at) {
+            freq += lround(steer_change * 65536e6);
+            steer_at = INT64_MAX;
+        } else if (now == sleep_at) {
+            asleep = 1;
+            sleep_at = INT64_MAX;
+            wake_at = now + sleep_length;
+        } else if (now == wake_at) {
+            asleep = 0;
+            wake_at = INT64_MAX;
+            realtime.whole += (nanos)(sleep_error * NANOS);
+            monotonic.whole += (nanos)(sleep_error * NANOS);
         } else if (now == client_at) {
-            ask_daemon();
+            if (!asleep)
+                ask_daemon();
             client_at += client_interval;
         } else if (arrival <= now) {
             struct packet packet = flying[first];
             flying[first] = flying[--in_flight];
+            if (asleep && packet.to == OURS)
+                continue;
             deliver(packet);
             if (until_news && packet.to == OURS)
                 return;
-        } else if (now >= end)
+        } else if (now >= end && !asleep)
             return;
+        else if (now >= end)
+            end = wake_at;
     }
 }
 
@@ -421,6 +442,17 @@ __attribute__((constructor)) static void make_world(void)
     if (step && *step) {
         step_at = (nanos)(strtod(step, (char **)&step) * NANOS);
         step_offset = *step == ':' ? strtod(step + 1, NULL) : 0;
+    }
+    const char *steer = getenv("WORLD_STEER");
+    if (steer && *steer) {
+        steer_at = (nanos)(strtod(steer, (char **)&steer) * NANOS);
+        steer_change = *steer == ':' ? strtod(steer + 1, NULL) : 0;
+    }
+    const char *nap = getenv("WORLD_SLEEP");
+    if (nap && *nap) {
+        sleep_at = (nanos)(strtod(nap, (char **)&nap) * NANOS);
+        sleep_length = *nap == ':' ? (nanos)(strtod(nap + 1, (char **)&nap) * NANOS) : 0;
+        sleep_error = *nap == ':' ? strtod(nap + 1, NULL) : 0;
     }
     realtime.whole = EPOCH + (nanos)(number("WORLD_OFFSET", 0) * NANOS);
     monotonic.whole = raw.whole = 1000 * NANOS;
