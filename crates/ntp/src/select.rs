@@ -51,15 +51,30 @@ pub struct SelectState {
     pub distant: u32,
     /// Good samples it still owes since its rate or its stamps contradicted the others.
     pub owes: u32,
+    /// How far its offset usually lies from the others', once that is known: the asymmetry of its path.
+    pub bias: Option<Bias>,
+    /// Its offset has moved away from there: a clock that drifts, or another route.
+    pub moved: bool,
     /// It is the one followed.
     pub selected: bool,
     /// It is to be followed as soon as it gives a new sample.
     pub pending: bool,
 }
 
+/// A usual distance from the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bias {
+    /// The distance, s; positive: its time is ahead of the others'.
+    pub offset: f64,
+    /// What is doubted of it, s.
+    pub sd: f64,
+    /// For how long it has been learned, s.
+    pub age: f64,
+}
+
 impl Default for SelectState {
     fn default() -> Self {
-        Self { score: 1.0, distant: 0, owes: 0, selected: false, pending: false }
+        Self { score: 1.0, distant: 0, owes: 0, bias: None, moved: false, selected: false, pending: false }
     }
 }
 
@@ -104,6 +119,10 @@ pub struct Candidate {
     pub offset: f64,
     /// Bound on the error of `offset`, s, grown with the age of the sample.
     pub root_distance: f64,
+    /// Standard deviation of `offset`, s; infinite while too few samples were seen to tell.
+    pub offset_sd: f64,
+    /// Its shortest round trip, s.
+    pub delay: f64,
     /// Spread of its samples, s.
     pub std_dev: f64,
     /// Its idea of the clock's frequency error, s/s.
@@ -144,6 +163,8 @@ pub struct SelectOptions {
     pub stratum_weight: f64,
     /// `maxclockerror`, s/s: how far frequencies may differ at least.
     pub max_clock_error: f64,
+    /// Time since the last call, s.
+    pub elapsed: f64,
     /// `local … orphan`.
     pub orphan: Option<Orphan>,
     /// False until the first source has been selected.
@@ -163,6 +184,7 @@ impl SelectOptions {
             reselect_distance: config.reselect_dist,
             stratum_weight: config.stratum_weight,
             max_clock_error,
+            elapsed: 0.0,
             orphan: None,
             selected_before: false,
         }
@@ -258,6 +280,7 @@ pub struct Selection {
     /// What the survivors say about the next leap second; `None` unless one is selected.
     pub leap: Leap,
     sweep: Sweep,
+    rates: Sweep,
 }
 
 impl Selection {
@@ -346,15 +369,19 @@ fn reject_unusable(candidates: &[Candidate], options: &SelectOptions, verdicts: 
     }
 }
 
-/// A source that does not answer may be used as long as its samples are of the time of the others' samples. When nobody
-/// answers, nobody is used.
+/// `maxunreach` where nobody configured it.
+const UNLIMITED: u32 = 100_000;
+
+/// A source that has not answered eight polls in a row has no say any more, unless `maxunreach` allows it some polls
+/// more; then as long as its samples are of the time of the others' samples. When nobody answers, nobody is used.
 fn reject_stale(candidates: &[Candidate], verdicts: &mut [Verdict]) {
     let oldest = survivors(verdicts)
         .filter(|&i| candidates[i].reachable)
         .map(|i| candidates[i].oldest_age)
         .fold(None, |oldest: Option<f64>, age| Some(oldest.map_or(age, |o| o.max(age))));
     for (c, verdict) in candidates.iter().zip(verdicts) {
-        let silent = c.unreachable_polls > c.max_unreachable_polls;
+        let allowed = c.max_unreachable_polls;
+        let silent = allowed >= UNLIMITED || c.unreachable_polls > allowed;
         let old = oldest.is_none_or(|oldest| c.newest_age > oldest);
         if verdict.status == IN && !c.reachable && (silent || old) {
             verdict.status = Status::Stale;
@@ -380,7 +407,7 @@ fn reject_orphans(candidates: &[Candidate], orphan: Option<Orphan>, verdicts: &m
 
 /// The votes, in order: majority, required and enough sources, preference, rank, update, combination.
 fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection) -> Outcome {
-    let Selection { verdicts, members, leap, sweep, .. } = out;
+    let Selection { verdicts, members, leap, sweep, rates, .. } = out;
     if candidates.is_empty() {
         return Outcome::NoSources;
     }
@@ -395,7 +422,8 @@ fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection
     if let Err(outcome) = vote(candidates, verdicts, sweep) {
         return outcome;
     }
-    let contradicts = find_contradictions(candidates, verdicts);
+    align(candidates, options.elapsed, verdicts);
+    let contradicts = find_contradictions(candidates, verdicts, rates);
     reject_contradictions(candidates, verdicts, contradicts);
     let required = verdicts.iter().any(|v| v.flags.require && !v.flags.noselect);
     let missing = if survivors(verdicts).count() < options.min_sources.max(1) {
@@ -474,40 +502,85 @@ fn vote(candidates: &[Candidate], verdicts: &mut [Verdict], sweep: &mut Sweep) -
     Ok(())
 }
 
+/// Who moves away from the others, slowly enough to stay inside the interval and too slowly for the rate to show it?
+///
+/// Every source has a usual distance from the others, mostly the asymmetry of its path, which stays. Less that, all
+/// should agree; their median is right as long as most are honest, however near and sure the others may be. A distance
+/// that moved is followed within hours, so that another route is forgiven and a drifting clock is not.
+fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verdict]) {
+    /// Deviations, shares of the jitter and of the round trip that a path may change by, and at least so much, s.
+    const FAR: (f64, f64, f64, f64) = (4.0, 0.05, 0.002, 20e-6);
+    /// Time in which a usual distance is learned, and in which a new one is of a source found to have moved, and the
+    /// least, s.
+    const PATIENCE: (f64, f64, f64) = (3.0 * 3600.0, 3600.0, 600.0);
+    let settled = |i: &usize| candidates[*i].offset_sd.is_finite();
+    let all = survivors(verdicts).filter(settled).map(|i| candidates[i].offset);
+    let usual = |i: usize| verdicts[i].state.bias.filter(|_| verdicts[i].state.owes == 0);
+    let aligned =
+        survivors(verdicts).filter(settled).filter_map(|i| Some(candidates[i].offset - usual(i)?.offset));
+    let enough = all.clone().count() >= 3 && aligned.clone().count() >= 2;
+    let Some(centre) = median(aligned).or(median(all)) else { return };
+    for (i, c) in candidates.iter().enumerate() {
+        let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
+        state.moved = false;
+        if status != IN || !settled(&i) {
+            continue;
+        }
+        let here = c.offset - centre;
+        let bias = state.bias.get_or_insert(Bias { offset: here, sd: c.offset_sd, age: 0.0 });
+        let away = here - bias.offset;
+        let far = FAR.0 * libm::hypot(c.offset_sd, bias.sd) + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
+        state.moved = enough && away.abs() > far;
+        let slowest = if state.moved || state.owes > 0 { PATIENCE.1 } else { PATIENCE.0 };
+        // At first a running mean.
+        let share = (elapsed / bias.age.clamp(PATIENCE.2, slowest)).clamp(0.0, 1.0);
+        bias.offset += away * share;
+        bias.sd += (c.offset_sd - bias.sd) * share;
+        bias.age += elapsed;
+    }
+}
+
+/// The middle value, the mean of two; `None` of none. Takes quadratic time and no memory.
+pub(crate) fn median(values: impl Iterator<Item = f64> + Clone) -> Option<f64> {
+    let number = values.clone().count();
+    let rank = |x: f64| {
+        let below = values.clone().filter(|&y| y < x).count();
+        let equal = values.clone().filter(|&y| y == x).count();
+        (below, below + equal)
+    };
+    let at = |place: usize| values.clone().find(|&x| (rank(x).0..rank(x).1).contains(&place));
+    Some((at(number.checked_sub(1)? / 2)? + at(number / 2)?) / 2.0)
+}
+
 /// Good samples after which a source that contradicted the others is believed again.
 const PROBATION: u32 = 8;
 
 /// Who contradicts the others although the intervals overlap: servers whose clocks run at another rate, before their
 /// offsets show it, and those whose stamps exclude the time agreed on.
 ///
-/// Of at least three survivors, those contradict whose frequency is too far from the weighted median (no one has more
-/// than 40 % of the weight). Sources whose frequency is not known well enough to tell pass.
+/// Rates are judged as times are: every source claims an interval, and when a majority of at least three shares a rate,
+/// those that do not share it are wrong. Each counts once, so that two drifting servers cannot outweigh three honest
+/// ones by being nearer. Sources whose rate is not known well enough to tell share any.
 fn find_contradictions<'a>(
     candidates: &'a [Candidate],
     verdicts: &[Verdict],
+    rates: &'a mut Sweep,
 ) -> impl Fn(usize) -> bool + use<'a> {
-    /// Deviations beyond which a rate is another one, and a rate that all clocks may differ by, s/s.
-    const FAR: (f64, f64) = (5.0, 2e-9);
+    let rate = |i: usize| {
+        /// Deviations, and a rate that all clocks may differ by, s/s.
+        const FAR: (f64, f64) = (4.5, 1e-9);
+        // The skew of a candidate is two standard deviations.
+        let doubt = FAR.0 * candidates[i].skew / 2.0 + FAR.1;
+        (candidates[i].frequency - doubt, candidates[i].frequency + doubt)
+    };
     let number = survivors(verdicts).count();
-    // The skew of a candidate is two standard deviations.
-    let sd = |i: usize| (candidates[i].skew / 2.0).max(1e-12);
-    let total: f64 = survivors(verdicts).map(|i| 1.0 / sd(i)).sum();
-    let weight = |i: usize| (1.0 / sd(i)).min(0.4 * total);
-    let capped: f64 = survivors(verdicts).map(weight).sum();
-    let below =
-        |f: f64| survivors(verdicts).filter(|&i| candidates[i].frequency <= f).map(weight).sum::<f64>();
-    let median = survivors(verdicts)
-        .filter(|&i| number >= 3 && 2.0 * below(candidates[i].frequency) >= capped)
-        .min_by(|&a, &b| candidates[a].frequency.total_cmp(&candidates[b].frequency))
-        .map(|i| (candidates[i].frequency, sd(i)));
+    let agreement = rates.run(survivors(verdicts).map(rate));
+    let majority = number >= 3 && agreement.is_some_and(|a| 2 * a.depth > number);
     // When most exclude what was agreed on, it is our own clock that jumped.
     let impossible = survivors(verdicts).filter(|&i| candidates[i].impossible).count();
     let ours = 2 * impossible >= number;
     move |i: usize| {
-        let sd = (candidates[i].skew / 2.0).max(1e-12);
-        let drifts = median.is_some_and(|(centre, own)| {
-            (candidates[i].frequency - centre).abs() > FAR.0 * libm::sqrt(sd * sd + own * own) + FAR.1
-        });
+        let drifts = majority && !rates.shares(rate(i));
         drifts || candidates[i].impossible && !ours
     }
 }
@@ -519,7 +592,7 @@ fn reject_contradictions(
     contradicts: impl Fn(usize) -> bool,
 ) {
     for (i, verdict) in verdicts.iter_mut().enumerate() {
-        if verdict.status == IN && contradicts(i) {
+        if verdict.status == IN && (contradicts(i) || verdict.state.moved) {
             verdict.state.owes = PROBATION;
         } else if candidates[i].newest {
             verdict.state.owes = verdict.state.owes.saturating_sub(1);

@@ -15,6 +15,7 @@ use core::net::{IpAddr, SocketAddr};
 use ntp::config::Config;
 use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
 use ntp::ids::{QueryId, SocketId};
+use ntp::learned::Learned;
 use ntp::rng::Rng;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
 use ntp::time::MonoTime;
@@ -78,6 +79,8 @@ pub struct Host {
     pub drift: Option<(f64, f64)>,
     /// The dumps of the last end: file names and texts.
     pub dumps: Vec<(String, String)>,
+    /// The file of what was learned, as last saved.
+    pub learned: Option<String>,
     /// Between these instants (s after the start) its promises are not counted.
     pub excused: Vec<(f64, f64)>,
     /// Exit status, once the engine has ended by itself.
@@ -117,6 +120,7 @@ impl Host {
             log: Vec::new(),
             drift: None,
             dumps: Vec::new(),
+            learned: None,
             excused: Vec::new(),
             exit: None,
             sent: 0,
@@ -150,7 +154,10 @@ impl Host {
         self.clock.advance(at);
         let rng = Rng::from_number(self.rng.bits());
         let now = self.clock.now();
-        let engine = Engine::new(&self.config, start, rng, now, &mut self.clock, &mut self.actions);
+        let mut engine = Engine::new(&self.config, start, rng, now, &mut self.clock, &mut self.actions);
+        if let Some(text) = &self.learned {
+            engine.restore_learned(now, Learned::parse(text).expect("what it wrote it can read"));
+        }
         self.engine = Some(engine);
         self.perform(at, effects);
     }
@@ -176,9 +183,11 @@ impl Host {
         if let Some(mut engine) = self.engine.take() {
             engine.shutdown(now, &mut self.clock, &mut self.actions);
             self.dumps = engine.dumps();
+            self.engine = Some(engine);
         }
         self.sockets.clear();
         self.perform(at, &mut Vec::new());
+        self.engine = None;
     }
 
     /// The kernel forgets its steering, and the real-time clock that starts it is `offset` seconds wrong.
@@ -368,6 +377,9 @@ impl Host {
                 self.exit = Some(status);
                 self.engine = None;
                 self.sockets.clear();
+            }
+            Action::SaveLearned => {
+                self.learned = self.engine.as_ref().map(|engine| engine.learned().format());
             }
             Action::Record(_)
             | Action::SaveDumps

@@ -196,6 +196,11 @@ impl World {
         self.host_mut(node).reboot(at, offset);
     }
 
+    /// Puts another file of what was learned in the place of a host's.
+    pub fn set_learned(&mut self, node: NodeId, text: Option<String>) {
+        self.host_mut(node).learned = text;
+    }
+
     /// A host. It is an error of the caller to name another node.
     pub fn host(&self, node: NodeId) -> &Host {
         match &self.nodes[node.0] {

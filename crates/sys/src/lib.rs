@@ -48,6 +48,7 @@ pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod syslog;
+pub mod terminal;
 
 use std::io;
 

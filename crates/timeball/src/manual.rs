@@ -66,7 +66,9 @@ Where commands are taken; of an unprivileged daemon
 or below the state folder where there is no session.
 .TP
 .I /var/lib/timeball
-Drift file and measurements of the built\-in configuration; of an unprivileged daemon
+Drift file, measurements and what was learned
+.RI ( learned ,
+a text with a checksum; delete it to make the daemon forget) of the built\-in configuration; of an unprivileged daemon
 .IR $XDG_STATE_HOME/timeball
 or
 .IR ~/.local/state/timeball .

@@ -125,11 +125,11 @@ fn the_same_seed_gives_the_same_run() {
     world.set("WANDER", "1e-8").set("LOSS", "0.1");
     let config = servers(5, "iburst", "makestep 1 3");
     let first = world.run(&config, &[]);
-    fs::remove_file(world.folder.join("drift")).expect("written at the exit");
+    world.forget();
     let again = world.run(&config, &[]);
     assert!(first.text == again.text && first.log == again.log, "two runs of seed 1 differ");
     world.set("SEED", "2");
-    fs::remove_file(world.folder.join("drift")).expect("written at the exit");
+    world.forget();
     assert!(world.run(&config, &[]).text != first.text, "the seed changes nothing");
 }
 
@@ -238,6 +238,13 @@ impl World {
         self.variables.retain(|(known, _)| known.strip_prefix("WORLD_") != Some(name));
         self.variables.push((format!("WORLD_{name}"), value.to_owned()));
         self
+    }
+
+    /// Takes away what the last run has left for the next.
+    fn forget(&self) {
+        for name in ["drift", "drift.learned"] {
+            fs::remove_file(self.folder.join(name)).expect("written at the exit");
+        }
     }
 
     /// Runs the daemon until the world ends.

@@ -21,6 +21,7 @@ pub mod float;
 #[cfg(test)]
 mod golden;
 mod handle;
+pub mod json;
 pub mod manual;
 pub mod ntpdata;
 pub mod rtcdata;

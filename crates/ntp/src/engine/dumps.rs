@@ -63,6 +63,7 @@ impl Engine {
             .iter()
             .position(|s| s.remote.is_some_and(|r| dump::file_name(r.ip()) == file_name))
             .ok_or(DumpReject::OtherName)?;
+        self.recall_path(now, index);
         let source = &mut self.sources[index];
         dump.belongs_to(&source.config.name, source.config.key != 0 || source.config.nts)?;
         if source.stats.last().is_some() {

@@ -200,6 +200,8 @@ pub enum Action {
         /// Bound of its error.
         skew: f64,
     },
+    /// Write what was learned ([`super::Engine::learned`]).
+    SaveLearned,
     /// Write the measurement dumps.
     SaveDumps,
     /// Read the source folders again.

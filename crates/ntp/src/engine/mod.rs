@@ -12,6 +12,7 @@ mod commands;
 mod dumps;
 pub mod io;
 mod leap;
+mod learning;
 mod names;
 mod records;
 mod reference;
@@ -20,6 +21,7 @@ mod responses;
 mod selection;
 mod serving;
 mod steering;
+mod why;
 
 pub use commands::Operator;
 pub use io::{
@@ -37,13 +39,14 @@ use crate::discipline::{Discipline, Limits};
 use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
-use crate::select::{Candidate, SelectOptions, Selection};
+use crate::select::{Candidate, SelectOptions, Selection, Status};
 use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
 use crate::source::Source;
-use crate::time::{MonoTime, Now, RawTime};
+use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
 use core::net::IpAddr;
 use leap::LeapWatch;
+use learning::Learning;
 use names::Group;
 use reference::Reference;
 use std::sync::Arc;
@@ -119,6 +122,8 @@ pub struct Engine {
     /// Indices of the sources used, and whether their offsets have a say: kept so that no update allocates.
     used: Vec<(usize, bool)>,
     pub(crate) joint: Joint,
+    /// When sources were last judged.
+    judged: Option<OscTime>,
     pub(crate) selection: Selection,
     discipline: Discipline,
     pub(crate) reference: Reference,
@@ -131,6 +136,7 @@ pub struct Engine {
     leap: LeapWatch,
     precision: f64,
     drift_saved: Option<MonoTime>,
+    learning: Learning,
     /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
     error_before_update: f64,
 
@@ -205,6 +211,7 @@ impl Engine {
             candidates: Vec::new(),
             used: Vec::new(),
             joint: Joint::default(),
+            judged: None,
             selection: Selection::default(),
             discipline: Discipline::new(now.raw, state.frequency, limits),
             reference: Reference::default(),
@@ -212,6 +219,7 @@ impl Engine {
             leap: LeapWatch::default(),
             precision,
             drift_saved: None,
+            learning: Learning::default(),
             error_before_update: 1.5,
             responder,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
@@ -351,6 +359,10 @@ impl Engine {
             self.save_drift(out);
         }
         if self.once == Once::No {
+            if self.reference.updates > 0 {
+                self.observe_board(now);
+                out.push(Action::SaveLearned);
+            }
             out.push(Action::SaveDumps);
         }
         self.finish(now);

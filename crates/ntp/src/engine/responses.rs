@@ -193,6 +193,7 @@ impl Engine {
 
     /// All tests were passed: the sample goes to the estimator.
     fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
+        self.recall_path(now, index);
         let source = &mut self.sources[index];
         source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));

@@ -12,6 +12,8 @@ use crate::wire::Leap;
 
 /// Bad updates in a row after which a source is reported and may be replaced.
 const BAD_UPDATES: u32 = 4;
+/// Samples after which a source's usual distance from the others is known.
+const SETTLED: usize = 12;
 
 impl Engine {
     /// Judges all sources and, when one of them has something new, corrects the clock.
@@ -48,6 +50,7 @@ impl Engine {
         candidates.clear();
         candidates.extend(self.sources.iter().map(|s| self.candidate(v, s, trigger)));
         self.select_options.orphan = self.orphan();
+        self.select_options.elapsed = (v - self.judged.replace(v).unwrap_or(v)).max(0.0);
         select::select(&candidates, &self.select_options, &mut self.selection);
         self.candidates = candidates;
         for (source, verdict) in self.sources.iter_mut().zip(&self.selection.verdicts) {
@@ -69,10 +72,14 @@ impl Engine {
         let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
         let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
+        let mut offset_sd = f64::INFINITY;
         if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
             let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
             distance = sample.root_distance() + SIGMAS * estimate.predict_sd(v) + growth;
+            if source.stats.path().seen() >= SETTLED {
+                offset_sd = estimate.predict_sd(v);
+            }
             frequency = estimate.frequency - self.discipline.belief().frequency;
             skew = estimate.skew;
         }
@@ -97,6 +104,8 @@ impl Engine {
             address_id: source.refid().0,
             offset,
             root_distance: distance,
+            offset_sd,
+            delay: source.stats.path().least(),
             std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,
             skew,

@@ -143,6 +143,7 @@ impl Engine {
             self.record_tracking(now, out);
         }
         self.maybe_save_drift(now, out);
+        self.maybe_save_learned(now, out);
     }
 
     /// Steps if the rules say so and the clock does it, else slews.

@@ -6,12 +6,12 @@
 //! of it. docs/discipline.md derives it.
 
 use super::anchor::{Anchor, Jumps, Shocks};
-use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER};
-use super::path::{FirstLine, HINTS, Hint, ROUTES, delay_variance, first_offset};
+use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::path::{FirstLine, HINTS, Hint, ROUTES, TELLING, delay_variance, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
 use super::state::{Path, Point, State, asymmetry_of, delay_of};
-use super::{Combined, SourceStats, Theta};
+use super::{Combined, Expected, MAX_SAMPLES, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
 use libm::sqrt;
@@ -27,6 +27,8 @@ const WINDOW_EACH: usize = 80;
 const ESTABLISHED: usize = 24;
 /// Doubt added to the frequency of a line that may be of another time, s/s.
 const STALE: f64 = 3e-7;
+/// Gain in evidence at which the frequency of an earlier run is no longer believed.
+const DOUBT: f64 = 2.0;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
 /// Deviation of ln wander beforehand.
@@ -80,10 +82,22 @@ pub(super) struct Member {
     pub root: f64,
     pub path: Path,
     pub routes: Jumps<ROUTES>,
+    /// What an earlier run has learned of the path.
+    pub expected: Option<Expected>,
+    /// Around this asymmetry the path votes: 0, or what an earlier run has judged. So a restart does not move the clock.
+    pub usual: f64,
     pub line: Option<FirstLine>,
 }
 
 impl Member {
+    /// Conditions on "the asymmetry of its path is as usual within a Gaussian error of this variance".
+    fn vote(&self, state: &mut Belief, slot: usize, variance: f64) {
+        let beta = asymmetry_of(slot);
+        state.x[beta] -= self.usual;
+        state.condition(beta, variance);
+        state.x[beta] += self.usual;
+    }
+
     /// Variance of its path's asymmetry beforehand, s².
     fn spread(&self) -> f64 {
         let of_path = ASYMMETRY.0 * self.least;
@@ -168,6 +182,12 @@ impl Joint {
         self.oscillator.known = known;
     }
 
+    /// How much the frequency is known to wander, s/s per √s.
+    pub fn set_wander(&mut self, wander: f64) {
+        self.oscillator.wander = wander.clamp(WANDERS.0, WANDERS.1);
+        self.next_wander = self.oscillator.wander;
+    }
+
     /// Was a sudden change of the oscillator noticed by the last update?
     pub fn jumped(&self) -> bool {
         self.jumped
@@ -191,6 +211,13 @@ impl Joint {
         let i = asymmetry_of(slot);
         let member = self.members[slot]?;
         (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
+    }
+
+    /// Variance with which the vote of a source on the offset counts for the asymmetry of its path, s², before its noise;
+    /// `None` if it has no say.
+    pub fn vote(&self, id: SourceId) -> Option<f64> {
+        let member = self.members[self.slot(id)?].filter(|m| m.used && m.votes)?;
+        Some(if self.many() { member.spread() / member.weight.max(0.05) } else { 0.0 })
     }
 
     /// True time moved by `nanos` against oscillator time.
@@ -248,19 +275,21 @@ impl Joint {
         self.jumped = false;
         self.enlist(used.clone(), expelled);
         let fresh_few = self.fresh && used.clone().any(|u| u.stats.path().seen() <= FEW);
-        self.collect(used);
+        self.collect(used.clone());
         if self.count == 0 {
             self.combined = None;
             return None;
         }
         if self.anchor.is_none() || self.fresh && (fresh_few || self.checkpoint.since().is_none()) {
             self.set_prior();
+            self.doubt_known();
         }
         self.slide();
         self.prepare();
         self.checkpoint();
-        self.note_changes();
+        self.note_changes(used.clone());
         let belief = self.average()?;
+        self.limit_wander(used);
         if !belief.is_sound() {
             self.resets = self.resets.saturating_add(1);
             self.oscillator.jumps = Default::default();
@@ -270,6 +299,19 @@ impl Joint {
         }
         self.conclude(&belief);
         self.combined.as_ref()
+    }
+
+    /// Sources that contradict each other look like a rough oscillator to the filter over all. What wanders is seen by
+    /// every path alone, so the paths' own wanders bound what is believed.
+    fn limit_wander<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) {
+        /// How much more than the paths see, each alone behind its own noise.
+        const MORE: f64 = 8.0;
+        let wanders = used.map(|u| u.stats.path().wander());
+        if wanders.clone().count() >= 3
+            && let Some(seen) = crate::select::median(wanders)
+        {
+            self.next_wander = self.next_wander.min(MORE * seen);
+        }
     }
 
     /// Who is in the filter now.
@@ -341,6 +383,8 @@ impl Joint {
             root: 0.0,
             path: Path::default(),
             routes: Jumps::default(),
+            expected: None,
+            usual: 0.0,
             line: None,
         };
         member.refresh(u.stats);
@@ -418,7 +462,7 @@ impl Joint {
         let n = self.dimensions();
         let mut anchor =
             Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let lines = self.members.iter().flatten().filter_map(|m| m.line);
+        let lines = self.members.iter().flatten().filter_map(|m| m.line).filter(|l| l.samples >= TELLING);
         let surest = lines.min_by(|a, b| a.frequency_sd.total_cmp(&b.frequency_sd));
         // The windows of the paths need not begin with this one: the frequency may have wandered in between.
         let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
@@ -445,6 +489,24 @@ impl Joint {
         self.fresh = true;
     }
 
+    /// Is the frequency what an earlier run has said, or any crystal's? All samples together decide.
+    fn doubt_known(&mut self) {
+        let Some(known) = self.oscillator.known.filter(|_| !self.oscillator.wide && self.count >= 3) else {
+            return;
+        };
+        let evidence = |joint: &mut Self| {
+            joint.prepare();
+            joint.evidence(joint.oscillator.wander, &joint.shocks())
+        };
+        let before = evidence(self);
+        self.oscillator.known = None;
+        self.set_prior();
+        if evidence(self) <= before + DOUBT {
+            self.oscillator.known = Some(known);
+            self.set_prior();
+        }
+    }
+
     /// The anchor absorbs what no longer fits into the window.
     fn slide(&mut self) {
         let members = self.members.iter().flatten().count();
@@ -466,6 +528,8 @@ impl Joint {
                 }
             }
             self.fresh = false;
+            // From now on the samples know better.
+            self.oscillator.known = None;
         }
     }
 
@@ -479,7 +543,7 @@ impl Joint {
                 continue;
             }
             self.checkpoint.discard();
-            anchor.state.condition(asymmetry_of(slot), member.spread() / member.weight);
+            member.vote(&mut anchor.state, slot, member.spread() / member.weight);
             member.folded = true;
             member.path.reversion = member.spread() / member.weight.max(0.05);
         }
@@ -556,11 +620,11 @@ impl Joint {
                     continue;
                 }
                 let weight = if round == 0 { 1.0 } else { member.weight };
-                out.condition(asymmetry_of(slot), member.spread() / weight);
+                member.vote(&mut out, slot, member.spread() / weight);
             }
             for (slot, member) in self.members.iter_mut().enumerate() {
                 let Some(member) = member else { continue };
-                let beta = out.x[asymmetry_of(slot)];
+                let beta = out.x[asymmetry_of(slot)] - member.usual;
                 member.weight = (TAILS + 1.0) / (TAILS + beta * beta / member.spread().max(1e-30));
             }
         }
@@ -577,6 +641,13 @@ impl Member {
         self.least = path.least();
         self.path.noise = *path.noise();
         self.routes = *path.routes();
+        self.expected = path.expected().copied();
+        match &self.expected {
+            Some(expected) => self.usual = expected.asymmetry,
+            // It is another path than was known.
+            None if self.seen <= MAX_SAMPLES => self.usual = 0.0,
+            None => {}
+        }
         self.line = path.line().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
     }
@@ -586,7 +657,11 @@ impl Member {
 fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     let frequency = state.p[1][1];
     let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
-    state.set(delay, member.least, delay_variance(member.jitter, member.least, member.kept, frequency));
+    let (mean, variance) = match &member.expected {
+        Some(expected) => expected.delay_prior(member.least, frequency),
+        None => (member.least, delay_variance(member.jitter, member.least, member.kept, frequency)),
+    };
+    state.set(delay, mean, variance);
     if beta < state.dimensions() {
         let most = 0.3 * member.least;
         state.set(beta, 0.0, most * most);

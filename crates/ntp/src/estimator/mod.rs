@@ -8,6 +8,7 @@
 
 mod anchor;
 mod combined;
+mod expected;
 mod joint;
 mod likelihood;
 pub mod noise;
@@ -23,8 +24,9 @@ mod tests;
 mod theta;
 
 pub use combined::Combined;
+pub use expected::Expected;
 pub use joint::{Joint, Used};
-pub use oscillator::Oscillator;
+pub use oscillator::{Oscillator, WANDERS};
 pub use path::PathFilter;
 pub use theta::Theta;
 
@@ -243,6 +245,11 @@ impl SourceStats {
     /// The filter over them.
     pub fn path(&self) -> &PathFilter {
         &self.path
+    }
+
+    /// The filter over them, to be told what is expected of the path.
+    pub fn path_mut(&mut self) -> &mut PathFilter {
+        &mut self.path
     }
 
     /// Remembers the round trip (s) of any valid answer, accepted as a sample or not, for [`Self::delay_quantile`].

@@ -33,13 +33,6 @@ impl Default for Oscillator {
 }
 
 impl Oscillator {
-    /// Does a line of this slope and deviation (s/s) exclude that it is an ordinary crystal, or what is known of it?
-    pub fn excludes(&self, slope: f64, sd: f64) -> bool {
-        let (mean, usual) = self.known.unwrap_or((0.0, CRYSTAL));
-        // What is believed of a line is several of its deviations already.
-        (slope - mean).abs() > sd + 4.0 * usual
-    }
-
     /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded; `line`: the slope of
     /// a line through the first samples and what is doubted of it.
     pub fn prior(&self, wide: bool, line: Option<(f64, f64)>) -> (f64, f64) {

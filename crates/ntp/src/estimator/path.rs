@@ -2,6 +2,7 @@
 
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::expected::Expected;
 use super::noise::Noise;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::regress;
@@ -21,9 +22,15 @@ const STEPS: usize = 4;
 const UNEXPLAINED: usize = 4;
 /// What such a change does to the server's rate besides (one standard deviation), s/s.
 const STEP_RATE: f64 = 1e-6;
+/// Gain in evidence at which a frequency beyond a crystal's is believed.
+const WIDE: f64 = 3.0;
 /// Samples of the first line, and the multiple of its deviations that is believed of it.
 const FIRST_LINE: usize = 16;
 const DOUBT: f64 = 4.0;
+/// Samples from which on the line is trusted so far: the jitter of fewer is hardly known.
+pub const TELLING: usize = 8;
+/// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
+const DOUBT_PATH: f64 = 5.0;
 /// Gains in evidence at which a change of route is believed and at which it is dropped again.
 const BELIEVE: f64 = 12.0;
 const DROP: f64 = 2.0;
@@ -41,8 +48,8 @@ const SCALES: [Scale; 6] = [
     |n, _, f| n.reading *= f * f,
     |_, w, f| *w *= f * f * f,
 ];
-/// Deviation of ln wander from what all paths together say.
-const WANDER_SD: f64 = 1.5;
+/// Deviation of ln wander beforehand.
+const WANDER_SD: f64 = 2.0;
 
 /// The filter of one path over its window of samples.
 #[derive(Clone, Debug)]
@@ -60,6 +67,8 @@ pub struct PathFilter {
     least: f64,
     /// The frequency is beyond a crystal's.
     wide: bool,
+    /// What an earlier run has learned of the path, while it serves.
+    expected: Option<Expected>,
     line: Option<FirstLine>,
     routes: Jumps<ROUTES>,
     steps: Jumps<STEPS>,
@@ -80,6 +89,7 @@ impl Default for PathFilter {
             jitter: 1e-4,
             least: 0.0,
             wide: false,
+            expected: None,
             line: None,
             routes: Jumps::default(),
             steps: Jumps::default(),
@@ -102,6 +112,8 @@ pub struct Believed {
 /// A line through the first samples: its offset at the first of them (s), its slope (s/s), and what is doubted of both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FirstLine {
+    /// Samples behind it.
+    pub samples: usize,
     /// Offset, s, against the first sample's.
     pub offset: f64,
     /// Deviation of `offset`, s.
@@ -138,6 +150,18 @@ impl PathFilter {
     /// Is the frequency beyond a crystal's?
     pub fn is_wide(&self) -> bool {
         self.wide
+    }
+
+    /// Expects this of the path from now on, and this wander (s/s per √s); to be said before the first sample.
+    pub fn expect(&mut self, expected: Expected, wander: f64) {
+        self.expected = Some(expected);
+        self.wander = wander.clamp(WANDERS.0, WANDERS.1);
+    }
+
+    /// What an earlier run has learned of the path, while it serves: as long as the samples do not contradict it, and
+    /// until they say enough themselves.
+    pub fn expected(&self) -> Option<&Expected> {
+        self.expected.as_ref()
     }
 
     /// The line through its first samples.
@@ -208,13 +232,15 @@ impl PathFilter {
         window.first()?;
         self.guess(window);
         if !self.advanced {
-            self.anchor = Some(self.prior(window, oscillator));
+            self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
         }
         let anchor = self.anchor.as_ref()?;
         for (out, s) in self.points.iter_mut().zip(window) {
             *out = anchor.point(s.v, s.forward, s.backward, s.half, 0);
         }
         let n = window.len();
+        self.consider_wide(window, oscillator);
+        self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
         self.learn_noise(n, oscillator);
         let state = self.conclude(n, oscillator)?;
@@ -224,7 +250,7 @@ impl PathFilter {
         }
         self.resets = self.resets.saturating_add(1);
         (self.anchor, self.advanced, self.noise) = (None, false, Noise::guess(self.jitter));
-        self.wander = WANDER;
+        (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
         None
     }
@@ -241,8 +267,11 @@ impl PathFilter {
         } else {
             (0.1 * least.abs()).max(1e-6)
         };
-        if self.seen <= FIRST {
-            self.noise = Noise::guess(self.jitter);
+        let (seen, n) = (self.seen, window.len());
+        let expected = self.expected.take();
+        self.expected = expected.filter(|e| seen <= MAX_SAMPLES && e.fits(least, n));
+        if seen <= FIRST || seen <= FEW && expected.is_some() && self.expected.is_none() {
+            self.noise = self.expected.map_or_else(|| Noise::guess(self.jitter), |e| e.noise);
         }
     }
 
@@ -251,29 +280,29 @@ impl PathFilter {
     /// Were it that of a newcomer, the first packets could teach anything, and if they happened to wait long, the packets
     /// that contradict them later would be taken for outliers, for good. So a line through the first samples, with
     /// several times its own doubt, is where the filter starts.
-    fn prior(&mut self, window: &[Sample], oscillator: &Oscillator) -> Anchor<3> {
+    fn prior(&mut self, window: &[Sample], oscillator: &Oscillator, wide: bool) -> Anchor<3> {
         let mut anchor = Anchor::at(&window[0], 3);
         self.line = self.first_line(window);
-        let (frequency, variance) = match self.line {
-            Some(line) => {
-                self.wide |= oscillator.excludes(line.frequency, line.frequency_sd);
-                oscillator.prior(self.wide || oscillator.wide, Some((line.frequency, line.frequency_sd)))
-            }
-            None => oscillator.prior(self.wide || oscillator.wide, None),
-        };
+        let line = self.line.filter(|l| l.samples >= TELLING);
+        let slope = line.map(|l| (l.frequency, l.frequency_sd));
+        let (frequency, variance) = oscillator.prior(wide, slope);
         let hints = window.iter().take(HINTS).map(|s| Hint {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
             delay: s.delay(),
             excess: s.delay() - self.least,
         });
-        let (offset, offset_variance) = match self.line {
+        let (offset, offset_variance) = match line {
             Some(line) => (line.offset, line.offset_sd * line.offset_sd),
             None => first_offset(hints, frequency, variance),
         };
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
-        anchor.state.set(2, self.least, delay_variance(self.jitter, self.least, window.len(), variance));
+        let (delay, delay_variance) = match &self.expected {
+            Some(expected) => expected.delay_prior(self.least, variance),
+            None => (self.least, delay_variance(self.jitter, self.least, window.len(), variance)),
+        };
+        anchor.state.set(2, delay, delay_variance);
         anchor
     }
 
@@ -293,11 +322,23 @@ impl PathFilter {
         let line = regress::fit(&points[..n]);
         let doubt = DOUBT * self.jitter;
         Some(FirstLine {
+            samples: n,
             offset: line.offset,
             offset_sd: doubt + 1e-3 * self.least.abs(),
             frequency: line.frequency,
             frequency_sd: doubt * libm::sqrt(12.0 / n as f64) / span + DOUBT * self.wander * libm::sqrt(span),
         })
+    }
+
+    /// By how much a change of the oscillator makes this path's own samples likelier. Those are the `n` that it was given
+    /// last.
+    pub fn gain(&self, n: usize, jump: &Jump, oscillator: &Oscillator) -> f64 {
+        let Some(anchor) = &self.anchor else { return 0.0 };
+        let shocks = self.shocks(oscillator);
+        let mut with = shocks;
+        with.add(&[*jump], anchor.v, usize::MAX / 4);
+        let run = |shocks: &AllShocks| self.pass(n, shocks).map_or(0.0, |r| r.1);
+        run(&with) - run(&shocks)
     }
 
     fn pass(&self, n: usize, shocks: &AllShocks) -> Option<(State<3>, f64)> {
@@ -308,6 +349,43 @@ impl PathFilter {
         Some((state, evidence))
     }
 
+    /// Typical crystal, or anything? As long as the prior counts, the evidence decides.
+    fn consider_wide(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        if self.advanced || self.wide || oscillator.wide || !(3..=FEW).contains(&n) {
+            return;
+        }
+        let shocks = self.shocks(oscillator);
+        let (narrow, wide) = (self.anchor, self.prior(window, oscillator, true));
+        let before = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        self.anchor = Some(wide);
+        let after = self.pass(n, &shocks).map_or(0.0, |r| r.1);
+        if after > before + WIDE {
+            self.wide = true;
+        } else {
+            self.anchor = narrow;
+        }
+    }
+
+    /// Is this the path that an earlier run has known, or does the plain guess explain the samples better?
+    fn doubt_expected(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        let Some(expected) = self.expected.filter(|_| !self.advanced && n >= 3) else { return };
+        let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
+        let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
+        let before = evidence(self) + expected.plausibility(&noise);
+        (self.expected, self.noise) = (None, Noise::guess(self.jitter));
+        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
+            (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
+        }
+    }
+
+    /// Logarithm of how plausible such noise is beforehand.
+    fn plausibility(&self, noise: &Noise) -> f64 {
+        self.expected.map_or_else(|| noise.plausibility(self.jitter), |expected| expected.plausibility(noise))
+    }
+
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
     fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) {
         let shocks = self.shocks(oscillator);
@@ -315,9 +393,9 @@ impl PathFilter {
             let Some(anchor) = &self.anchor else { return f64::NEG_INFINITY };
             let mut state = anchor.state;
             let path = [Path { noise: *noise, reversion: 0.0 }];
-            let x = libm::log(wander / oscillator.wander) / WANDER_SD;
+            let x = libm::log(wander / WANDER) / WANDER_SD;
             state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |_, _, _, _| ())
-                + noise.plausibility(self.jitter)
+                + self.plausibility(noise)
                 - 0.5 * x * x
         };
         let mut best = (evidence(&self.noise, self.wander), self.noise, self.wander);

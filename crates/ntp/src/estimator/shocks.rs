@@ -1,6 +1,7 @@
 //! Sudden changes of the oscillator: noticed because packets came earlier than they could, and taken back when they
 //! no longer explain anything.
 
+use super::Used;
 use super::anchor::{Jump, Jumps};
 use super::joint::{Belief, Joint, Snapshot};
 use super::oscillator::WANDERS;
@@ -30,14 +31,25 @@ const EARLY: f64 = -3.0;
 
 impl Joint {
     /// Looks for a new change, drops unlikely ones, and sizes the newest.
-    pub(super) fn note_changes(&mut self) {
+    pub(super) fn note_changes<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) {
         if self.count >= 6
             && let Some(jump) = self.seek()
+            && self.is_common(&jump, used)
         {
             self.consider(jump);
         }
         self.drop_unlikely();
         self.size_newest();
+    }
+
+    /// A change of the oscillator is seen by most paths alone; a conflict between the sources is not.
+    fn is_common<'a>(&self, jump: &Jump, used: impl Iterator<Item = Used<'a>> + Clone) -> bool {
+        let number = used.clone().count();
+        let sees = |u: &Used<'_>| {
+            let window = u.stats.window();
+            u.stats.path().gain(window.len(), jump, &self.oscillator) > 0.0
+        };
+        number < 3 || 2 * used.filter(sees).count() > number
     }
 
     /// A change, or an oscillator that wanders more than was thought? What explains the window better is believed.

@@ -8,6 +8,7 @@
 
 pub mod csv;
 pub mod json;
+pub mod json_read;
 pub mod text;
 pub mod value;
 pub mod wire;

@@ -18,6 +18,8 @@ fn source(id: u32, offset: f64, root_distance: f64) -> Candidate {
         fresh: true,
         newest: false,
         impossible: false,
+        offset_sd: f64::INFINITY,
+        delay: 0.0,
         oldest_age: 600.0,
         newest_age: 1.0,
         leap: Leap::None,
@@ -77,18 +79,20 @@ fn what_is_wrong_with_a_source_alone_is_said_by_its_letter() {
         Candidate { offset: f64::NAN, ..good },
         Candidate { std_dev: 1.5, ..good },
         Candidate { reachable: false, unreachable_polls: 9, max_unreachable_polls: 8, ..good },
-        Candidate { reachable: false, newest_age: 700.0, ..good },
+        Candidate { reachable: false, newest_age: 700.0, max_unreachable_polls: 8, ..good },
         Candidate { reachable: false, newest_age: 500.0, id: SourceId(2), ..good },
         good,
     ];
-    assert_eq!(states(&wrong), "NMsrdd~SS+*");
+    assert_eq!(states(&wrong), "NMsrdd~SSS*");
 }
 
 #[test]
 fn when_nobody_answers_any_more_nobody_is_selected() {
     let silent = |id| Candidate { reachable: false, ..source(id, 0.0, 0.01) };
     assert_eq!(states(&[silent(1), silent(2)]), "SS");
-    assert_eq!(states(&[silent(1), source(2, 0.0, 0.01)]).replace('+', "*"), "**", "one is enough");
+    assert_eq!(states(&[silent(1), source(2, 0.0, 0.01)]), "S*", "silence is no vote");
+    let patient = Candidate { max_unreachable_polls: 8, ..silent(1) };
+    assert_eq!(states(&[patient, source(2, 0.0, 0.01)]).replace('+', "*"), "**", "as the operator asked for");
 }
 
 #[test]
@@ -272,6 +276,8 @@ fn any_source() -> impl Strategy<Value = Candidate> {
                 fresh,
                 newest: fresh,
                 impossible: false,
+                offset_sd: f64::INFINITY,
+                delay: 0.0,
                 reachable,
                 authenticated: signed,
                 flags,

@@ -86,7 +86,9 @@ pub fn commands(name: Name) -> String {
     for group in Group::ALL.into_iter().filter(|group| name == Name::Timeball || *group != Group::Own) {
         let _ = writeln!(out, "{}:", group.title());
         for command in commands::all().filter(|command| command.group == group) {
-            for form in command.forms {
+            // chronyc has no long options behind a command.
+            let known = |form: &&Form| name == Name::Timeball || !form.arguments.starts_with("--");
+            for form in command.forms.iter().filter(known) {
                 line(&mut out, &usage(command, form), form.what, COLUMN);
             }
         }

@@ -12,6 +12,7 @@ mod date;
 mod help;
 mod keygen;
 mod options;
+mod own;
 mod page;
 mod random;
 mod session;

@@ -10,7 +10,7 @@ use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use ntp::config::Config;
-use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle};
+use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
@@ -264,11 +264,24 @@ impl EventLoop {
             let Some(socket) = self.commands.unix() else { return };
             let Ok(received) = message::receive_unix(socket, &mut self.workspace.buffer) else { continue };
             let Some(received) = received else { break };
+            if json::is_request(&self.workspace.buffer[..received.len]) {
+                self.tell_own(received.len, &received.from);
+                continue;
+            }
             let Some(len) = self.obey(Origin::Unix, received.len, &mut reply) else { continue };
             // Who has no name cannot be answered.
             if let Some(socket) = self.commands.unix().filter(|_| !received.from.is_nameless()) {
                 let _ = message::send_unix(socket, &reply[..len], Some(&received.from));
             }
+        }
+    }
+
+    /// Answers what chrony's protocol has no words for.
+    fn tell_own(&mut self, len: usize, to: &sys::socket::UnixAddress) {
+        let now = self.clocks.now();
+        let reply = json::answer(&self.engine, now, &self.workspace.buffer[..len]);
+        if let Some(socket) = self.commands.unix().filter(|_| !to.is_nameless()) {
+            let _ = message::send_unix(socket, reply.as_bytes(), Some(to));
         }
     }
 
@@ -390,6 +403,7 @@ impl EventLoop {
             Action::Log(line) => logger::log(line.severity, &line.text),
             Action::Record(record) => self.logs.write(&record),
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
+            Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
             Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();
@@ -440,7 +454,7 @@ mod tests {
         let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4);
         let clocks = Clocks::simulated();
         let mut daemon =
-            assemble(Name::Timeball, &options, config, clocks, servers, CommandSockets::default())
+            assemble(Name::Timeball, &options, config, clocks, (servers, CommandSockets::default()), None)
                 .expect("a seed for chance");
         daemon.follow_access();
         daemon.act();

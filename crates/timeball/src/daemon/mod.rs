@@ -35,7 +35,7 @@ use ntp::server::AccessTable;
 use readiness::Readiness;
 use resolver::Resolver;
 use sockets::{CommandSockets, ServerSockets};
-use state::{LogFiles, SourceFolders, StateFiles};
+use state::{LogFiles, SourceFolders, StateFiles, learned_place};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -240,7 +240,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         let welcome = Welcome { config: &config, built_in, served: &served, socket };
         welcome.lines().iter().for_each(|line| logger::info(line));
     }
-    let event_loop = assemble(name, options, config, clocks, servers, commands).map_err(one)?;
+    let learned = learned_place(&config, name, places::state(is_root, places::variable));
+    let event_loop = assemble(name, options, config, clocks, (servers, commands), learned).map_err(one)?;
     // 8. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     Ok(Some(Daemon { event_loop, _pid_file: pid_file }))
@@ -274,8 +275,8 @@ fn assemble(
     options: &Options,
     config: Config,
     mut clocks: Clocks,
-    servers: ServerSockets,
-    commands: CommandSockets,
+    (servers, commands): (ServerSockets, CommandSockets),
+    learned: Option<PathBuf>,
 ) -> Result<EventLoop, String> {
     let once = match options.mode {
         Mode::SetOnce => Once::Set,
@@ -283,7 +284,8 @@ fn assemble(
         Mode::Serve | Mode::PrintConfig => Once::No,
     };
     // Timeball always goes on where it stopped.
-    let mut state = StateFiles::new(&config, name, options.reload_dumps || name == Name::Timeball);
+    let state = StateFiles::new(&config, name, options.reload_dumps || name == Name::Timeball);
+    let mut state = state.with_learned(learned);
     if once != Once::No {
         state.leave_dumps();
     }
@@ -302,6 +304,7 @@ fn assemble(
     let mut out = Actions::new();
     let now = clocks.now();
     let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
+    state.load_learned(&mut engine, now);
     let folders = SourceFolders::new(&config);
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);

@@ -10,6 +10,7 @@ use ntp::config::{Config, Loader, LogConfig, SourceConfig};
 use ntp::drift::Drift;
 use ntp::dump::is_dump_name;
 use ntp::engine::Engine;
+use ntp::learned::Learned;
 use ntp::logfile::{BannerState, LogFile, Record};
 use ntp::time::Now;
 use std::collections::BTreeMap;
@@ -20,10 +21,11 @@ use std::path::{Path, PathBuf};
 /// Longest drift file and dump that are read, bytes: a dump has at most 64 lines of some 120.
 const LONGEST: u64 = 64 * 1024;
 
-/// The drift file and the dumps.
+/// The drift file, what was learned, and the dumps.
 #[derive(Debug)]
 pub struct StateFiles {
     drift: Option<PathBuf>,
+    learned: Option<PathBuf>,
     dumps: Option<PathBuf>,
     /// What happens to the dumps found at the start, until it has happened.
     found: Option<Found>,
@@ -52,9 +54,40 @@ impl StateFiles {
     pub fn new(config: &Config, name: Name, load: bool) -> Self {
         Self {
             drift: config.clock.drift_file.clone(),
+            learned: None,
             dumps: config.process.dump_dir.clone(),
             found: Some(Found { load, remove: name == Name::Chronyd }),
             complaints: Complaints::default(),
+        }
+    }
+
+    /// What is learned has its file at `path`.
+    pub fn with_learned(self, path: Option<PathBuf>) -> Self {
+        Self { learned: path, ..self }
+    }
+
+    /// Gives the engine what the last run has learned. A file that is not whole, or not ours, is said and left alone
+    /// until there is something better to write.
+    pub fn load_learned(&self, engine: &mut Engine, now: Now) {
+        let Some(path) = &self.learned else { return };
+        let text = match files::read(path, LONGEST) {
+            Ok(Some(text)) => text,
+            Ok(None) => return,
+            Err(failure) => return logger::warning(&failure.to_string()),
+        };
+        match Learned::parse(&text) {
+            Ok(learned) => engine.restore_learned(now, learned),
+            Err(reason) => logger::warning(&format!("Ignored {} : {reason}", path.display())),
+        }
+    }
+
+    /// Writes what was learned.
+    pub fn save_learned(&mut self, learned: &Learned) {
+        if let Some(path) = &self.learned {
+            let outcome = files::replace(path, learned.format().as_bytes(), 0o644);
+            if let Some(text) = self.complaints.news(path, outcome) {
+                logger::error(&text);
+            }
         }
     }
 
@@ -156,6 +189,23 @@ impl StateFiles {
         let is_new = |path: &PathBuf| dumps.iter().any(|(name, _)| path.ends_with(name));
         for path in dump_files(folder).iter().filter(|path| !dumps.is_empty() && !is_new(path)) {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Where that file is: chronyd has it where it has state at all; Timeball also where it keeps its own, `state`.
+pub fn learned_place(config: &Config, name: Name, state: Option<PathBuf>) -> Option<PathBuf> {
+    let in_folder = |folder: PathBuf| folder.join("learned");
+    let beside_drift = config.clock.drift_file.as_ref().map(|drift| {
+        let mut path = drift.clone().into_os_string();
+        path.push(".learned");
+        PathBuf::from(path)
+    });
+    let dumps = config.process.dump_dir.clone().map(in_folder);
+    match name {
+        Name::Chronyd => beside_drift.or(dumps),
+        Name::Timeball => {
+            dumps.or_else(|| state.filter(|path| path.is_dir()).map(in_folder)).or(beside_drift)
         }
     }
 }
@@ -313,6 +363,23 @@ mod tests {
         assert_eq!(dump_files(&folder.0), [folder.file("192.0.2.2.dat")]);
         assert_eq!(fs::read_to_string(folder.file("192.0.2.2.dat")).unwrap(), "new");
         assert!(folder.file("drift").exists());
+    }
+
+    #[test]
+    fn what_was_learned_has_a_place_where_there_is_state() {
+        let folder = Folder::new("learned-place");
+        let mut config = Config::default();
+        let place = |config: &Config, name| learned_place(config, name, Some(folder.0.clone()));
+        assert_eq!(place(&config, Name::Chronyd), None);
+        assert_eq!(place(&config, Name::Timeball), Some(folder.file("learned")));
+        assert_eq!(learned_place(&config, Name::Timeball, Some(folder.file("missing"))), None);
+        config.process.dump_dir = Some("/dumps".into());
+        assert_eq!(place(&config, Name::Chronyd), Some("/dumps/learned".into()));
+        config.clock.drift_file = Some("/var/drift".into());
+        assert_eq!(place(&config, Name::Chronyd), Some("/var/drift.learned".into()));
+        assert_eq!(place(&config, Name::Timeball), Some("/dumps/learned".into()));
+        config.process.dump_dir = None;
+        assert_eq!(learned_place(&config, Name::Timeball, None), Some("/var/drift.learned".into()));
     }
 
     #[test]

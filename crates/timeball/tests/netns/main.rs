@@ -317,6 +317,114 @@ fn resident_kb(pid: u32) -> u64 {
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")
 }
 
+/// 32 sources with every kind of fault that one can make, and what `sources --why` says of them.
+#[test]
+fn every_source_is_explained() {
+    let mut lab = need_lab!("why");
+    let good: Vec<String> = (1..=26).map(|host| format!("10.9.6.{host}")).collect();
+    let all: Vec<&str> = good.iter().map(String::as_str).chain(["10.9.6.30", "10.9.6.31"]).collect();
+    lab.addresses(&all);
+    let dir = lab.dir().display().to_string();
+    // One for all the good addresses, on a port of its own.
+    let config =
+        format!("local stratum 1\nallow all\nport 2123\ncmdport 0\nbindcmdaddress /\npidfile {dir}/up.pid\n");
+    let config = lab.file("up.conf", &config);
+    lab.start("up", "chronyd", &["-x", "-d", "-U", "-u", "root", "-f", &config]);
+    lab.chronyd_server("near", "10.9.6.30", 1);
+    let config = format!(
+        "port 123\nallow all\nbindaddress 10.9.6.31\ncmdport 0\nbindcmdaddress /\npidfile {dir}/lost.pid\n"
+    );
+    let config = lab.file("lost.conf", &config);
+    lab.start("lost", "chronyd", &["-x", "-d", "-U", "-u", "root", "-f", &config]);
+    lab.addresses(&["10.9.6.40"]);
+    lab.relay("relay", "10.9.6.40", "10.9.6.30", 6.0, 4.0, 0.5);
+    let mut lines: String =
+        good[..25].iter().map(|a| format!("server {a} port 2123 iburst minpoll 2 maxpoll 3\n")).collect();
+    for line in [
+        "10.9.6.26 port 2123 iburst minpoll 2 maxpoll 3 offset 0.05",
+        "10.9.6.30 iburst minpoll 2 maxpoll 3 noselect",
+        "10.9.6.31 iburst minpoll 2 maxpoll 3",
+        "10.9.6.40 iburst minpoll 2 maxpoll 3",
+        "10.9.6.97 iburst minpoll 2 maxpoll 3",
+        "10.9.6.98 offline",
+        "nobody.invalid iburst",
+    ] {
+        lines += &format!("server {line}\n");
+    }
+    lines += &format!(
+        "port 0\ncmdport 0\nbindcmdaddress {dir}/s/tb.sock\ndriftfile {dir}/drift\npidfile /\ncombinelimit 1000000\n"
+    );
+    let config = lab.file("tb.conf", &lines);
+    lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
+    let socket = format!("{dir}/s/tb.sock");
+    let why = |lab: &Lab, words: &[&str]| {
+        let mut all = vec!["-h", socket.as_str(), "sources", "--why"];
+        all.extend(words);
+        let out = lab.inside(TIMEBALL, &all);
+        (text(&out.stdout), text(&out.stderr), out.status.code())
+    };
+    // What is said of the path needs samples; a busy machine may lose some at first.
+    lab.wait("32 sources explained", 90, |lab| {
+        let said = why(lab, &[]).0;
+        said.lines().count() == 32
+            && said.contains("10.9.6.26: falseticker. It says our clock is ")
+            && said.contains("10.9.6.40: combined.")
+            && said.matches(" of the offset").count() >= 8
+    });
+    let (said, _, status) = why(&lab, &[]);
+    assert_eq!(status, Some(0));
+    let of =
+        |name: &str| said.lines().find(|line| line.contains(&format!(" {name}: "))).expect("a line for it");
+    assert!(of("10.9.6.26").contains("; the majority says "), "{}", of("10.9.6.26"));
+    assert!(of("10.9.6.30").contains("only watched. Its option noselect"), "{}", of("10.9.6.30"));
+    assert!(of("10.9.6.31").contains("unsynchronised. It says itself"), "{}", of("10.9.6.31"));
+    assert!(of("10.9.6.40").contains("Its packets need at least "), "{}", of("10.9.6.40"));
+    assert!(of("10.9.6.97").contains("and no usable answer so far"), "{}", of("10.9.6.97"));
+    assert!(of("10.9.6.98").contains("It is not asked until it is online."), "{}", of("10.9.6.98"));
+    assert!(of("nobody.invalid").contains("Its name has no address yet."), "{}", of("nobody.invalid"));
+
+    lab.wait("enough samples to learn from", 120, |lab| {
+        let sources = ntp::report::json_read::Value::parse(&why(lab, &["--json"]).0).expect("JSON");
+        let samples = |source: &ntp::report::json_read::Value| source.get("samples").and_then(|n| n.number());
+        sources.list().is_some_and(|l| l.iter().filter_map(samples).filter(|n| *n >= 8.0).count() >= 20)
+    });
+    let (one, _, _) = why(&lab, &["10.9.6.40"]);
+    assert_eq!(one.lines().count(), 1);
+    let (_, error, status) = why(&lab, &["10.9.6.41"]);
+    assert!(error.contains("There is no source \"10.9.6.41\"") && status == Some(1), "{error}");
+    let (json, _, _) = why(&lab, &["--json", "10.9.6.40"]);
+    let value = ntp::report::json_read::Value::parse(&json).expect("JSON");
+    let source = &value.list().expect("a list")[0];
+    let round_trip = source.get("round_trip_s").and_then(|value| value.number()).expect("known");
+    assert!((0.008..0.03).contains(&round_trip), "6 ms there and 4 ms back: {json}");
+    let (json, _, _) = why(&lab, &["--json"]);
+    assert_eq!(ntp::report::json_read::Value::parse(&json).and_then(|v| v.list().map(<[_]>::len)), Some(32));
+
+    // Its end leaves what was learned, and the next start takes it.
+    assert_eq!(lab.stop("timeball"), Some(0));
+    let learned = std::fs::read_to_string(format!("{dir}/drift.learned")).expect("written at the end");
+    assert!(ntp::learned::Learned::parse(&learned).is_ok_and(|l| l.paths.len() >= 20), "{learned}");
+    std::fs::write(format!("{dir}/drift.learned"), &learned[..learned.len() / 2]).expect("our own file");
+    lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
+    lab.wait("a torn file is said", 30, |lab| {
+        lab.log("timeball").contains("drift.learned : torn or changed")
+    });
+
+    // A real chronyd has no such words.
+    let down = lab.file(
+        "down.conf",
+        &format!("port 0\ncmdport 0\nbindcmdaddress {dir}/d/chronyd.sock\npidfile {dir}/d.pid\n"),
+    );
+    lab.start("down", "chronyd", &["-x", "-d", "-U", "-u", "root", "-f", &down]);
+    let theirs = format!("{dir}/d/chronyd.sock");
+    lab.wait("a real chronyd answers", 30, |lab| {
+        lab.inside("chronyc", &["-h", &theirs, "activity"]).status.success()
+    });
+    let out = lab.inside(TIMEBALL, &["-h", &theirs, "sources", "--why"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert_eq!(text(&out.stderr), "sources --why needs Timeball's daemon\n");
+}
+
 /// Somebody types `timeball run`: no root, no configuration, no network.
 #[test]
 fn a_newcomer_gets_a_server_and_an_answer() {

@@ -23,7 +23,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "driftfile",
         "FILE [interval SECONDS]",
         "none; written every 3600 seconds",
-        "Where the frequency error of this machine's clock is kept, so that it is known at the next start.",
+        "Where the frequency error of this machine's clock is kept, so that it is known at the next start. What else was learned, of the oscillator and of the path to each source, is kept in FILE.learned, or as learned in the folder of dumpdir.",
         Own,
         drift_file,
     ),

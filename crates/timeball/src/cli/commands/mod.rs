@@ -8,6 +8,7 @@ mod orders;
 mod program;
 mod reports;
 mod sources;
+mod why;
 
 use ntp::config::suggest::nearest;
 

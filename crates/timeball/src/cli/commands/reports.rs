@@ -21,11 +21,12 @@ use ntp::control::{Answer, CommandDef, Status};
 use ntp::ids::RefId;
 use ntp::report::{Address, Page, Time, text};
 
+use super::super::Name;
 use super::super::arguments::{scan_float, scan_integer, source_address};
 use super::super::options::Format;
 use super::super::page::{List, record};
 use super::super::session::{Failure, Outcome, Session};
-use super::{Command, Group, form};
+use super::{Command, Group, form, why};
 
 /// Shortest pause between two tries of `waitsync`, s.
 const SHORTEST_WAIT: f64 = 0.1;
@@ -52,11 +53,31 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "sources",
-        forms: &[form("[-a] [-v]", "the sources and their last samples")],
-        doc: TABLE,
-        example: "sources -v",
+        forms: &[
+            form("[-a] [-v]", "the sources and their last samples"),
+            form("--why [NAME]...", "what the daemon thinks of each, in sentences"),
+        ],
+        doc: concat!(
+            "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns. ",
+            "--why tells what the daemon thinks of each source, or of those with these names or addresses: the shortest \
+             round trip its packets need, how long they queue each way on average, by how much the way there seems \
+             longer than the way back (which only the comparison with other sources can tell), how many samples that \
+             is made of, the last change of route noticed, and its share in the offset that all sources together say; \
+             or why it is not used, with the numbers that decided it. With --json each source is an object: name, \
+             address, state, mark (as in sources), round_trip_s, wait_there_s, wait_back_s, reading_noise_s, \
+             longer_there_s and longer_there_sd_s, samples_span_s, last_sample_age_s, route_change_age_s, \
+             route_change_s, offset_s (positive: our clock is behind) and offset_sd_s, share (0 to 1), samples, text \
+             (the sentences), and where they decided root_distance_s, root_distance_limit_s, jitter_s, \
+             jitter_limit_s, others_low_s, others_high_s, faster_ppm, faster_deviations, excluded_by_s; what is not \
+             known is null. Only Timeball's daemon answers --why, \
+             over its Unix socket."
+        ),
+        example: "sources --why",
         group: Group::Sources,
         run: |session, words| {
+            if session.name == Name::Timeball && words.contains(&why::WORD) {
+                return why::run(session, words);
+            }
             table(session, words, &SOURCE_DATA, |data: &SourceData| {
                 let refclock = data.mode == SourceMode::Refclock;
                 let address = if refclock { Address::Unspecified } else { data.address };

@@ -1,0 +1,77 @@
+//! What chrony's protocol lacks: one JSON datagram each way, over the Unix socket only.
+//!
+//! A request is an object and begins with `{`, which no request of chrony's protocol does; a reply has at most
+//! [`LONGEST`] bytes, and lists come page by page. `{"hello":1}` tells who is there.
+//!
+//! | request | reply |
+//! |---|---|
+//! | `{"hello":1}` | `{"hello":1,"program":"timeball","version":"…"}` |
+//! | `{"get":"why","from":N}` | `{"get":"why","total":…,"from":N,"next":…,"sources":[…]}`; `from` may be left out; `next` is `null` on the last page |
+//! | anything else | `{"error":"…"}` |
+
+use crate::engine::Engine;
+use crate::report::json::string;
+use crate::report::json_read::Value;
+use crate::time::Now;
+use core::fmt::Write;
+
+/// The longest reply, bytes.
+pub const LONGEST: usize = 64 * 1024;
+/// The longest request that is looked at, bytes.
+const LONGEST_REQUEST: usize = 1024;
+/// Room left for what comes after a list.
+const TAIL: usize = 256;
+
+/// Is this a request of this kind?
+pub fn is_request(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'{')
+}
+
+/// Answers a request that came over the Unix socket.
+pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
+    let text = core::str::from_utf8(request).ok().filter(|text| text.len() <= LONGEST_REQUEST);
+    let Some(request) = text.and_then(Value::parse) else {
+        return error("not a JSON object that is understood");
+    };
+    if request.get("hello").is_some() {
+        return format!(r#"{{"hello":1,"program":"timeball","version":"{}"}}"#, env!("CARGO_PKG_VERSION"));
+    }
+    match request.get("get").and_then(Value::text) {
+        Some("why") => {
+            let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
+            why(engine, now, from as usize)
+        }
+        _ => error("there is nothing of this name; \"why\" is"),
+    }
+}
+
+fn error(text: &str) -> String {
+    let mut out = r#"{"error":"#.to_owned();
+    string(&mut out, text);
+    out.push('}');
+    out
+}
+
+/// Sources from number `from` on, as many as there is room for.
+fn why(engine: &Engine, now: Now, from: usize) -> String {
+    let total = engine.source_count();
+    let mut list = String::new();
+    let mut next = from.min(total);
+    while let Some(why) = engine.why(now, next) {
+        let one = why.json();
+        let length = list.len().saturating_add(one.len()).saturating_add(TAIL);
+        if length > LONGEST && !list.is_empty() {
+            break;
+        }
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(&one);
+        next = next.saturating_add(1);
+    }
+    let mut out = format!(r#"{{"get":"why","total":{total},"from":{from},"next":"#);
+    // Writing to a string cannot fail.
+    let _ = if next < total { write!(out, "{next}") } else { write!(out, "null") };
+    let _ = write!(out, r#","sources":[{list}]}}"#);
+    out
+}
