@@ -20,8 +20,9 @@ const MEAN_WEIGHT: f64 = 0.05;
 /// the frequency 14 % better and the time 2 % worse over the 66 scenarios of `sim table`; slews that may be as short as
 /// a third of the interval make the time 4 % better and the frequency 35 % worse.
 const LAG_SHARE: f64 = 0.3;
-/// Shortest slew in regular operation, in units of the poll interval and at most, s.
-const HURRY: (f64, f64) = (0.25, 16.0);
+/// Shortest slew in regular operation, in units of the poll interval and at most (s), of corrections below so much (s):
+/// what is larger was not made by wander.
+const HURRY: (f64, f64, f64) = (0.25, 16.0, 0.05);
 /// A pending correction beyond so many standard deviations of the estimate is worth hurrying for.
 const LARGE: f64 = 3.0;
 /// Corrections are counted as usual up to this many standard deviations of the estimate.
@@ -223,7 +224,9 @@ impl Discipline {
             let usual = f64::min(4.0 * libm::sqrt(self.mean_square), LARGE * correction.theta_sd);
             let pending = self.pending(now.raw).abs();
             if pending > usual {
-                (duration * usual / pending).max((HURRY.0 * correction.interval).min(HURRY.1))
+                let shortest =
+                    if pending < HURRY.2 { (HURRY.0 * correction.interval).min(HURRY.1) } else { 0.0 };
+                (duration * usual / pending).max(shortest)
             } else {
                 duration
             }

@@ -29,21 +29,18 @@ fn assert_below(limit: f64, errors: &[f64]) {
 
 /// Two of five gain 1 ms an hour, 7 ms until the end.
 #[test]
-#[ignore = "not reached yet: 6.85 and 6.51 ms when the nearest server is one of them"]
 fn two_that_drift_away_together_lose() {
     assert_below(0.5e-3, &errors(&PAIRS.map(hard::colluding_drift), 1, 8.0 * HOUR));
 }
 
 /// Two of five step by 50 ms together: three pairs, eight seeds each.
 #[test]
-#[ignore = "not reached yet: one run of 24 follows them by 38 ms"]
 fn two_that_step_together_never_win() {
     assert_below(1e-3, &errors(&PAIRS.map(hard::colluding_step), 8, 3.0 * HOUR));
 }
 
 /// One of five gains 0.1 ppm, 2.5 ms until the end.
 #[test]
-#[ignore = "not reached yet: 1.66 ms when the drifting server is the nearest, 0.31 and 0.11 ms else"]
 fn one_that_drifts_slowly_loses() {
     assert_below(0.5e-3, &errors(&[0, 2, 4].map(hard::slow_drift), 1, 8.0 * HOUR));
 }
