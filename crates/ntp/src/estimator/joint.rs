@@ -669,7 +669,8 @@ fn set_path(state: &mut Belief, slot: usize, member: &Member) {
     };
     state.set(delay, mean, variance);
     if beta < state.dimensions() {
+        // As far as the path allows, and as far as the server itself says it may be wrong.
         let most = 0.3 * member.least;
-        state.set(beta, 0.0, most * most);
+        state.set(beta, 0.0, most * most + member.root * member.root);
     }
 }
