@@ -55,7 +55,6 @@ pub struct SimClock {
     frequency_resolution: f64,
     steps: Vec<(TrueTime, f64)>,
     status: Option<SyncStatus>,
-    status_changes: u64,
     calendar: Calendar,
     /// The leap second the kernel will make, and the reading at which it does.
     leap: Option<(Leap, i64)>,
@@ -86,7 +85,6 @@ impl SimClock {
             frequency_resolution: FREQUENCY_RESOLUTION,
             steps: Vec::new(),
             status: None,
-            status_changes: 0,
             calendar: Calendar::default(),
             leap: None,
             leapt: 0,
@@ -263,11 +261,6 @@ impl SimClock {
         self.status.as_ref()
     }
 
-    /// How often a status was told.
-    pub fn status_changes(&self) -> u64 {
-        self.status_changes
-    }
-
     /// The leap second armed.
     pub fn leap(&self) -> Leap {
         self.leap.map_or(Leap::None, |(leap, _)| leap)
@@ -313,7 +306,6 @@ impl Clock for SimClock {
 
     fn set_status(&mut self, status: SyncStatus) -> Result<(), ClockError> {
         self.status = Some(status);
-        self.status_changes += 1;
         Ok(())
     }
 

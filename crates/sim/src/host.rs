@@ -4,7 +4,6 @@
 //! its actions. What concerns the rest of the world comes back as [`Effect`]s.
 
 mod look;
-mod update;
 
 use crate::clock::SimClock;
 use crate::cost::Cost;
@@ -20,7 +19,6 @@ use ntp::learned::Learned;
 use ntp::rng::Rng;
 use ntp::server::{Datagram, ReplyBuf, Verdict};
 use ntp::time::MonoTime;
-use update::Update;
 
 /// Port of the requests; links tell clients apart, so one is enough.
 const CLIENT_PORT: u16 = 40_000;
@@ -102,8 +100,6 @@ pub struct Host {
     pub cost: Cost,
     /// When the last request of each open socket left.
     departures: Vec<(SocketId, TrueTime)>,
-    /// What the engine said of its estimate at the last update.
-    update: Option<Update>,
 }
 
 impl Host {
@@ -133,7 +129,6 @@ impl Host {
             served: 0,
             record: Record::default(),
             cost: Cost::default(),
-            update: None,
         }
     }
 
@@ -350,11 +345,7 @@ impl Host {
         let now = self.clock.now();
         if let Some(engine) = self.engine.as_mut() {
             let (clock, actions) = (&mut self.clock, &mut self.actions);
-            let before = clock.status_changes();
             self.cost.measure(|| engine.handle(now, clock, input, actions));
-            if clock.status_changes() != before {
-                self.update = Update::of(engine, clock);
-            }
         }
     }
 

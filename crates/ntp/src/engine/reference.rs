@@ -16,6 +16,9 @@ pub(super) const SIGMAS: f64 = 2.0;
 /// The dispersion we serve from what our oscillator may have done since a measurement: so many standard deviations,
 /// because what we say of our error has to hold at every instant.
 const GROWTH_SIGMAS: f64 = 4.0;
+/// Updates after which those deviations are half as much to be trusted again as they will be: how rough an oscillator is
+/// takes some samples to learn.
+const LEARNING_UPDATES: f64 = 16.0;
 /// Newest samples that may bound our error.
 const BOUNDING: usize = 8;
 /// What clients are told is good for so long without another look, s.
@@ -104,8 +107,10 @@ impl Engine {
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
         let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
         let least = source.stats.path().least().max(0.0);
-        let excess =
-            (hard_bound(&source.stats, combined) - least / 2.0 - SIGMAS * combined.theta_sd).max(0.0);
+        let excess = (hard_bound(&source.stats, combined, self.growth_sigmas())
+            - least / 2.0
+            - SIGMAS * combined.theta_sd)
+            .max(0.0);
         let updates = self.reference.updates + 1;
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
@@ -164,8 +169,20 @@ impl Engine {
         let noise = self
             .reference
             .combined_estimate
-            .map_or(0.0, |c| SIGMAS * c.theta_sd + GROWTH_SIGMAS * c.growth(age));
+            .map_or(0.0, |c| SIGMAS * c.theta_sd + self.growth_sigmas() * c.growth(age));
         self.reference.root_dispersion + age * self.clock_config.max_clock_error + noise
+    }
+
+    /// So many standard deviations count for what the oscillator may have done.
+    fn growth_sigmas(&self) -> f64 {
+        GROWTH_SIGMAS * (1.0 + LEARNING_UPDATES / self.reference.updates.max(1) as f64)
+    }
+
+    /// Standard deviation of the time served at `now`, s, as the estimate sees it: without the asymmetry of paths, which
+    /// nobody can measure. `None` when not synchronised.
+    pub fn belief_sd(&self, now: Now) -> Option<f64> {
+        let age = self.reference_age(now)?;
+        self.reference.combined_estimate.map(|c| c.sd_after(age))
     }
 
     /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
@@ -183,12 +200,12 @@ impl Engine {
 /// How wrong the estimate may be at its own instant, s, whatever the noise: true time lies within half a round trip of
 /// what any sample measured, and since then the oscillator has done what it can do. The tightest of the newest samples
 /// counts.
-fn hard_bound(stats: &SourceStats, combined: &Combined) -> f64 {
+fn hard_bound(stats: &SourceStats, combined: &Combined, sigmas: f64) -> f64 {
     let window = stats.window();
     let newest = &window[window.len().saturating_sub(BOUNDING)..];
     let bound = |sample: &Sample| {
         let apart = (combined.predict(sample.v) - Theta::from_nanos(sample.offset_nanos())).abs();
-        apart + sample.delay().abs() / 2.0 + GROWTH_SIGMAS * combined.growth((combined.v - sample.v).abs())
+        apart + sample.delay().abs() / 2.0 + sigmas * combined.growth((combined.v - sample.v).abs())
     };
     newest.iter().map(bound).fold(f64::INFINITY, f64::min)
 }

@@ -200,7 +200,12 @@ impl Engine {
         source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
         let astray = is_astray(source, &measured.sample);
+        let resets = source.stats.path().resets();
         source.stats.push(&measured.sample, self.joint.oscillator());
+        if source.stats.path().resets() != resets {
+            let text = format!("Estimate of {} was no number and begins anew", source.label());
+            out.log(Severity::Warning, text);
+        }
         let target = source.config.poll_target;
         let need = match source.stats.estimate() {
             _ if astray => Need::MuchMore,

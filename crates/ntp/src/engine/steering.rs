@@ -69,7 +69,7 @@ enum Change {
 
 impl Engine {
     /// What the believed sources say together.
-    fn combined(&mut self) -> Option<Combined> {
+    fn combined(&mut self, out: &mut Actions) -> Option<Combined> {
         let mut used = core::mem::take(&mut self.used);
         used.clear();
         used.extend(self.selection.verdicts.iter().enumerate().filter_map(
@@ -87,8 +87,14 @@ impl Engine {
             let index = sources.iter().position(|s| s.id == id);
             index.is_some_and(|i| verdicts[i].status.is_expulsion())
         };
+        let resets = self.joint.resets();
         let combined = self.joint.update(list, expelled).copied();
         self.used = used;
+        if self.joint.resets() != resets {
+            let text =
+                format!("Estimate of all sources was no number and begins anew ({} times)", resets + 1);
+            out.log(Severity::Warning, text);
+        }
         combined
     }
 
@@ -101,7 +107,7 @@ impl Engine {
         trigger: Option<SourceId>,
         out: &mut Actions,
     ) {
-        let Some(combined) = self.combined() else { return };
+        let Some(combined) = self.combined(out) else { return };
         let theta = combined.predict(v);
         let trusted = combined.skew <= self.clock_config.max_update_skew;
         let source = &self.sources[best];

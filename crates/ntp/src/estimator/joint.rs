@@ -122,15 +122,15 @@ pub struct Used<'a> {
 pub struct Joint {
     pub(super) oscillator: Oscillator,
     pub(super) members: [Option<Member>; MAX_MEMBERS],
-    pub(super) window: Box<[Entry; MAX_WINDOW + 1]>,
+    pub(super) window: Box<[Entry]>,
     pub(super) count: usize,
     pub(super) anchor: Option<Anchor<DIMENSIONS>>,
     /// The anchor has not absorbed anything: it is a prior.
     fresh: bool,
-    pub(super) points: Box<[Point; MAX_WINDOW + 1]>,
+    pub(super) points: Box<[Point]>,
     pub(super) checkpoint: Checkpoint,
     /// The beliefs of the last update, one for each wander.
-    pub(super) runs: Box<[Belief; FACTORS.len()]>,
+    pub(super) runs: Box<[Belief]>,
     /// The wander that the next checkpoint is made with.
     pub(super) next_wander: f64,
     pub(super) snapshots: Box<[Snapshot]>,
@@ -156,15 +156,15 @@ impl Joint {
         Self {
             oscillator: Oscillator { known, ..Oscillator::default() },
             members: [None; MAX_MEMBERS],
-            window: Box::new([NOTHING; MAX_WINDOW + 1]),
+            window: Box::default(),
             count: 0,
             anchor: None,
             fresh: true,
-            points: Box::new([Point::default(); MAX_WINDOW + 1]),
+            points: Box::default(),
             checkpoint: Checkpoint::default(),
-            runs: Box::new([State::new(3); FACTORS.len()]),
+            runs: Box::default(),
             next_wander: WANDER,
-            snapshots: Box::new([Snapshot { t: 0.0, evidence: 0.0, belief: State::new(3) }; SNAPSHOTS]),
+            snapshots: Box::default(),
             gauged: None,
             combined: None,
             jumped: false,
@@ -279,6 +279,7 @@ impl Joint {
         expelled: impl Fn(SourceId) -> bool,
     ) -> Option<&Combined> {
         self.jumped = false;
+        self.allocate();
         self.enlist(used.clone(), expelled);
         let fresh_few = self.fresh && used.clone().any(|u| u.stats.path().seen() <= FEW);
         self.collect(used.clone());
@@ -296,15 +297,30 @@ impl Joint {
         self.note_changes(used.clone());
         let belief = self.average()?;
         self.limit_wander(used);
-        if !belief.is_sound() {
+        let gauged = if self.many() { self.gauge(&belief) } else { belief };
+        if !belief.is_sound() || !gauged.is_sound() {
             self.resets = self.resets.saturating_add(1);
             self.oscillator.jumps = Default::default();
             self.next_wander = WANDER;
             self.restart();
-            return self.combined.as_ref();
+            self.combined = None;
+            return None;
         }
-        self.conclude(&belief);
+        self.conclude(&belief, &gauged);
         self.combined.as_ref()
+    }
+
+    /// Takes the memory of the window and its runs, once: a daemon that has heard of nobody does not need it.
+    fn allocate(&mut self) {
+        if !self.window.is_empty() {
+            return;
+        }
+        let nothing = State::new(3);
+        self.window = vec![NOTHING; MAX_WINDOW + 1].into();
+        self.points = vec![Point::default(); MAX_WINDOW + 1].into();
+        self.runs = vec![nothing; FACTORS.len()].into();
+        self.snapshots = vec![Snapshot { t: 0.0, evidence: 0.0, belief: nothing }; SNAPSHOTS].into();
+        self.checkpoint.allocate();
     }
 
     /// Sources that contradict each other look like a rough oscillator to the filter over all. What wanders is seen by
@@ -579,7 +595,7 @@ impl Joint {
     }
 
     /// Weighs the asymmetries and says what follows.
-    fn conclude(&mut self, belief: &Belief) {
+    fn conclude(&mut self, belief: &Belief, gauged: &Belief) {
         let Some(anchor) = &self.anchor else { return };
         let many = self.many();
         let mut surest = (f64::INFINITY, 0.0);
@@ -599,7 +615,6 @@ impl Joint {
             }
         }
         let (theta, v) = (anchor.theta, self.window[self.count - 1].v);
-        let gauged = if many { self.gauge(belief) } else { *belief };
         let frequency_sd = sqrt(gauged.p[1][1].max(0.0));
         self.combined = Some(Combined {
             v,
@@ -612,7 +627,7 @@ impl Joint {
             covariance: surest.1,
             spread: 0.0,
         });
-        self.gauged = Some(Anchor { v, theta, state: gauged });
+        self.gauged = Some(Anchor { v, theta, state: *gauged });
     }
 
     /// Conditions a copy of the belief on the heavy-tailed prior that every asymmetry not yet judged is near zero.

@@ -21,9 +21,9 @@ const UPDATES: u32 = 8;
 const MOVED: f64 = 0.25;
 
 /// Beliefs before the newest samples of the window, one for each wander.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
-    beliefs: Box<[Anchor<DIMENSIONS>; FACTORS.len()]>,
+    beliefs: Box<[Anchor<DIMENSIONS>]>,
     evidence: [f64; FACTORS.len()],
     /// Samples of the window that they have learned.
     index: usize,
@@ -33,20 +33,13 @@ pub struct Checkpoint {
     shocks: (usize, f64),
 }
 
-impl Default for Checkpoint {
-    fn default() -> Self {
-        let nothing = Anchor { v: OscTime::from_nanos(0), theta: 0, state: State::new(3) };
-        Self {
-            beliefs: Box::new([nothing; FACTORS.len()]),
-            evidence: [0.0; FACTORS.len()],
-            index: 0,
-            left: 0,
-            shocks: (0, 0.0),
-        }
-    }
-}
-
 impl Checkpoint {
+    /// Takes the memory of the beliefs.
+    pub fn allocate(&mut self) {
+        let nothing = Anchor { v: OscTime::from_nanos(0), theta: 0, state: State::new(3) };
+        self.beliefs = vec![nothing; FACTORS.len()].into();
+    }
+
     /// The window, its anchor or what paths are like changed: begin anew.
     pub fn discard(&mut self) {
         self.left = 0;

@@ -33,8 +33,7 @@ impl Host {
             sample.belief_error = (1.0 + self.clock.oscillator_error()) * (1.0 + engine.frequency()) - 1.0;
             if state.leap != Leap::Unsynchronised {
                 sample.root_distance = state.root_delay.seconds() / 2.0 + state.dispersion.at(raw).seconds();
-                let update = self.update.as_ref();
-                sample.sd = update.map_or(f64::INFINITY, |u| u.sd(engine, &self.clock, &self.config));
+                sample.sd = engine.belief_sd(self.clock.now()).unwrap_or(f64::INFINITY);
             }
         }
         self.record.push(sample);
