@@ -14,6 +14,8 @@ use ntp::engine::{Stamp, StampSource};
 use ntp::time::{MonoTime, Now, RawTime, seconds_to_nanos};
 use ntp::wire::Leap;
 
+/// How often to look whether somebody else steers, s.
+const WATCH: f64 = 0.5;
 /// Smallest foreign step that is noticed, ns. Below it the next measurements find the offset soon enough, and a
 /// clock that runs a little differently under a simulator is no alarm.
 const FOREIGN_STEP: i64 = 1_000_000;
@@ -131,8 +133,12 @@ impl Clocks {
     /// The frequency (s/s) that somebody else has given the clock we steer, and how long ago (s) it was not yet so.
     pub fn foreign_frequency(&mut self) -> Option<(f64, f64)> {
         let Steered::System(clock) = &self.steered else { return None };
-        let state = clock.state();
         let now = MonoTime::from_nanos(sys::clock::boottime());
+        // A system call: not for each of thousands of requests a second.
+        if self.watched.is_some_and(|at| (0.0..WATCH).contains(&(now - at))) {
+            return None;
+        }
+        let state = clock.state();
         let since = self.watched.replace(now).map_or(0.0, |at| now - at);
         (!state.ours).then_some((state.frequency, since))
     }
