@@ -42,14 +42,22 @@ const FINEST: f64 = 1e-6;
 type Scale = fn(&mut Noise, &mut f64, f64);
 
 /// The directions in which noise and wander are searched.
-const SCALES: [Scale; 6] = [
+const SCALES: [Scale; 8] = [
     |n, _, f| n.forward *= f,
     |n, _, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
     |_, w, f| *w *= f * f * f,
+    exchange,
     |n, _, f| n.backward *= f,
     |n, _, f| n.reading *= f * f,
     |_, w, f| *w *= f * f * f,
+    exchange,
 ];
+/// A rough oscillator behind a quiet path, or the reverse: each looks like the other, and neither change alone helps.
+fn exchange(noise: &mut Noise, wander: &mut f64, f: f64) {
+    (noise.forward, noise.backward) = (noise.forward / f, noise.backward / f);
+    *wander *= f * f * f * f;
+}
+
 /// Deviation of ln wander beforehand.
 const WANDER_SD: f64 = 2.0;
 
@@ -421,9 +429,9 @@ impl PathFilter {
                 }
             }
         } else {
-            let turn = self.seen % 3;
+            let turn = self.seen % 4;
             search(SCALES[turn], 0.15);
-            search(SCALES[turn + 3], 0.15);
+            search(SCALES[turn + 4], 0.15);
         }
         (self.noise, self.wander) = (best.1, best.2);
     }
