@@ -23,6 +23,8 @@ const KINDS: [(f64, f64); 4] = [(0.0, 3e-7), (0.0, 2e-6), (0.01, 1e-5), (0.0, 5e
 const BELIEVE: f64 = 9.0;
 const TIME_TOO: f64 = 4.0;
 const BETTER: f64 = 2.0;
+/// … and than one without any change, for each change believed before: many changes explain much.
+const EACH: f64 = 5.0;
 /// By how much the wander may be larger instead.
 const ROUGHER: [f64; 4] = [2.0, 4.0, 16.0, 64.0];
 /// Gain below which a change is dropped again.
@@ -60,14 +62,17 @@ impl Joint {
         self.oscillator.jumps.insert(jump);
         let with = self.evidence(wander, &self.shocks());
         // An oscillator that is rough all the time looks as if it jumped again and again.
-        for (jumps, factors) in [(before, &ROUGHER[..]), (Jumps::default(), &ROUGHER[1..])] {
+        let others = before.as_slice().len() as f64;
+        let rivals =
+            [(before, &ROUGHER[..], BETTER), (Jumps::default(), &ROUGHER[1..], BETTER + EACH * others)];
+        for (jumps, factors, lead) in rivals {
             self.oscillator.jumps = jumps;
             let better = factors
                 .iter()
                 .map(|f| (wander * f).min(WANDERS.1))
                 .map(|wander| (self.evidence(wander, &self.shocks()), wander))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
-            if let Some((_, wander)) = better.filter(|b| b.0 > with - BETTER) {
+            if let Some((_, wander)) = better.filter(|b| b.0 > with - lead) {
                 self.next_wander = wander;
                 self.checkpoint.discard();
                 self.checkpoint();
