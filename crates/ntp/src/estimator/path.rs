@@ -42,11 +42,10 @@ const FINEST: f64 = 1e-6;
 type Scale = fn(&mut Noise, &mut f64, f64);
 
 /// The directions in which noise and wander are searched.
-const SCALES: [Scale; 8] = [
+const SCALES: [Scale; 7] = [
     |n, _, f| n.forward *= f,
     |n, _, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
     |_, w, f| *w *= f * f * f,
-    exchange,
     |n, _, f| n.backward *= f,
     |n, _, f| n.reading *= f * f,
     |_, w, f| *w *= f * f * f,
@@ -429,9 +428,9 @@ impl PathFilter {
                 }
             }
         } else {
-            let turn = self.seen % 4;
+            let turn = self.seen % 3;
             search(SCALES[turn], 0.15);
-            search(SCALES[turn + 4], 0.15);
+            search(SCALES[turn + 3], 0.15);
         }
         (self.noise, self.wander) = (best.1, best.2);
     }
