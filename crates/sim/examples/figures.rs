@@ -3,7 +3,7 @@
 //! Densities are summed numerically here, on purpose not with the closed forms of `ntp::estimator`: the figures show
 //! what is meant, whatever the code does.
 
-use ntp::estimator::regress::Point;
+use ntp::estimator::Point;
 use ntp::estimator::{Joint, SourceStats, StatsOptions, Theta, Used};
 use ntp::ids::SourceId;
 use ntp::rng::Rng;

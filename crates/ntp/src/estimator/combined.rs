@@ -24,8 +24,6 @@ pub struct Combined {
     pub wander: f64,
     /// Covariance of `theta` and `frequency`, s·(s/s).
     pub covariance: f64,
-    /// How far the members' offsets lie apart (weighted standard deviation), s.
-    pub spread: f64,
 }
 
 impl Combined {

@@ -6,12 +6,13 @@
 //! of it. docs/discipline.md derives it.
 
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::member::Member;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
-use super::path::{FirstLine, HINTS, Hint, ROUTES, TELLING, delay_variance, first_offset};
+use super::path::{HINTS, Hint, ROUTES, TELLING, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
-use super::state::{Path, Point, State, asymmetry_of, delay_of};
-use super::{Combined, Expected, MAX_SAMPLES, SourceStats, Theta};
+use super::state::{Path, Point, State, asymmetry_of};
+use super::{Combined, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
 use libm::sqrt;
@@ -35,8 +36,6 @@ const FEW: usize = 16;
 pub(super) const WANDER_SD: f64 = 2.0;
 /// Degrees of freedom of Student's t for asymmetries: some paths are much longer one way.
 pub const TAILS: f64 = 4.0;
-/// Deviation of a path's asymmetry beforehand, as a share of its round trip and at least (s).
-const ASYMMETRY: (f64, f64) = (0.03, 150e-6);
 
 pub(super) type Belief = State<DIMENSIONS>;
 pub(super) type AllShocks = Shocks<{ CLOCK_JUMPS + MAX_MEMBERS * ROUTES + 1 }>;
@@ -58,52 +57,6 @@ pub(super) struct Snapshot {
     /// Log evidence of the samples up to there.
     pub evidence: f64,
     pub belief: Belief,
-}
-
-/// A source in the filter.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    pub id: SourceId,
-    /// It is believed now.
-    pub used: bool,
-    /// Its offset has a say, not only its rate.
-    pub votes: bool,
-    /// Its vote on its own asymmetry has been folded into the anchor.
-    pub folded: bool,
-    /// Student's weight of that vote.
-    pub weight: f64,
-    /// Instant of the newest sample taken from it.
-    pub newest: OscTime,
-    pub seen: usize,
-    /// Samples in its own window.
-    pub kept: usize,
-    pub jitter: f64,
-    pub least: f64,
-    pub root: f64,
-    pub path: Path,
-    pub routes: Jumps<ROUTES>,
-    /// What an earlier run has learned of the path.
-    pub expected: Option<Expected>,
-    /// Around this asymmetry the path votes: 0, or what an earlier run has judged. So a restart does not move the clock.
-    pub usual: f64,
-    pub line: Option<FirstLine>,
-}
-
-impl Member {
-    /// Conditions on "the asymmetry of its path is as usual within a Gaussian error of this variance".
-    fn vote(&self, state: &mut Belief, slot: usize, variance: f64) {
-        let beta = asymmetry_of(slot);
-        state.x[beta] -= self.usual;
-        state.condition(beta, variance);
-        state.x[beta] += self.usual;
-    }
-
-    /// Variance of its path's asymmetry beforehand, s².
-    fn spread(&self) -> f64 {
-        let of_path = ASYMMETRY.0 * self.least;
-        let most = 0.25 * self.least;
-        (of_path * of_path + ASYMMETRY.1 * ASYMMETRY.1).min(most * most) + 0.01 * self.root * self.root
-    }
 }
 
 /// A source for the filter.
@@ -330,7 +283,7 @@ impl Joint {
         const MORE: f64 = 8.0;
         let wanders = used.map(|u| u.stats.path().wander());
         if wanders.clone().count() >= 3
-            && let Some(seen) = crate::select::median(wanders)
+            && let Some(seen) = super::quantile::median(wanders)
         {
             self.next_wander = self.next_wander.min(MORE * seen);
         }
@@ -422,7 +375,7 @@ impl Joint {
             if n > anchor.state.dimensions() {
                 anchor.state.resize(n);
             }
-            set_path(&mut anchor.state, slot, &member);
+            member.set_path(&mut anchor.state, slot);
         }
     }
 
@@ -499,7 +452,7 @@ impl Joint {
         anchor.state.set(1, frequency, variance);
         for (slot, member) in self.members.iter_mut().enumerate() {
             if let Some(member) = member {
-                set_path(&mut anchor.state, slot, member);
+                member.set_path(&mut anchor.state, slot);
                 member.folded = false;
                 member.path.reversion = 0.0;
             }
@@ -625,7 +578,6 @@ impl Joint {
             skew: 2.0 * frequency_sd,
             wander: self.oscillator.wander,
             covariance: surest.1,
-            spread: 0.0,
         });
         self.gauged = Some(Anchor { v, theta, state: *gauged });
     }
@@ -650,42 +602,5 @@ impl Joint {
             }
         }
         out
-    }
-}
-
-impl Member {
-    fn refresh(&mut self, stats: &SourceStats) {
-        let path = stats.path();
-        self.seen = path.seen();
-        self.kept = stats.window().len();
-        self.jitter = path.jitter();
-        self.least = path.least();
-        self.path.noise = *path.noise();
-        self.routes = *path.routes();
-        self.expected = path.expected().copied();
-        match &self.expected {
-            Some(expected) => self.usual = expected.asymmetry,
-            // It is another path than was known.
-            None if self.seen <= MAX_SAMPLES => self.usual = 0.0,
-            None => {}
-        }
-        self.line = path.line().copied();
-        self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
-    }
-}
-
-/// Delay and asymmetry of a path before they are learned.
-fn set_path(state: &mut Belief, slot: usize, member: &Member) {
-    let frequency = state.p[1][1];
-    let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
-    let (mean, variance) = match &member.expected {
-        Some(expected) => expected.delay_prior(member.least, frequency),
-        None => (member.least, delay_variance(member.jitter, member.least, member.kept, frequency)),
-    };
-    state.set(delay, mean, variance);
-    if beta < state.dimensions() {
-        // As far as the path allows, and as far as the server itself says it may be wrong.
-        let most = 0.3 * member.least;
-        state.set(beta, 0.0, most * most + member.root * member.root);
     }
 }

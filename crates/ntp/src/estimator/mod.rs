@@ -11,6 +11,7 @@ mod combined;
 mod expected;
 mod joint;
 mod likelihood;
+mod member;
 pub mod noise;
 mod oscillator;
 mod path;
@@ -28,13 +29,14 @@ pub use expected::Expected;
 pub use joint::{Joint, Used};
 pub use oscillator::{Oscillator, WANDERS};
 pub use path::PathFilter;
+pub use state::Point;
 pub use theta::Theta;
 
 use crate::sample::Sample;
 use crate::time::OscTime;
 use path::Believed;
 use quantile::DelayHistory;
-use regress::{Point, Residuals};
+use regress::Residuals;
 
 /// Samples kept of one source, the newest ones.
 pub const MAX_SAMPLES: usize = 64;
@@ -233,7 +235,7 @@ impl SourceStats {
         }
         self.ring[self.count] = *sample;
         self.count += 1;
-        self.refit(oscillator, true);
+        self.refit(oscillator);
         true
     }
 
@@ -347,8 +349,8 @@ impl SourceStats {
 }
 
 impl SourceStats {
-    /// Estimates anew after a change of the samples; `new`: the newest is.
-    fn refit(&mut self, oscillator: &Oscillator, new: bool) {
+    /// Estimates anew with the newest sample.
+    fn refit(&mut self, oscillator: &Oscillator) {
         let Some(newest) = self.last().copied() else { return };
         let oldest = self.count.saturating_sub(self.options.most());
         self.first = self.first.max(oldest);
@@ -366,8 +368,7 @@ impl SourceStats {
             return;
         }
         let samples = &self.ring[start..self.count];
-        let believed =
-            if new { self.path.update(samples, oscillator) } else { self.path.refresh(samples, oscillator) };
+        let believed = self.path.update(samples, oscillator);
         let spans = window[0].t < 0.0;
         if let Some(believed) = believed.filter(|_| window.len() >= MIN_FIT && spans) {
             self.estimate = Some(self.as_estimate(&newest, &believed, &residuals));

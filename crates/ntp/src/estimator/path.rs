@@ -233,11 +233,6 @@ impl PathFilter {
     /// finite came of it.
     pub fn update(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Believed> {
         self.seen += 1;
-        self.refresh(window, oscillator)
-    }
-
-    /// Believes anew, after a change of the window.
-    pub fn refresh(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Believed> {
         window.first()?;
         self.guess(window);
         if !self.advanced {
@@ -323,10 +318,10 @@ impl PathFilter {
         if n < 3 || span <= 0.0 {
             return None;
         }
-        let mut points = [regress::Point::default(); FIRST_LINE];
+        let mut points = [Point::default(); FIRST_LINE];
         let base = first.offset_nanos();
         for (point, sample) in points.iter_mut().zip(few) {
-            *point = regress::Point::new(sample, first.v, base);
+            *point = Point::new(sample, first.v, base);
         }
         let line = regress::fit(&points[..n]);
         let doubt = DOUBT * self.jitter;

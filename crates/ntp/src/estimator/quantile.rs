@@ -40,6 +40,18 @@ impl DelayHistory {
     }
 }
 
+/// The middle value, the mean of two; `None` of none. Takes quadratic time and no memory.
+pub fn median(values: impl Iterator<Item = f64> + Clone) -> Option<f64> {
+    let number = values.clone().count();
+    let rank = |x: f64| {
+        let below = values.clone().filter(|&y| y < x).count();
+        let equal = values.clone().filter(|&y| y == x).count();
+        (below, below + equal)
+    };
+    let at = |place: usize| values.clone().find(|&x| (rank(x).0..rank(x).1).contains(&place));
+    Some((at(number.checked_sub(1)? / 2)? + at(number / 2)?) / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

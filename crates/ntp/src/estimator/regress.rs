@@ -4,52 +4,11 @@
 //! standard deviation, length of the window).
 
 use super::MAX_SAMPLES;
-use crate::sample::Sample;
-use crate::time::OscTime;
+use super::state::Point;
 use libm::sqrt;
 
 /// Smallest noise, s: stamps are whole nanoseconds.
 pub const FLOOR: f64 = 1e-9;
-
-/// One sample relative to a base: seconds throughout.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Point {
-    /// Oscillator time since the newest sample; ≤ 0.
-    pub t: f64,
-    /// T2 − V1 less the base offset.
-    pub forward: f64,
-    /// V4 − T3 plus the base offset.
-    pub backward: f64,
-    /// (V4 − V1)/2.
-    pub half: f64,
-}
-
-impl Point {
-    /// `sample` relative to the instant `origin` and the offset `base` (ns).
-    pub fn new(sample: &Sample, origin: OscTime, base: i64) -> Self {
-        Self {
-            t: sample.v - origin,
-            forward: sample.forward.saturating_sub(base) as f64 * 1e-9,
-            backward: sample.backward.saturating_add(base) as f64 * 1e-9,
-            half: sample.half,
-        }
-    }
-
-    /// The mean of both ways, s.
-    pub fn offset(&self) -> f64 {
-        (self.forward - self.backward) / 2.0
-    }
-
-    /// Are all its numbers such that their squares can be summed?
-    pub fn is_sane(&self) -> bool {
-        [self.t, self.forward, self.backward, self.half].iter().all(|x| x.abs() < 1e12)
-    }
-
-    /// The round trip, s.
-    pub fn delay(&self) -> f64 {
-        self.forward + self.backward
-    }
-}
 
 /// A straight line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -13,6 +13,8 @@
 
 use super::likelihood::late;
 use super::noise::Noise;
+use crate::sample::Sample;
+use crate::time::OscTime;
 use libm::{exp, sqrt};
 
 /// Time constant with which the asymmetry of a path forgets its value, s (a week).
@@ -40,6 +42,22 @@ pub struct Point {
 }
 
 impl Point {
+    /// `sample` of the only path, relative to the instant `origin` and the offset `base` (ns).
+    pub fn new(sample: &Sample, origin: OscTime, base: i64) -> Self {
+        Self {
+            t: sample.v - origin,
+            forward: sample.forward.saturating_sub(base) as f64 * 1e-9,
+            backward: sample.backward.saturating_add(base) as f64 * 1e-9,
+            half: sample.half,
+            path: 0,
+        }
+    }
+
+    /// Are all its numbers such that their squares can be summed?
+    pub fn is_sane(&self) -> bool {
+        [self.t, self.forward, self.backward, self.half].iter().all(|x| x.abs() < 1e12)
+    }
+
     /// The mean of both ways, s.
     pub fn offset(&self) -> f64 {
         (self.forward - self.backward) / 2.0

@@ -423,10 +423,10 @@ proptest! {
         let mut t = 0.0;
         let points: Vec<_> = points.iter().map(|&(dt, x, delay)| {
             t += dt;
-            Point { t, forward: x + delay / 2.0, backward: delay / 2.0 - x, half: 0.0 }
+            Point { t, forward: x + delay / 2.0, backward: delay / 2.0 - x, ..Point::default() }
         }).collect();
         let scaled: Vec<_> = points.iter().map(|p| {
-            Point { t: p.t * stretch, forward: p.forward * size, backward: p.backward * size, half: 0.0 }
+            Point { t: p.t * stretch, forward: p.forward * size, backward: p.backward * size, ..Point::default() }
         }).collect();
         let (a, b) = (regress::fit(&points), regress::fit(&scaled));
         prop_assert!((a.offset * size - b.offset).abs() < 1e-9 * (1.0 + b.offset.abs()));

@@ -1,0 +1,94 @@
+//! One source as the filter over all sources knows it.
+
+use super::anchor::Jumps;
+use super::joint::Belief;
+use super::path::{FirstLine, ROUTES, delay_variance};
+use super::state::{Path, asymmetry_of, delay_of};
+use super::{Expected, MAX_SAMPLES, SourceStats};
+use crate::ids::SourceId;
+use crate::time::OscTime;
+
+/// Deviation of a path's asymmetry beforehand, as a share of its round trip and at least (s).
+const ASYMMETRY: (f64, f64) = (0.03, 150e-6);
+
+/// A source in the filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    pub id: SourceId,
+    /// It is believed now.
+    pub used: bool,
+    /// Its offset has a say, not only its rate.
+    pub votes: bool,
+    /// Its vote on its own asymmetry has been folded into the anchor.
+    pub folded: bool,
+    /// Student's weight of that vote.
+    pub weight: f64,
+    /// Instant of the newest sample taken from it.
+    pub newest: OscTime,
+    pub seen: usize,
+    /// Samples in its own window.
+    pub kept: usize,
+    pub jitter: f64,
+    pub least: f64,
+    pub root: f64,
+    pub path: Path,
+    pub routes: Jumps<ROUTES>,
+    /// What an earlier run has learned of the path.
+    pub expected: Option<Expected>,
+    /// Around this asymmetry the path votes: 0, or what an earlier run has judged. So a restart does not move the clock.
+    pub usual: f64,
+    pub line: Option<FirstLine>,
+}
+
+impl Member {
+    /// Conditions on "the asymmetry of its path is as usual within a Gaussian error of this variance".
+    pub fn vote(&self, state: &mut Belief, slot: usize, variance: f64) {
+        let beta = asymmetry_of(slot);
+        state.x[beta] -= self.usual;
+        state.condition(beta, variance);
+        state.x[beta] += self.usual;
+    }
+
+    /// Variance of its path's asymmetry beforehand, s².
+    pub fn spread(&self) -> f64 {
+        let of_path = ASYMMETRY.0 * self.least;
+        let most = 0.25 * self.least;
+        (of_path * of_path + ASYMMETRY.1 * ASYMMETRY.1).min(most * most) + 0.01 * self.root * self.root
+    }
+
+    /// Takes over what its own filter has learned since.
+    pub fn refresh(&mut self, stats: &SourceStats) {
+        let path = stats.path();
+        self.seen = path.seen();
+        self.kept = stats.window().len();
+        self.jitter = path.jitter();
+        self.least = path.least();
+        self.path.noise = *path.noise();
+        self.routes = *path.routes();
+        self.expected = path.expected().copied();
+        match &self.expected {
+            Some(expected) => self.usual = expected.asymmetry,
+            // It is another path than was known.
+            None if self.seen <= MAX_SAMPLES => self.usual = 0.0,
+            None => {}
+        }
+        self.line = path.line().copied();
+        self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
+    }
+
+    /// Sets delay and asymmetry of its path in `state` as they are before they are learned.
+    pub fn set_path(&self, state: &mut Belief, slot: usize) {
+        let frequency = state.p[1][1];
+        let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
+        let (mean, variance) = match &self.expected {
+            Some(expected) => expected.delay_prior(self.least, frequency),
+            None => (self.least, delay_variance(self.jitter, self.least, self.kept, frequency)),
+        };
+        state.set(delay, mean, variance);
+        if beta < state.dimensions() {
+            // As far as the path allows, and as far as the server itself says it may be wrong.
+            let most = 0.3 * self.least;
+            state.set(beta, 0.0, most * most + self.root * self.root);
+        }
+    }
+}

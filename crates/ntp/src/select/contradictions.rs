@@ -1,0 +1,98 @@
+//! Who contradicts the others although its interval overlaps theirs: by its offset's movement, its rate or its stamps.
+
+use super::majority::Sweep;
+use super::{Bias, Candidate, IN, Status, Verdict, survivors};
+use crate::estimator::quantile::median;
+
+/// Who moves away from the others, slowly enough to stay inside the interval and too slowly for the rate to show it?
+///
+/// Every source has a usual distance from the others, mostly the asymmetry of its path, which stays. Less that, all
+/// should agree; their median is right as long as most are honest, however near and sure the others may be. A distance
+/// that moved is followed within hours, so that another route is forgiven and a drifting clock is not.
+pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verdict]) {
+    /// Deviations, shares of the jitter and of the round trip that a path may change by, and at least so much, s.
+    const FAR: (f64, f64, f64, f64) = (4.0, 0.05, 0.002, 20e-6);
+    /// Time in which a usual distance is learned, and in which a new one is of a source found to have moved, and the
+    /// least, s.
+    const PATIENCE: (f64, f64, f64) = (3.0 * 3600.0, 3600.0, 600.0);
+    let settled = |i: &usize| candidates[*i].offset_sd.is_finite();
+    let all = survivors(verdicts).filter(settled).map(|i| candidates[i].offset);
+    let usual = |i: usize| verdicts[i].state.bias.filter(|_| verdicts[i].state.owes == 0);
+    let aligned =
+        survivors(verdicts).filter(settled).filter_map(|i| Some(candidates[i].offset - usual(i)?.offset));
+    let enough = all.clone().count() >= 3 && aligned.clone().count() >= 2;
+    let Some(centre) = median(aligned).or(median(all)) else { return };
+    for (i, c) in candidates.iter().enumerate() {
+        let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
+        state.moved = false;
+        if status != IN || !settled(&i) {
+            continue;
+        }
+        let here = c.offset - centre;
+        let bias = state.bias.get_or_insert(Bias { offset: here, sd: c.offset_sd, age: 0.0 });
+        let away = here - bias.offset;
+        let far = FAR.0 * libm::hypot(c.offset_sd, bias.sd) + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
+        state.moved = enough && away.abs() > far;
+        let slowest = if state.moved || state.owes > 0 { PATIENCE.1 } else { PATIENCE.0 };
+        // At first a running mean.
+        let share = (elapsed / bias.age.clamp(PATIENCE.2, slowest)).clamp(0.0, 1.0);
+        bias.offset += away * share;
+        bias.sd += (c.offset_sd - bias.sd) * share;
+        bias.age += elapsed;
+    }
+}
+
+/// Good samples after which a source that contradicted the others is believed again.
+const PROBATION: u32 = 8;
+
+/// Who contradicts the others although the intervals overlap: servers whose clocks run at another rate, before their
+/// offsets show it, and those whose stamps exclude the time agreed on.
+///
+/// Rates are judged as times are: every source claims an interval, and when a majority of at least three shares a rate,
+/// those that do not share it are wrong. Each counts once, so that two drifting servers cannot outweigh three honest
+/// ones by being nearer. Sources whose rate is not known well enough to tell share any.
+pub(super) fn find_contradictions<'a>(
+    candidates: &'a [Candidate],
+    verdicts: &[Verdict],
+    rates: &'a mut Sweep,
+) -> impl Fn(usize) -> bool + use<'a> {
+    let rate = |i: usize| {
+        /// Deviations, and a rate that all clocks may differ by, s/s.
+        const FAR: (f64, f64) = (4.5, 1e-9);
+        // The skew of a candidate is two standard deviations.
+        let doubt = FAR.0 * candidates[i].skew / 2.0 + FAR.1;
+        (candidates[i].frequency - doubt, candidates[i].frequency + doubt)
+    };
+    let number = survivors(verdicts).count();
+    let agreement = rates.run(survivors(verdicts).map(rate));
+    let majority = number >= 3 && agreement.is_some_and(|a| 2 * a.depth > number);
+    // When most exclude what was agreed on, it is our own clock that jumped.
+    let impossible = survivors(verdicts).filter(|&i| candidates[i].impossible).count();
+    let ours = 2 * impossible >= number;
+    move |i: usize| {
+        let drifts = majority && !rates.shares(rate(i));
+        drifts || candidates[i].impossible && !ours
+    }
+}
+
+/// Those who contradict are falsetickers until they have not for a while.
+pub(super) fn reject_contradictions(
+    candidates: &[Candidate],
+    verdicts: &mut [Verdict],
+    contradicts: impl Fn(usize) -> bool,
+) {
+    for (i, verdict) in verdicts.iter_mut().enumerate() {
+        if verdict.status == IN && (contradicts(i) || verdict.state.moved) {
+            verdict.state.owes = PROBATION;
+        } else if candidates[i].newest {
+            verdict.state.owes = verdict.state.owes.saturating_sub(1);
+        }
+    }
+    // Nobody is excluded for the past when nobody else is left.
+    let honest = survivors(verdicts).any(|i| verdicts[i].state.owes == 0);
+    for verdict in verdicts.iter_mut().filter(|v| v.status == IN && v.state.owes > 0) {
+        if honest {
+            verdict.status = Status::Falseticker;
+        }
+    }
+}
