@@ -296,7 +296,10 @@ fn answers_at_once_survives_a_flood_and_stays_small() {
 
     let before = resident_kb(pid);
     println!("resident when idle: {before} kB");
-    assert!(before <= 4096, "idle resident set {before} kB");
+    // The budget of 4096 kB is that of the program as built for use, and `tests/sizes` holds it; more of the pages of an
+    // unoptimised one, eight times as large, are resident.
+    let budget = if cfg!(debug_assertions) { 5120 } else { 4096 };
+    assert!(before <= budget, "idle resident set {before} kB");
     for port in ["123", "323"] {
         for seed in ["1", "2"] {
             let text = lab.says(&probe, &["flood", "10.9.5.1", port, "50000", seed]);
