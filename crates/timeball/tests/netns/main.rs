@@ -355,7 +355,7 @@ fn every_source_is_explained() {
         lines += &format!("server {line}\n");
     }
     lines += &format!(
-        "port 0\ncmdport 0\nbindcmdaddress {dir}/s/tb.sock\ndriftfile {dir}/drift\npidfile /\ncombinelimit 1000000\n"
+        "port 0\ncmdport 0\nbindcmdaddress {dir}/s/tb.sock\ndriftfile {dir}/drift\ndumpdir {dir}/state\npidfile /\ncombinelimit 1000000\n"
     );
     let config = lab.file("tb.conf", &lines);
     lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
@@ -405,12 +405,12 @@ fn every_source_is_explained() {
 
     // Its end leaves what was learned, and the next start takes it.
     assert_eq!(lab.stop("timeball"), Some(0));
-    let learned = std::fs::read_to_string(format!("{dir}/drift.learned")).expect("written at the end");
+    let learned = std::fs::read_to_string(format!("{dir}/state/learned")).expect("written at the end");
     assert!(ntp::learned::Learned::parse(&learned).is_ok_and(|l| l.paths.len() >= 20), "{learned}");
-    std::fs::write(format!("{dir}/drift.learned"), &learned[..learned.len() / 2]).expect("our own file");
+    std::fs::write(format!("{dir}/state/learned"), &learned[..learned.len() / 2]).expect("our own file");
     lab.start("timeball", TIMEBALL, &["run", "-x", "-u", "root", "-f", &config]);
     lab.wait("a torn file is said", 30, |lab| {
-        lab.log("timeball").contains("drift.learned : torn or changed")
+        lab.log("timeball").contains("state/learned : torn or changed")
     });
 
     // A real chronyd has no such words.
