@@ -10,7 +10,7 @@ mod paths;
 #[allow(dead_code, reason = "tests use the rest of it")]
 mod rig;
 
-use ntp::engine::{Once, Start};
+use ntp::engine::Start;
 use ntp::estimator::{Joint, PathFilter, SourceStats};
 use ntp::rng::Rng;
 use paths::{Estimators, World};
@@ -84,8 +84,7 @@ fn engine(sources: usize, rounds: usize) -> f64 {
         let mut way = || 0.005 - 3e-4 * (1.0 - rng.uniform()).ln();
         Some(Answer { there: way(), back: way(), ..Answer::default() })
     };
-    let start =
-        Start { drift: None, once: Once::No, reload: false, steers: true, family: ntp::config::Family::Any };
+    let start = Start { steers: true, ..Start::default() };
     let mut rig = Rig::new(&config, start, 0.1, answer);
     let full = 80.0 * POLL;
     rig.run_until(full);

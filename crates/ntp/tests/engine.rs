@@ -12,6 +12,7 @@ const START: Start = Start {
     reload: false,
     steers: true,
     family: ntp::config::Family::Any,
+    serving_threads: 0,
 };
 
 /// Four servers at 192.0.2.1 and on.

@@ -17,6 +17,7 @@ const START: Start = Start {
     reload: false,
     steers: true,
     family: ntp::config::Family::Any,
+    serving_threads: 0,
 };
 
 /// Servers 192.0.2.1 and on; the last octet of the address and the time tell what one answers.

@@ -300,7 +300,7 @@ impl Host {
         }
         self.notice_step(at, effects);
         let clock = &self.clock;
-        let (responder, state) = self.engine.as_mut()?.responder();
+        let (mut responder, state) = self.engine.as_ref()?.responder();
         let rx = Stamp { time: clock.read(at), source: StampSource::Kernel };
         let from = SocketAddr::new(from, CLIENT_PORT);
         let request = Datagram { from, to: Some(self.address), rx, bytes };

@@ -22,7 +22,6 @@ use crate::server::{AccessTable, ServeConfig};
 use crate::source::poll;
 use crate::time::Now;
 use core::net::IpAddr;
-use std::sync::Arc;
 
 /// Sources at most (the control protocol's users know this limit).
 const MAX_SOURCES: usize = 65_536;
@@ -91,7 +90,7 @@ impl Backend for Operator<'_> {
     }
     fn access_check(&self, list: AccessList, address: IpAddr) -> bool {
         match list {
-            AccessList::Ntp => self.engine.serve_config.access.check(address),
+            AccessList::Ntp => self.engine.shards.config().access.check(address),
             AccessList::Command => self.engine.command_access.check(address),
         }
     }
@@ -413,10 +412,8 @@ impl Engine {
     }
 
     fn serve_to(&mut self, access: AccessTable) {
-        let config = ServeConfig { access, ..(*self.serve_config).clone() };
-        self.serve_config = Arc::new(config);
-        self.responder.set_config(Arc::clone(&self.serve_config));
-        self.server_state.generation = self.server_state.generation.wrapping_add(1);
+        let config = ServeConfig { access, ..(**self.shards.config()).clone() };
+        self.shards.set_config(config);
     }
 
     fn set_access(&mut self, list: AccessList, rule: &AccessRule, out: &mut Actions) -> Status {
@@ -425,7 +422,7 @@ impl Engine {
         }
         let kind = match list {
             AccessList::Ntp => {
-                let mut access = self.serve_config.access.clone();
+                let mut access = self.shards.config().access.clone();
                 access.set(rule);
                 self.serve_to(access);
                 "NTP"

@@ -42,7 +42,7 @@ use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection, Status};
-use crate::server::{AccessTable, Responder, ServeConfig, ServerState};
+use crate::server::{AccessTable, Responder, ServeConfig, ServerState, Shards};
 use crate::source::Source;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
@@ -51,7 +51,7 @@ use leap::LeapWatch;
 use learning::Learning;
 use names::Group;
 use reference::Reference;
-use std::sync::Arc;
+use std::sync::MutexGuard;
 use steering::StepRule;
 use unannounced::Leapt;
 
@@ -90,6 +90,8 @@ pub struct Start {
     pub steers: bool,
     /// `-4`, `-6`.
     pub family: Family,
+    /// Threads that serve beside the main loop; 0: it serves itself.
+    pub serving_threads: usize,
 }
 
 /// The whole core of a running daemon.
@@ -149,9 +151,8 @@ pub struct Engine {
     error_before_update: f64,
 
     // What is served.
-    responder: Responder,
+    shards: Shards,
     server_state: ServerState,
-    serve_config: Arc<ServeConfig>,
     command_access: AccessTable,
     /// Rules that commands have added since the start, while lists may still be made anew.
     access_changes: Vec<(AccessList, AccessRule)>,
@@ -192,11 +193,9 @@ impl Engine {
             max_drift: config.clock.max_drift.abs(),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
-        let serve_config = Arc::new(ServeConfig {
-            access: AccessTable::new(&config.server.access),
-            ..ServeConfig::default()
-        });
-        let responder = Responder::new(Arc::clone(&serve_config), Rng::from_number(rng.bits()));
+        let serve_config =
+            ServeConfig { access: AccessTable::new(&config.server.access), ..ServeConfig::default() };
+        let shards = Shards::new(start.serving_threads, serve_config, &mut rng);
         let mut engine = Self {
             clock_config: config.clock.clone(),
             selection_config: config.selection.clone(),
@@ -236,9 +235,8 @@ impl Engine {
             drift_saved: None,
             learning: Learning::default(),
             error_before_update: 1.5,
-            responder,
+            shards,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
-            serve_config,
             command_access: AccessTable::new(&config.control.access),
             access_changes: Vec::new(),
             command_hits: 0,
@@ -395,9 +393,14 @@ impl Engine {
         self.finish(now);
     }
 
-    /// The server and what it tells now.
-    pub fn responder(&mut self) -> (&mut Responder, &ServerState) {
-        (&mut self.responder, &self.server_state)
+    /// The server in this thread, locked for a batch of requests, and what it tells now.
+    pub fn responder(&self) -> (MutexGuard<'_, Responder>, &ServerState) {
+        (self.shards.main(), &self.server_state)
+    }
+
+    /// All that answer.
+    pub fn shards(&self) -> &Shards {
+        &self.shards
     }
 
     /// What clients are told now.

@@ -244,7 +244,7 @@ impl Engine {
 
     /// What was served.
     pub fn server_stats(&self) -> ServerStats {
-        let s = &self.responder.counters().stats;
+        let s = self.shards.counters().stats;
         ServerStats {
             ntp_hits: Some(s.received),
             ke_hits: Some(0),

@@ -7,7 +7,7 @@ use crate::time::Now;
 impl Engine {
     /// Does anybody get an answer from us? (Test D matters only then.)
     pub(super) fn serves(&self) -> bool {
-        let access = &self.serve_config.access;
+        let access = &self.shards.config().access;
         self.port_open && (access.any_v4_allowed() || access.any_v6_allowed())
     }
 
@@ -38,7 +38,6 @@ impl Engine {
             ServerState { cooking: (&cooking).into(), ..unsynchronised }
         };
         state.earliest = self.stamps_from;
-        state.generation = self.server_state.generation;
         self.server_state = state;
     }
 

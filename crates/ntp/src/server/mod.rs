@@ -7,10 +7,12 @@
 
 pub mod access;
 pub mod reject;
+pub mod shards;
 pub mod state;
 
 pub use access::AccessTable;
 pub use reject::{Counters, Reject, ServerStats};
+pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
 
 use crate::engine::io::Stamp;

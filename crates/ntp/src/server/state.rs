@@ -11,7 +11,7 @@ use crate::time::{LocalTime, NANOS, NtpShort, NtpTime, RawTime, seconds_to_nanos
 use crate::wire::Leap;
 
 /// Words of [`ServerState::to_words`].
-pub const WORDS: usize = 26;
+pub const WORDS: usize = 25;
 const _: () = assert!(WORDS <= 48, "the published state must fit a small map entry");
 
 /// Smallest precision ever told, log₂ s: below it an NTP time stamp has too few bits left to randomise.
@@ -20,8 +20,6 @@ pub const MIN_PRECISION: i8 = -30;
 /// Everything a reply needs but the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerState {
-    /// Counts changes of what is not in here (access list, limits): a thread that sees another number fetches it.
-    pub generation: u32,
     /// Leap indicator.
     pub leap: Leap,
     /// Stratum served; 0 when unsynchronised.
@@ -84,7 +82,6 @@ impl ServerState {
     /// `precision` is log₂ s.
     pub fn unsynchronised(precision: i8) -> Self {
         Self {
-            generation: 0,
             leap: Leap::Unsynchronised,
             stratum: 0,
             precision: precision.max(MIN_PRECISION),
@@ -146,12 +143,7 @@ impl ServerState {
         if raw <= self.valid_until {
             return *self;
         }
-        Self {
-            generation: self.generation,
-            cooking: self.cooking,
-            earliest: self.earliest,
-            ..Self::unsynchronised(self.precision)
-        }
+        Self { cooking: self.cooking, earliest: self.earliest, ..Self::unsynchronised(self.precision) }
     }
 
     /// For crossing threads: [`Self::from_words`] gives back the same state.
@@ -169,7 +161,6 @@ impl ServerState {
         let [valid_hi, valid_lo] = halves(self.valid_until.nanos().cast_unsigned());
         let [mono_hi, mono_lo] = halves(self.realtime_minus_monotonic.cast_unsigned());
         [
-            self.generation,
             small,
             self.refid.0,
             self.root_delay.0,
@@ -200,7 +191,7 @@ impl ServerState {
 
     /// The state that [`Self::to_words`] wrote; any words give some state.
     pub fn from_words(words: &[u32; WORDS]) -> Self {
-        let [generation, small, refid, root_delay, longs @ ..] = *words;
+        let [small, refid, root_delay, longs @ ..] = *words;
         let [leap, stratum, precision, _] = small.to_be_bytes();
         let mut longs = longs.chunks_exact(2).map(|pair| match pair {
             [high, low] => u64::from(*high) << 32 | u64::from(*low),
@@ -209,7 +200,6 @@ impl ServerState {
         let mut next = || longs.next().unwrap_or(0);
         // Fields of a struct literal are evaluated in the order written: the order of `to_words`.
         Self {
-            generation,
             leap: Leap::from_bits(leap),
             stratum,
             precision: precision.cast_signed(),
@@ -394,12 +384,11 @@ mod tests {
         let cooking = Cooking { offset: 0.5, ..Cooking::default() };
         let state = ServerState {
             valid_until: raw(1000),
-            generation: 7,
             ..ServerState::synchronised(&SyncedState { cooking, ..synced() })
         };
         assert_eq!(state.at(raw(1000)), state);
         let stale = state.at(raw(1001));
-        assert_eq!((stale.leap, stale.stratum, stale.generation), (Leap::Unsynchronised, 0, 7));
+        assert_eq!((stale.leap, stale.stratum), (Leap::Unsynchronised, 0));
         assert_eq!(stale.local(raw(1001)), state.local(raw(1001)));
     }
 
@@ -445,7 +434,7 @@ mod tests {
     proptest! {
         #[test]
         fn words_carry_the_whole_state(mut words in any_words()) {
-            words[1] &= 0x03ff_ff00; // the unused bits
+            words[0] &= 0x03ff_ff00; // the unused bits
             prop_assert_eq!(ServerState::from_words(&words).to_words(), words);
         }
 

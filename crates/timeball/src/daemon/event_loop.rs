@@ -139,7 +139,7 @@ impl EventLoop {
 
     /// Opens and closes the serving sockets as the access list wants it.
     fn follow_access(&mut self) {
-        let access = &self.engine.responder().0.config().access;
+        let access = &self.engine.shards().config().access;
         let (v4, v6) = (access.any_v4_allowed(), access.any_v6_allowed());
         self.servers.follow(v4, v6, say);
     }
@@ -226,7 +226,7 @@ impl EventLoop {
     fn serve(&mut self, index: usize) {
         let Some(socket) = self.servers.get(index) else { return };
         let buffer = &mut self.workspace.buffer;
-        let (responder, state) = self.engine.responder();
+        let (mut responder, state) = self.engine.responder();
         let mut room = ReplyBuf::default();
         for _ in 0..BATCH {
             // An error is the network's answer to an earlier reply of ours; the next datagram may be there.
@@ -601,7 +601,7 @@ mod tests {
             daemon.attend();
         }
         assert!(daemon.servers.get(0).is_some(), "localhost is");
-        let access = &daemon.engine.responder().0.config().access;
+        let access = &daemon.engine.shards().config().access;
         assert!(access.check("127.0.0.1".parse().unwrap()) && !access.check(refused));
     }
 

@@ -300,6 +300,7 @@ fn assemble(
         reload: options.restart,
         steers: clocks.steers_system(),
         family: options.family,
+        serving_threads: 0,
     };
     let mut out = Actions::new();
     let now = clocks.now();
