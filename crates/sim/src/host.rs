@@ -17,7 +17,7 @@ use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, Sta
 use ntp::ids::{QueryId, SocketId};
 use ntp::learned::Learned;
 use ntp::rng::Rng;
-use ntp::server::{Datagram, ReplyBuf, Verdict};
+use ntp::server::{Datagram, ReplyBuf, Template, Verdict};
 use ntp::time::MonoTime;
 
 /// Port of the requests; links tell clients apart, so one is enough.
@@ -304,8 +304,9 @@ impl Host {
         let rx = Stamp { time: clock.read(at), source: StampSource::Kernel };
         let from = SocketAddr::new(from, CLIENT_PORT);
         let request = Datagram { from, to: Some(self.address), rx, bytes };
+        let template = Template::new(state, rx.time);
         let mut reply = ReplyBuf::default();
-        match responder.respond(&request, state, || clock.read(at + PROCESSING), &mut reply) {
+        match responder.respond(&request, &template, || clock.read(at + PROCESSING), &mut reply) {
             Verdict::Reply(bytes) => {
                 self.served += 1;
                 Some(bytes.to_vec())

@@ -1,7 +1,7 @@
 //! The server: one datagram in, at most one reply out, never longer than the request.
 //!
 //! Start with [`Responder::respond`]. It sees no socket and no clock: the caller brings the datagram with its
-//! receive stamp, the published [`ServerState`] and a way to read the clock at the last moment. The same code runs
+//! receive stamp, the [`Template`] made of the published [`ServerState`] and a way to read the clock at the last moment. The same code runs
 //! in the main loop and in every serving thread, and allocates nothing.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
@@ -9,11 +9,13 @@ pub mod access;
 pub mod reject;
 pub mod shards;
 pub mod state;
+pub mod template;
 
 pub use access::AccessTable;
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
+pub use template::Template;
 
 use crate::engine::io::Stamp;
 use crate::rng::Rng;
@@ -23,6 +25,7 @@ use crate::wire::header::HEADER_LEN;
 use crate::wire::{Mode, Packet};
 use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use template::Individual;
 
 /// A datagram that came in on a serving socket.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,11 +115,11 @@ impl Responder {
     pub fn respond<'b>(
         &mut self,
         request: &Datagram<'_>,
-        state: &ServerState,
+        template: &Template,
         transmit: impl FnOnce() -> RawTime,
         reply: &'b mut ReplyBuf,
     ) -> Verdict<'b> {
-        match self.answer(request, state, transmit) {
+        match self.answer(request, template, transmit) {
             Ok(header) => {
                 self.counters.count_reply(request.rx.source);
                 reply.0 = header;
@@ -132,7 +135,7 @@ impl Responder {
     fn answer(
         &mut self,
         datagram: &Datagram<'_>,
-        state: &ServerState,
+        template: &Template,
         transmit: impl FnOnce() -> RawTime,
     ) -> Result<[u8; HEADER_LEN], Reject> {
         let (request, mode) = examine(datagram)?;
@@ -150,33 +153,20 @@ impl Responder {
             return Err(Reject::NtsUnavailable);
         }
         let rx = datagram.rx.time;
+        let state = template.state();
         if rx < state.earliest {
             return Err(Reject::StaleStamp);
         }
-        let state = state.at(rx);
         let noise = self.rng.bits();
         let receive = receive_time(state.local(rx), state.precision, noise as u32);
-        let mut reply = Packet {
-            leap: state.leap,
-            version: request.version,
-            mode,
-            stratum: state.stratum,
-            poll: request.poll.max(self.config.minimum_poll),
-            precision: state.precision,
-            root_delay: state.root_delay,
-            root_dispersion: state.dispersion.at(rx),
-            refid: state.refid,
-            reference: state.reference,
-            origin: request.transmit,
-            receive,
-            transmit: NtpTime::ZERO,
-        };
         let tx = transmit();
         if rx.nanos_since(tx) > STAMP_TOLERANCE {
             return Err(Reject::StaleStamp);
         }
-        reply.transmit = transmit_time(state.local(tx), state.precision, (noise >> 32) as u32, receive);
-        Ok(reply.emit())
+        let transmit = transmit_time(state.local(tx), state.precision, (noise >> 32) as u32, receive);
+        let poll = request.poll.max(self.config.minimum_poll);
+        let (version, origin) = (request.version, request.transmit);
+        Ok(template.fill(&Individual { version, mode, poll, origin, receive, transmit }))
     }
 }
 

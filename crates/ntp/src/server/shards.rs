@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::config::AccessRule;
     use crate::engine::{Stamp, StampSource};
-    use crate::server::{AccessTable, Datagram, ReplyBuf, ServerState};
+    use crate::server::{AccessTable, Datagram, ReplyBuf, ServerState, Template};
     use crate::time::RawTime;
 
     #[test]
@@ -87,10 +87,11 @@ mod tests {
         request[0] = 4 << 3 | 3;
         let rx = Stamp { time: RawTime::default(), source: StampSource::Kernel };
         let datagram = Datagram { from: "192.0.2.1:4000".parse().unwrap(), to: None, rx, bytes: &request };
+        let template = Template::new(&ServerState::default(), rx.time);
         let ask = |shards: &Shards| {
             for mut responder in shards.locked() {
                 let mut room = ReplyBuf::default();
-                let _ = responder.respond(&datagram, &ServerState::default(), || rx.time, &mut room);
+                let _ = responder.respond(&datagram, &template, || rx.time, &mut room);
             }
         };
         ask(&shards);

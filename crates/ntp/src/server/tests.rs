@@ -52,7 +52,7 @@ fn datagram(bytes: &[u8]) -> Datagram<'_> {
 
 fn ask(responder: &mut Responder, state: &ServerState, datagram: &Datagram<'_>) -> Result<Packet, Reject> {
     let mut buffer = ReplyBuf::default();
-    match responder.respond(datagram, state, || RX + 20e-6, &mut buffer) {
+    match responder.respond(datagram, &Template::new(state, RX), || RX + 20e-6, &mut buffer) {
         Verdict::Reply(bytes) => Ok(Packet::parse(bytes).unwrap()),
         Verdict::Drop(reject) => Err(reject),
     }
@@ -229,7 +229,7 @@ fn stamps_from_before_a_step_are_dropped() {
     assert_eq!(ask(&mut open(), &forward, &datagram(&bytes)), Err(Reject::StaleStamp));
     let mut buffer = ReplyBuf::default();
     for (tx, dropped) in [(RX + -0.002, true), (RX + -0.0005, false), (RX, false)] {
-        let verdict = open().respond(&datagram(&bytes), &synced(), || tx, &mut buffer);
+        let verdict = open().respond(&datagram(&bytes), &Template::new(&synced(), RX), || tx, &mut buffer);
         assert_eq!(verdict == Verdict::Drop(Reject::StaleStamp), dropped);
     }
 }
@@ -246,7 +246,7 @@ fn everything_is_counted_once_and_the_clock_read_only_for_replies() {
             reads += 1;
             RX
         };
-        let _ = responder.respond(&datagram(bytes), &synced(), transmit, &mut buffer);
+        let _ = responder.respond(&datagram(bytes), &Template::new(&synced(), RX), transmit, &mut buffer);
     }
     assert_eq!(reads, 1);
     let counters = responder.counters();

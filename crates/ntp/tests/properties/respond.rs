@@ -8,7 +8,8 @@ use ntp::engine::io::{Stamp, StampSource};
 use ntp::ids::RefId;
 use ntp::rng::Rng;
 use ntp::server::{
-    AccessTable, Datagram, Reject, ReplyBuf, Responder, ServeConfig, ServerState, SyncedState, Verdict,
+    AccessTable, Datagram, Reject, ReplyBuf, Responder, ServeConfig, ServerState, SyncedState, Template,
+    Verdict,
 };
 use ntp::time::{LocalTime, RawTime};
 use ntp::wire::{Leap, Mode, Packet};
@@ -107,10 +108,11 @@ impl Bench {
             reads += 1;
             RX + 1e-5
         };
-        let verdict = match self.responder.respond(&request, &self.state, transmit, &mut buffer) {
-            Verdict::Reply(reply) => Ok(reply.to_vec()),
-            Verdict::Drop(reject) => Err(reject),
-        };
+        let verdict =
+            match self.responder.respond(&request, &Template::new(&self.state, RX), transmit, &mut buffer) {
+                Verdict::Reply(reply) => Ok(reply.to_vec()),
+                Verdict::Drop(reject) => Err(reject),
+            };
         assert_eq!(reads, i32::from(verdict.is_ok()));
         verdict
     }

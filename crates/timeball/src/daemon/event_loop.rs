@@ -13,7 +13,7 @@ use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
-use ntp::server::{Datagram, ReplyBuf, Verdict};
+use ntp::server::{Datagram, ReplyBuf, Template, Verdict};
 use ntp::time::{MonoTime, Now};
 use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
@@ -227,6 +227,7 @@ impl EventLoop {
         let Some(socket) = self.servers.get(index) else { return };
         let buffer = &mut self.workspace.buffer;
         let (mut responder, state) = self.engine.responder();
+        let template = Template::new(state, self.clocks.raw_now());
         let mut room = ReplyBuf::default();
         for _ in 0..BATCH {
             // An error is the network's answer to an earlier reply of ours; the next datagram may be there.
@@ -235,7 +236,7 @@ impl EventLoop {
             let Some(from) = received.from else { continue };
             let rx = self.clocks.stamp(received.stamp);
             let request = Datagram { from, to: received.to, rx, bytes: &buffer[..received.len] };
-            let verdict = responder.respond(&request, state, || self.clocks.raw_now(), &mut room);
+            let verdict = responder.respond(&request, &template, || self.clocks.raw_now(), &mut room);
             if let Verdict::Reply(reply) = verdict {
                 let interface = pinned_interface(from, received.interface);
                 // No room, no route: for the client the reply is lost on the way.
