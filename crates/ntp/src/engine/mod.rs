@@ -21,6 +21,7 @@ mod reports;
 mod responses;
 mod selection;
 mod serving;
+mod snapshots;
 mod steering;
 mod unannounced;
 mod why;
@@ -162,6 +163,8 @@ pub struct Engine {
     stamps_from: RawTime,
     /// The clock just after our own step in this event.
     stepped: Option<RawTime>,
+    /// Own steps of the clock since the start, and the last one (s).
+    steps: (u64, f64),
     /// Since when (V) true time is uncertain by so much (s) to whoever has not been asked since: the machine slept, or
     /// another program steered.
     shaken: Option<(OscTime, f64)>,
@@ -244,6 +247,7 @@ impl Engine {
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
             stepped: None,
+            steps: (0, 0.0),
             shaken: None,
             overruled: None,
             leapt: Vec::new(),

@@ -210,6 +210,7 @@ impl Engine {
         let Applied { at, offset, .. } = *applied;
         self.stepped = Some(at + offset);
         self.stamps_from = at + offset;
+        self.steps = (self.steps.0.wrapping_add(1), offset);
         offset
     }
 

@@ -10,12 +10,14 @@ pub mod reject;
 pub mod shards;
 pub mod state;
 pub mod template;
+pub mod traffic;
 
 pub use access::AccessTable;
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
 pub use template::Template;
+pub use traffic::Traffic;
 
 use crate::engine::io::Stamp;
 use crate::rng::Rng;
@@ -119,8 +121,11 @@ impl Responder {
         transmit: impl FnOnce() -> RawTime,
         reply: &'b mut ReplyBuf,
     ) -> Verdict<'b> {
+        let v6 = request.from.is_ipv6();
+        self.counters.traffic.count_in(v6, request.bytes.len());
         match self.answer(request, template, transmit) {
             Ok(header) => {
+                self.counters.traffic.count_out(v6, header.len());
                 self.counters.count_reply(request.rx.source);
                 reply.0 = header;
                 Verdict::Reply(&reply.0)

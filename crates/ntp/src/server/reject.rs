@@ -1,5 +1,6 @@
 //! Why a datagram got no answer, and how often: every refusal has a name and a counter.
 
+use super::Traffic;
 use crate::engine::io::StampSource;
 
 macro_rules! rejects {
@@ -60,6 +61,8 @@ pub struct Counters {
     /// What `serverstats` reports.
     pub stats: ServerStats,
     rejects: [u64; REJECTS],
+    /// What came and went.
+    pub traffic: Traffic,
 }
 
 /// The figures of chronyc's `serverstats` that a responder knows.
@@ -114,6 +117,7 @@ impl Counters {
         for (mine, theirs) in self.stats.all_mut().into_iter().zip(theirs) {
             *mine = mine.wrapping_add(theirs);
         }
+        self.traffic.add(&other.traffic);
     }
 
     pub(super) fn count_reject(&mut self, reject: Reject) {
