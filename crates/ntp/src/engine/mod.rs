@@ -43,7 +43,7 @@ use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection, Status};
-use crate::server::{AccessTable, Responder, ServeConfig, ServerState, Shards};
+use crate::server::{self, AccessTable, Responder, ServeConfig, ServerState, Shards};
 use crate::source::Source;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
@@ -196,8 +196,12 @@ impl Engine {
             max_drift: config.clock.max_drift.abs(),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
-        let serve_config =
-            ServeConfig { access: AccessTable::new(&config.server.access), ..ServeConfig::default() };
+        let remembered = if config.server.no_client_log { 0 } else { config.server.client_log_limit };
+        let serve_config = ServeConfig {
+            access: AccessTable::new(&config.server.access),
+            held_stamps: server::held::pairs(remembered, start.serving_threads),
+            ..ServeConfig::default()
+        };
         let shards = Shards::new(start.serving_threads, serve_config, &mut rng);
         let mut engine = Self {
             clock_config: config.clock.clone(),

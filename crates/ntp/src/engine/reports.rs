@@ -245,6 +245,7 @@ impl Engine {
     /// What was served.
     pub fn server_stats(&self) -> ServerStats {
         let s = self.shards.counters().stats;
+        let (held, span) = self.shards.held();
         ServerStats {
             ntp_hits: Some(s.received),
             ke_hits: Some(0),
@@ -255,8 +256,8 @@ impl Engine {
             log_drops: Some(0),
             authenticated: Some(s.authenticated),
             interleaved: Some(s.interleaved),
-            stamps_held: Some(0),
-            stamp_span: Some(0),
+            stamps_held: Some(held),
+            stamp_span: Some(span),
             daemon_rx: Some(s.daemon_rx),
             daemon_tx: Some(s.daemon_tx),
             kernel_rx: Some(s.kernel_rx),

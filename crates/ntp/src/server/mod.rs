@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 pub mod access;
+pub mod held;
 pub mod reject;
 pub mod shards;
 pub mod state;
@@ -13,13 +14,14 @@ pub mod template;
 pub mod traffic;
 
 pub use access::AccessTable;
+pub use held::HeldStamps;
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
 pub use template::Template;
 pub use traffic::Traffic;
 
-use crate::engine::io::Stamp;
+use crate::engine::io::{Stamp, StampSource};
 use crate::rng::Rng;
 use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
 use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
@@ -44,11 +46,26 @@ pub struct Datagram<'a> {
 
 /// Room for one reply. Every request has at least a header, so no reply can be longer than its request.
 #[derive(Clone, Copy, Debug)]
-pub struct ReplyBuf([u8; HEADER_LEN]);
+pub struct ReplyBuf {
+    bytes: [u8; HEADER_LEN],
+    wants_stamp: bool,
+}
 
 impl Default for ReplyBuf {
     fn default() -> Self {
-        Self([0; HEADER_LEN])
+        Self { bytes: [0; HEADER_LEN], wants_stamp: false }
+    }
+}
+
+impl ReplyBuf {
+    /// The last reply.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its client wants to know when it left: ask the kernel, and tell [`Responder::sent`].
+    pub fn wants_stamp(&self) -> bool {
+        self.wants_stamp
     }
 }
 
@@ -68,12 +85,14 @@ pub struct ServeConfig {
     pub access: AccessTable,
     /// Replies never suggest polling faster than this, log₂ s: the rate limit's interval, else −19.
     pub minimum_poll: i8,
+    /// Pairs of stamps that a responder made with this has room for ([`HeldStamps`]); 0: no interleaved mode.
+    pub held_stamps: usize,
 }
 
 impl Default for ServeConfig {
     /// Nobody may ask.
     fn default() -> Self {
-        Self { access: AccessTable::default(), minimum_poll: -19 }
+        Self { access: AccessTable::default(), minimum_poll: -19, held_stamps: 0 }
     }
 }
 
@@ -83,6 +102,23 @@ pub struct Responder {
     config: Arc<ServeConfig>,
     rng: Rng,
     counters: Counters,
+    held: HeldStamps,
+}
+
+/// A reply, and what the caller and the counters should know of it.
+struct Answer {
+    header: [u8; HEADER_LEN],
+    /// Who stamped the transmit time told.
+    tx: StampSource,
+    interleaved: bool,
+    wants_stamp: bool,
+}
+
+impl Default for Answer {
+    /// In basic mode.
+    fn default() -> Self {
+        Self { header: [0; HEADER_LEN], tx: StampSource::Daemon, interleaved: false, wants_stamp: false }
+    }
 }
 
 /// Receive stamps may be this much newer than the transmit time (two clocks read the card and the system); a
@@ -92,10 +128,11 @@ const STAMP_TOLERANCE: i64 = NANOS / 1000;
 impl Responder {
     /// Answers by `config`; `rng` fills the bits below the clock's precision.
     pub fn new(config: Arc<ServeConfig>, rng: Rng) -> Self {
-        Self { config, rng, counters: Counters::default() }
+        let held = HeldStamps::new(config.held_stamps);
+        Self { config, rng, counters: Counters::default(), held }
     }
 
-    /// From now on answers by `config`.
+    /// From now on answers by `config`. What memory it has was decided at the start.
     pub fn set_config(&mut self, config: Arc<ServeConfig>) {
         self.config = config;
     }
@@ -108,6 +145,19 @@ impl Responder {
     /// Totals since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is held for clients in interleaved mode.
+    pub fn held(&self) -> &HeldStamps {
+        &self.held
+    }
+
+    /// A reply that wanted a stamp left at `tx`. `sent` ends with it: the kernel gives back the headers of lower layers too.
+    pub fn sent(&mut self, sent: &[u8], tx: Stamp, state: &ServerState) -> bool {
+        self.held.follow(state);
+        sent.last_chunk::<HEADER_LEN>()
+            .and_then(|reply| Packet::parse(reply))
+            .is_some_and(|reply| self.held.stamp(reply.receive, tx, state))
     }
 
     /// Answers `request` or says why not, and counts either.
@@ -124,14 +174,15 @@ impl Responder {
         let v6 = request.from.is_ipv6();
         self.counters.traffic.count_in(v6, request.bytes.len());
         match self.answer(request, template, transmit) {
-            Ok(header) => {
-                self.counters.traffic.count_out(v6, header.len());
-                self.counters.count_reply(request.rx.source);
-                reply.0 = header;
-                Verdict::Reply(&reply.0)
+            Ok(answer) => {
+                self.counters.traffic.count_out(v6, answer.header.len());
+                self.counters.count_reply(request.rx.source, answer.tx, answer.interleaved);
+                *reply = ReplyBuf { bytes: answer.header, wants_stamp: answer.wants_stamp };
+                Verdict::Reply(&reply.bytes)
             }
             Err(reject) => {
                 self.counters.count_reject(reject);
+                reply.wants_stamp = false;
                 Verdict::Drop(reject)
             }
         }
@@ -142,7 +193,7 @@ impl Responder {
         datagram: &Datagram<'_>,
         template: &Template,
         transmit: impl FnOnce() -> RawTime,
-    ) -> Result<[u8; HEADER_LEN], Reject> {
+    ) -> Result<Answer, Reject> {
         let (request, mode) = examine(datagram)?;
         if !self.config.access.check(datagram.from.ip()) {
             return Err(Reject::AccessDenied);
@@ -171,8 +222,42 @@ impl Responder {
         let transmit = transmit_time(state.local(tx), state.precision, (noise >> 32) as u32, receive);
         let poll = request.poll.max(self.config.minimum_poll);
         let (version, origin) = (request.version, request.transmit);
-        Ok(template.fill(&Individual { version, mode, poll, origin, receive, transmit }))
+        let mut individual = Individual { version, mode, poll, origin, receive, transmit };
+        let mut answer = Answer::default();
+        if asks_interleaved(&request, mode) {
+            self.interleave(&request, (rx, tx), state, &mut individual, &mut answer);
+        }
+        answer.header = template.fill(&individual);
+        Ok(answer)
     }
+
+    /// The client asked in interleaved mode: it is told when the reply it names left, if that is still known; and this
+    /// one's stamps are held for its next request. (`stamps`: when the request came and when the reply leaves.)
+    fn interleave(
+        &mut self,
+        request: &Packet,
+        stamps: (RawTime, RawTime),
+        state: &ServerState,
+        reply: &mut Individual,
+        answer: &mut Answer,
+    ) {
+        self.held.follow(state);
+        if let Some((transmit, source)) = self.held.take(request.origin) {
+            (reply.origin, reply.transmit) = (request.receive, transmit);
+            (answer.tx, answer.interleaved) = (source, true);
+        }
+        self.held.hold(reply.receive, stamps.0, stamps.1, state);
+        answer.wants_stamp = self.held.capacity() != 0;
+    }
+}
+
+/// Has a request the form of interleaved mode (RFC 9769 §2)? It then names the last reply by its receive time, which our
+/// replies mark by its lowest bit. Nothing is held for clients that ask otherwise.
+fn asks_interleaved(request: &Packet, mode: Mode) -> bool {
+    request.version == 4
+        && mode == Mode::Server
+        && request.origin.0 & 1 == 1
+        && request.receive != request.transmit
 }
 
 /// The cheap checks: the request's header and the mode of the answer.

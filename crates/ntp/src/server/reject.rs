@@ -130,7 +130,7 @@ impl Counters {
         self.stats.received = self.stats.received.wrapping_add(1);
     }
 
-    pub(super) fn count_reply(&mut self, rx: StampSource) {
+    pub(super) fn count_reply(&mut self, rx: StampSource, tx: StampSource, interleaved: bool) {
         let stats = &mut self.stats;
         let received = match rx {
             StampSource::Daemon => &mut stats.daemon_rx,
@@ -139,7 +139,13 @@ impl Counters {
         };
         *received = received.wrapping_add(1);
         stats.answered = stats.answered.wrapping_add(1);
-        stats.daemon_tx = stats.daemon_tx.wrapping_add(1);
+        stats.interleaved = stats.interleaved.wrapping_add(u64::from(interleaved));
+        let sent = match tx {
+            StampSource::Daemon => &mut stats.daemon_tx,
+            StampSource::Kernel => &mut stats.kernel_tx,
+            StampSource::Hardware => &mut stats.hardware_tx,
+        };
+        *sent = sent.wrapping_add(1);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A client stays on one thread, so what a responder remembers of it needs no lock of its own: each thread locks its
 //! shard once for a whole batch of requests, and whoever wants a report locks them one after the other.
 
-use super::{Counters, Responder, ServeConfig};
+use super::{Counters, Responder, ServeConfig, held};
 use crate::rng::Rng;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,6 +69,16 @@ impl Shards {
             sum.add(responder.counters());
         }
         sum
+    }
+
+    /// Stamps held for interleaved mode, and the whole seconds between the oldest and the newest receive time of them.
+    pub fn held(&self) -> (u64, u64) {
+        let (mut held, mut ends) = (0u64, None);
+        for responder in self.locked() {
+            held = held.wrapping_add(responder.held().len() as u64);
+            ends = held::outer(ends, responder.held().ends());
+        }
+        (held, ends.map_or(0, |(oldest, newest)| held::seconds_between(oldest, newest)))
     }
 }
 

@@ -10,6 +10,8 @@ use crate::time::NtpShort;
 use crate::wire::Leap;
 use proptest::prelude::*;
 
+mod interleaved;
+
 const RX: RawTime = RawTime::from_nanos(1_700_000_000 * NANOS);
 
 fn open() -> Responder {
