@@ -53,27 +53,9 @@ impl Storage {
         self.len = len.min(size_of::<libc::sockaddr_storage>() as libc::socklen_t);
     }
 
-    fn holds<T>(&self, family: i32) -> bool {
-        self.len as usize >= size_of::<T>() && i32::from(self.raw.ss_family) == family
-    }
-
     /// The Internet address inside, if it is one.
     pub fn inet(&self) -> Option<SocketAddr> {
-        if self.holds::<libc::sockaddr_in>(libc::AF_INET) {
-            // SAFETY: the family says that the storage, which is large and aligned enough, is a sockaddr_in.
-            let v4: libc::sockaddr_in = unsafe { (&raw const self.raw).cast::<libc::sockaddr_in>().read() };
-            return Some(SocketAddrV4::new(ipv4(v4.sin_addr), u16::from_be(v4.sin_port)).into());
-        }
-        if self.holds::<libc::sockaddr_in6>(libc::AF_INET6) {
-            // SAFETY: the family says that the storage, which is large and aligned enough, is a sockaddr_in6.
-            let v6: libc::sockaddr_in6 = unsafe { (&raw const self.raw).cast::<libc::sockaddr_in6>().read() };
-            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            let port = u16::from_be(v6.sin6_port);
-            return Some(
-                SocketAddrV6::new(ip, port, u32::from_be(v6.sin6_flowinfo), v6.sin6_scope_id).into(),
-            );
-        }
-        None
+        inet(&self.raw, self.len)
     }
 
     /// The Unix address inside; nameless if it is none.
@@ -163,6 +145,24 @@ impl UnixAddress {
     pub fn is_nameless(&self) -> bool {
         self.path.is_empty()
     }
+}
+
+/// The Internet address of which the first `len` bytes of `raw` were filled, if it is one.
+pub(crate) fn inet(raw: &libc::sockaddr_storage, len: libc::socklen_t) -> Option<SocketAddr> {
+    let family = i32::from(raw.ss_family);
+    if family == libc::AF_INET && len as usize >= size_of::<libc::sockaddr_in>() {
+        // SAFETY: the family says that the storage, which is large and aligned enough, is a sockaddr_in.
+        let v4: libc::sockaddr_in = unsafe { (&raw const *raw).cast::<libc::sockaddr_in>().read() };
+        return Some(SocketAddrV4::new(ipv4(v4.sin_addr), u16::from_be(v4.sin_port)).into());
+    }
+    if family == libc::AF_INET6 && len as usize >= size_of::<libc::sockaddr_in6>() {
+        // SAFETY: the family says that the storage, which is large and aligned enough, is a sockaddr_in6.
+        let v6: libc::sockaddr_in6 = unsafe { (&raw const *raw).cast::<libc::sockaddr_in6>().read() };
+        let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+        let port = u16::from_be(v6.sin6_port);
+        return Some(SocketAddrV6::new(ip, port, u32::from_be(v6.sin6_flowinfo), v6.sin6_scope_id).into());
+    }
+    None
 }
 
 pub(crate) fn in_addr(ip: Ipv4Addr) -> libc::in_addr {

@@ -11,7 +11,8 @@
 //! 1. **Every call goes through a symbol of libc.** No raw system calls: `libc::syscall` appears nowhere.
 //! 2. **Sockets are ours, not `std::net`'s.** `socket(2)` is tried with `SOCK_CLOEXEC | SOCK_NONBLOCK`; if that
 //!    is refused (EINVAL), again without, and `fcntl(2)` sets both.
-//! 3. **Datagrams go by `recvmsg` and `sendmsg`,** with one iovec and always a control buffer of at least 256
+//! 3. **Datagrams go by `recvmsg` and `sendmsg`,** many by `recvmmsg` and `sendmmsg` only where nothing is preloaded
+//!    ([`batch`] sees to that, and goes back to the two where the kernel refuses), with one iovec and always a control buffer of at least 256
 //!    bytes, even where no control message is expected. No read, write, writev, dup or accept4 on sockets.
 //! 4. **Waiting is `poll(2)`.** A descriptor a simulator does not know counts as readable at once, so no pipe,
 //!    eventfd or signalfd stays in the set for good: signals set an atomic and end `poll` by EINTR.
@@ -24,7 +25,8 @@
 //!    missing), with these modes only: FREQUENCY, TICK, SETOFFSET, STATUS, TAI, MAXERROR, ESTERROR; OFFSET only
 //!    to end a foreign phase-locked loop that is found running.
 //! 7. **Randomness is `getrandom`**, which a simulator can seed; never a device file.
-//! 8. **The daemon's clock and socket calls are made on one thread.** No timed waits (condition variables,
+//! 8. **The daemon's clock and socket calls are made on one thread,** unless serving threads are configured, which
+//!    are not for simulators. No timed waits (condition variables,
 //!    `recv_timeout`) anywhere: they follow the real clock.
 //! 9. **Whatever cannot be had is an error for the caller to log,** never an abort: a Unix socket, an option of
 //!    a socket, a stamp.
@@ -36,8 +38,10 @@ pub mod abi;
 mod address;
 #[cfg(feature = "count-alloc")]
 pub mod allocation;
+pub mod batch;
 pub mod calendar;
 pub mod clock;
+mod control;
 pub mod file;
 pub mod message;
 pub mod names;

@@ -3,12 +3,12 @@
 //! One iovec, and always a control buffer (a simulator insists on both). Times are readings of the wall clock,
 //! nanoseconds since the Unix epoch.
 
-use crate::abi::{Timespec, number};
-use crate::address::{Storage, in_addr, in6_addr, ipv4, specific, unicast};
+use crate::address::Storage;
+use crate::control::{Control, Notes};
 use crate::cvt;
-use crate::socket::{Family, Socket, UnixAddress};
+use crate::socket::{Socket, UnixAddress};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 /// A received datagram; its bytes are in the caller's buffer.
@@ -99,39 +99,18 @@ pub fn send(
     from: Option<IpAddr>,
     interface: u32,
 ) -> io::Result<()> {
-    let mut control = Control::new();
-    let from = from.and_then(specific);
-    let used = match (socket.family(), from) {
-        _ if from.is_none() && interface == 0 => 0,
-        (Family::Inet, None | Some(IpAddr::V4(_))) => {
-            let source = match from {
-                Some(IpAddr::V4(ip)) => in_addr(ip),
-                _ => libc::in_addr { s_addr: 0 },
-            };
-            let info = libc::in_pktinfo {
-                ipi_ifindex: interface.cast_signed(),
-                ipi_spec_dst: source,
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            control.put(libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-        }
-        (Family::Inet6, None | Some(IpAddr::V6(_))) => {
-            let source = match from {
-                Some(IpAddr::V6(ip)) => ip,
-                _ => Ipv6Addr::UNSPECIFIED,
-            };
-            let info = libc::in6_pktinfo { ipi6_addr: in6_addr(source), ipi6_ifindex: interface };
-            control.put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
-        }
-        _ => return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
-    };
+    let mut control = Room::new();
+    let used = control.put_source(socket.family(), from, interface)?;
     send_message(socket, bytes, to.map(Storage::from).as_ref(), &mut control, used)
 }
 
 /// Sends one datagram on a Unix socket: to `to`, or to the connected peer.
 pub fn send_unix(socket: &Socket, bytes: &[u8], to: Option<&UnixAddress>) -> io::Result<()> {
-    send_message(socket, bytes, to.map(Storage::from).as_ref(), &mut Control::new(), 0)
+    send_message(socket, bytes, to.map(Storage::from).as_ref(), &mut Room::new(), 0)
 }
+
+/// Control buffers: 512 bytes, twice what a simulator insists on.
+type Room = Control<64>;
 
 /// What a call of recvmsg gave.
 struct Message {
@@ -143,7 +122,7 @@ struct Message {
 
 fn receive_message(socket: &Socket, buffer: &mut [u8], flags: i32) -> io::Result<Option<Message>> {
     let mut address = Storage::new();
-    let mut control = Control::new();
+    let mut control = Room::new();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut header = empty_header();
     header.msg_name = address.pointer_mut().cast();
@@ -151,7 +130,7 @@ fn receive_message(socket: &Socket, buffer: &mut [u8], flags: i32) -> io::Result
     header.msg_iov = &raw mut part;
     header.msg_iovlen = 1;
     header.msg_control = control.words.as_mut_ptr().cast();
-    header.msg_controllen = Control::BYTES as _;
+    header.msg_controllen = Room::BYTES as _;
     // SAFETY: every pointer in `header` is live, writable and exclusive for the length beside it.
     let result = cvt(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) });
     let len = match result {
@@ -170,7 +149,7 @@ fn send_message(
     socket: &Socket,
     bytes: &[u8],
     to: Option<&Storage>,
-    control: &mut Control,
+    control: &mut Room,
     control_len: usize,
 ) -> io::Result<()> {
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -189,156 +168,18 @@ fn send_message(
     cvt(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL) }).map(drop)
 }
 
-fn empty_header() -> libc::msghdr {
+pub(crate) fn empty_header() -> libc::msghdr {
     // SAFETY: msghdr is made of pointers and integers; all zeroes (no buffers at all) is a valid value.
     unsafe { std::mem::zeroed() }
 }
-
-/// A control buffer, aligned for its headers: 512 bytes, twice what a simulator insists on.
-struct Control {
-    words: [u64; 64],
-}
-
-impl Control {
-    const BYTES: usize = 512;
-
-    fn new() -> Self {
-        Self { words: [0; 64] }
-    }
-
-    /// Writes the one control message of an outgoing datagram; returns the bytes used.
-    fn put<T: Copy>(&mut self, level: i32, kind: i32, value: T) -> usize {
-        let size = size_of::<T>() as u32;
-        let mut header = empty_header();
-        header.msg_control = self.words.as_mut_ptr().cast();
-        header.msg_controllen = Self::BYTES as _;
-        // SAFETY: the buffer is aligned for cmsghdr and, being 512 bytes, has room for a header and `value` (the
-        // largest is in6_pktinfo, 20 bytes); CMSG_FIRSTHDR gives its start, CMSG_DATA a place inside.
-        unsafe {
-            let message = libc::CMSG_FIRSTHDR(&raw const header);
-            (*message).cmsg_level = level;
-            (*message).cmsg_type = kind;
-            (*message).cmsg_len = libc::CMSG_LEN(size) as _;
-            libc::CMSG_DATA(message).cast::<T>().write_unaligned(value);
-            libc::CMSG_SPACE(size) as usize
-        }
-    }
-}
-
-/// What the control messages say.
-#[derive(Default)]
-struct Notes {
-    to: Option<IpAddr>,
-    reply_from: Option<IpAddr>,
-    interface: u32,
-    stamp: Option<i64>,
-    drops: Option<u32>,
-    number: Option<u32>,
-}
-
-impl Notes {
-    fn read(header: &libc::msghdr) -> Self {
-        let mut notes = Self::default();
-        // SAFETY: CMSG_LEN only computes.
-        let head = unsafe { libc::CMSG_LEN(0) } as usize;
-        // SAFETY: `header` was filled by recvmsg, so msg_control holds msg_controllen bytes of control messages,
-        // over which the CMSG macros walk: each message they give begins, with its header, inside the buffer.
-        let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
-        while !message.is_null() {
-            // SAFETY: as above; the header is aligned because the buffer is.
-            let libc::cmsghdr { cmsg_level, cmsg_type, cmsg_len, .. } = unsafe { message.read() };
-            let room = header.msg_control.addr() + bytes(header.msg_controllen) - message.addr();
-            let len = bytes(cmsg_len).min(room).saturating_sub(head);
-            // SAFETY: `len` bytes from CMSG_DATA on lie inside the buffer, which lives, was initialised, and is not
-            // written to any more.
-            let payload = unsafe { std::slice::from_raw_parts(libc::CMSG_DATA(message), len) };
-            notes.note(cmsg_level, cmsg_type, payload);
-            // SAFETY: as for CMSG_FIRSTHDR.
-            message = unsafe { libc::CMSG_NXTHDR(header, message) };
-        }
-        notes
-    }
-
-    fn note(&mut self, level: i32, kind: i32, payload: &[u8]) {
-        match (level, kind) {
-            (libc::SOL_SOCKET, number::SO_TIMESTAMPING) => {
-                // Three times: by software, (unused), by the hardware's own clock.
-                if let Some([software, _, _]) = value::<[Timespec; 3]>(payload)
-                    && software != Timespec::default()
-                {
-                    self.stamp = Some(software.nanos());
-                }
-            }
-            (libc::SOL_SOCKET, number::SO_RXQ_OVFL) => self.drops = value::<u32>(payload),
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                if let Some(info) = value::<libc::in_pktinfo>(payload) {
-                    let (to, local) = (ipv4(info.ipi_addr), ipv4(info.ipi_spec_dst));
-                    self.to = specific(IpAddr::V4(to));
-                    // A simulator may leave the local address empty.
-                    let reply_from = if local.is_unspecified() { to } else { local };
-                    self.reply_from = unicast(IpAddr::V4(reply_from));
-                    self.interface = info.ipi_ifindex.cast_unsigned();
-                }
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                if let Some(info) = value::<libc::in6_pktinfo>(payload) {
-                    self.to = specific(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
-                    self.reply_from = self.to.and_then(unicast);
-                    self.interface = info.ipi6_ifindex;
-                }
-            }
-            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
-                if let Some(error) = value::<libc::sock_extended_err>(payload)
-                    && error.ee_origin == number::SO_EE_ORIGIN_TIMESTAMPING
-                {
-                    self.number = Some(error.ee_data);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Structures of integers, of which any bytes make a valid value.
-///
-/// # Safety
-/// Implement it for such types only.
-unsafe trait Plain: Copy {}
-// SAFETY: an integer.
-unsafe impl Plain for u32 {}
-// SAFETY: structures of integers.
-unsafe impl Plain for [Timespec; 3] {}
-// SAFETY: a structure of integers.
-unsafe impl Plain for libc::in_pktinfo {}
-// SAFETY: a structure of integers.
-unsafe impl Plain for libc::in6_pktinfo {}
-// SAFETY: a structure of integers.
-unsafe impl Plain for libc::sock_extended_err {}
-
-/// The `T` at the start of `payload`, if that is long enough.
-fn value<T: Plain>(payload: &[u8]) -> Option<T> {
-    let bytes = payload.get(..size_of::<T>())?;
-    // SAFETY: `bytes` has the size of `T`, and any bytes make a valid one.
-    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
-}
-
-/// C libraries disagree about the type of these lengths.
-#[allow(clippy::unnecessary_cast, reason = "u32 with musl, usize with glibc")]
-fn bytes(len: ControlLength) -> usize {
-    len as usize
-}
-
-#[cfg(target_env = "musl")]
-type ControlLength = libc::socklen_t;
-#[cfg(not(target_env = "musl"))]
-type ControlLength = libc::size_t;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::realtime;
     use crate::poll::{Entry, poll};
-    use crate::socket::Stamping;
+    use crate::socket::{Family, Stamping};
+    use std::net::Ipv6Addr;
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -420,31 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers_from_an_address_of_many() {
-        let reply_from = |to: [u8; 4], local: [u8; 4]| {
-            let [to, local] = [to, local].map(|octets| in_addr(octets.into()));
-            let info = libc::in_pktinfo { ipi_ifindex: 1, ipi_spec_dst: local, ipi_addr: to };
-            let mut control = Control::new();
-            let mut header = empty_header();
-            header.msg_controllen = control.put(libc::IPPROTO_IP, libc::IP_PKTINFO, info) as _;
-            header.msg_control = control.words.as_mut_ptr().cast();
-            Notes::read(&header).reply_from
-        };
-        let ours = [192, 0, 2, 1];
-        for (to, local, expected) in [
-            (ours, ours, Some(ours)),
-            (ours, [0; 4], Some(ours)),
-            ([192, 0, 2, 255], ours, Some(ours)),
-            ([224, 0, 1, 1], ours, Some(ours)),
-            ([224, 0, 1, 1], [0; 4], None),
-            ([255; 4], [0; 4], None),
-        ] {
-            assert_eq!(reply_from(to, local), expected.map(IpAddr::from), "{to:?} {local:?}");
-        }
-        assert_eq!(unicast("ff02::101".parse().expect("an address")), None);
-    }
-
-    #[test]
     fn a_sent_packet_comes_back_with_its_time_and_number() {
         for loopback in ["127.0.0.1:0", "[::1]:0"] {
             let (Some(server), Some(client)) = (bound(loopback), bound(loopback)) else {
@@ -515,25 +331,5 @@ mod tests {
         let got = receive_unix(&client, &mut buffer).expect("receive").expect("a datagram");
         assert_eq!((got.from.path(), got.len, got.truncated), (Some(there), 16, true));
         std::fs::remove_dir_all(&folder).expect("ours");
-    }
-
-    #[test]
-    fn short_control_messages_say_nothing() {
-        let mut notes = Notes::default();
-        for level_and_kind in [
-            (libc::SOL_SOCKET, number::SO_TIMESTAMPING),
-            (libc::SOL_SOCKET, number::SO_RXQ_OVFL),
-            (libc::IPPROTO_IP, libc::IP_PKTINFO),
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
-            (libc::IPPROTO_IP, libc::IP_RECVERR),
-        ] {
-            notes.note(level_and_kind.0, level_and_kind.1, &[1, 2, 3]);
-        }
-        assert!(
-            notes.to.is_none() && notes.stamp.is_none() && notes.drops.is_none() && notes.number.is_none()
-        );
-        // A stamp of zero (only the hardware's is there) is none.
-        notes.note(libc::SOL_SOCKET, number::SO_TIMESTAMPING, &[0; 48]);
-        assert_eq!(notes.stamp, None);
     }
 }

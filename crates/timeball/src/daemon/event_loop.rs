@@ -4,6 +4,7 @@
 //! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
 
 use super::access_names::{AccessNames, Outcome};
+use super::answer::Answerer;
 use super::clocks::Clocks;
 use super::logger;
 use super::resolver::{Answer, Asker, Resolver};
@@ -13,7 +14,7 @@ use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
-use ntp::server::{Datagram, ReplyBuf, Template, Verdict};
+use ntp::server::Template;
 use ntp::time::{MonoTime, Now};
 use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
@@ -21,7 +22,7 @@ use sys::message;
 use sys::poll::{Entry, poll};
 
 /// Datagrams taken from one socket in one turn: a flood on one must not starve the others.
-pub const BATCH: usize = 64;
+pub const BATCH: usize = sys::batch::SIZE;
 
 /// Longest wait, s: a clock moved by somebody else is noticed within this.
 const LONGEST_WAIT: f64 = 1.0;
@@ -66,6 +67,7 @@ pub struct Workspace {
     slots: Vec<Slot>,
     batch: Actions,
     buffer: [u8; BUFFER],
+    answerer: Answerer,
     exit: Option<i32>,
 }
 
@@ -77,6 +79,7 @@ impl Default for Workspace {
             slots: Vec::new(),
             batch: Actions::new(),
             buffer: [0; BUFFER],
+            answerer: Answerer::default(),
             exit: None,
         }
     }
@@ -225,23 +228,14 @@ impl EventLoop {
     /// Answers requests for time.
     fn serve(&mut self, index: usize) {
         let Some(socket) = self.servers.get(index) else { return };
-        let buffer = &mut self.workspace.buffer;
-        let (mut responder, state) = self.engine.responder();
-        let template = Template::new(state, self.clocks.raw_now());
-        let mut room = ReplyBuf::default();
-        for _ in 0..BATCH {
-            // An error is the network's answer to an earlier reply of ours; the next datagram may be there.
-            let Ok(received) = message::receive(socket, buffer) else { continue };
-            let Some(received) = received else { break };
-            let Some(from) = received.from else { continue };
-            let rx = self.clocks.stamp(received.stamp);
-            let request = Datagram { from, to: received.to, rx, bytes: &buffer[..received.len] };
-            let verdict = responder.respond(&request, &template, || self.clocks.raw_now(), &mut room);
-            if let Verdict::Reply(reply) = verdict {
-                let interface = pinned_interface(from, received.interface);
-                // No room, no route: for the client the reply is lost on the way.
-                let _ = message::send(socket, reply, Some(from), received.reply_from, interface);
-            }
+        let answerer = &mut self.workspace.answerer;
+        let count = answerer.receive(socket);
+        if count > 0 {
+            let (mut responder, state) = self.engine.responder();
+            let template = Template::new(state, self.clocks.raw_now());
+            answerer.answer(count, socket, &mut responder, &template, |system| self.clocks.raw(system));
+            drop(responder);
+            answerer.send(socket);
         }
     }
 

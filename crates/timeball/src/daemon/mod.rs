@@ -2,6 +2,7 @@
 //! happens afterwards is in [`event_loop`].
 
 pub mod access_names;
+pub mod answer;
 pub mod args;
 pub mod clocks;
 pub mod configuration;
