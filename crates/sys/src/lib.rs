@@ -45,6 +45,8 @@ mod control;
 pub mod file;
 pub mod message;
 pub mod names;
+#[cfg(feature = "bench")]
+pub mod packets;
 pub mod poll;
 pub mod privileges;
 pub mod process;
