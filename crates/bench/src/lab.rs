@@ -121,26 +121,18 @@ impl Lab {
         &self.load_interface
     }
 
-    /// A command that runs `program` on the server's side and processors, without the right to set the clock; the
+    /// A command that runs `program` on the server's side and processors (`cpus` instead, if given), without the right to set the clock; the
     /// kernel ends it with this program.
-    pub fn serving(&self, program: &str) -> Command {
+    pub fn serving(&self, program: &str, cpus: Option<&[usize]>) -> Command {
+        let cpus = list(cpus.unwrap_or(&self.server_cpus));
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", SERVER_SIDE, "taskset", "-c", &list(&self.server_cpus)]);
+        command.args(["netns", "exec", SERVER_SIDE, "taskset", "-c", &cpus]);
         if self.realtime {
             command.args(["chrt", "-r", "1"]);
         }
         command.args(["setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", "--pdeathsig", "KILL"]);
         command.arg(program).env_remove(INSIDE);
         command
-    }
-
-    /// Runs a program on the server's side to its end and returns what it printed.
-    pub fn ask(&self, program: &str, args: &[&str]) -> String {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", SERVER_SIDE, program]).args(args).stderr(Stdio::null());
-        command
-            .output()
-            .map_or_else(|_| String::new(), |out| String::from_utf8_lossy(&out.stdout).into_owned())
     }
 
     /// Lets each end receive as a network card does: a kernel thread of its own for the server's (so that its cost can

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1 << 22;
 /// Numbers whose sending times are remembered.
 const TIMED: usize = 1 << 16;
 /// A closed loop takes what has not come back by then for lost.
-const LOST_AFTER: Duration = Duration::from_millis(20);
+const LOST_AFTER: Duration = Duration::from_millis(100);
 /// How long an open loop waits for the last replies.
 const LAST_REPLIES: Duration = Duration::from_millis(100);
 /// Below this rate (1/s) requests leave one by one; above, several at a time every [`TICK`].

@@ -8,6 +8,8 @@ mod flow;
 mod junk;
 mod lab;
 mod load;
+mod long;
+mod scenario;
 mod server;
 mod speed;
 mod wire;
@@ -39,8 +41,8 @@ fn main() -> ExitCode {
     };
     let done = match options.task {
         Task::Speed => speed::compare(&lab, &options),
-        Task::Long => Err("not there yet".to_owned()),
-        Task::Scenario(_) => Err("not there yet".to_owned()),
+        Task::Long => long::run(&lab, &options),
+        Task::Scenario(name) => scenario::run(&lab, &options, name),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

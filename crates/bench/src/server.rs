@@ -31,6 +31,8 @@ pub struct Candidate {
     /// Lines for [`Setup::Plain`], and those that [`Setup::Limits`] adds; `None`: it has no such set-up.
     plain: String,
     limits: Option<String>,
+    /// Processors of its own, instead of those of all.
+    cpus: Option<Vec<usize>>,
 }
 
 /// What every configuration in chrony's language begins with: the machine's clock is the reference.
@@ -56,6 +58,7 @@ impl Candidate {
             command: command.iter().map(|&word| word.to_owned()).collect(),
             plain: COMMON.replace("{name}", name),
             limits: Some(LIMITS.to_owned()),
+            cpus: None,
         }
     }
 
@@ -68,12 +71,18 @@ impl Candidate {
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         let program = command.first()?.rsplit('/').next()?.to_owned();
         let name = name.map_or(program, str::to_owned);
-        Some(Self { name, command, plain: String::new(), limits: None })
+        Some(Self { name, command, plain: String::new(), limits: None, cpus: None })
     }
 
     /// The same with more lines in its configuration.
     pub fn with(mut self, lines: &str) -> Self {
         self.plain.push_str(lines);
+        self
+    }
+
+    /// The same on processors of its own.
+    pub fn on(mut self, cpus: Vec<usize>) -> Self {
+        self.cpus = Some(cpus);
         self
     }
 
@@ -91,7 +100,7 @@ impl Candidate {
         let output = fs::File::create(&log).map_err(|error| error.to_string())?;
         let again = output.try_clone().map_err(|error| error.to_string())?;
         let mut words = self.command.iter().map(|word| word.replace("{config}", &config.to_string_lossy()));
-        let mut command = lab.serving(&words.next().ok_or("an empty command")?);
+        let mut command = lab.serving(&words.next().ok_or("an empty command")?, self.cpus.as_deref());
         let child = command.args(words).stdin(Stdio::null()).stdout(output).stderr(again).spawn();
         let child = child.map_err(|error| format!("{}: {error}", self.name))?;
         let mut running = Running { name: self.name.clone(), child, log };
@@ -136,11 +145,6 @@ impl Running {
     /// Is it still there?
     pub fn alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Its main process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// All processes in the server's namespace.

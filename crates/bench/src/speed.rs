@@ -2,7 +2,7 @@
 
 use crate::arguments::Options;
 use crate::figures::{Goal, Table};
-use crate::flow::{CLIENTS, Flow, Kind, Pace, Sources};
+use crate::flow::{CLIENTS, Flow, Pace, Sources};
 use crate::lab::Lab;
 use crate::load::{Load, Outcome};
 use crate::server::{Candidate, Running, Setup};
@@ -200,7 +200,6 @@ impl Bench<'_> {
                 ));
             }
         }
-        debug_assert!(outcome.tallies.iter().all(|tally| !tally.name.is_empty()));
     }
 }
 
@@ -228,8 +227,3 @@ const SATURATED_LIMITS: Words = Words {
     cpu_keys: ["limits_process", "limits_all"],
     cpu_titles: ["  limits: process CPU, µs a reply", "  limits: with the kernel's receiving, µs a reply"],
 };
-
-/// A flow of requests at `rate` from `sources`.
-pub fn requests(name: &'static str, sources: Sources, rate: f64) -> Flow {
-    Flow { name, sources, kind: Kind::Request, pace: Pace::Rate(rate) }
-}

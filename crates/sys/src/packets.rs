@@ -175,7 +175,7 @@ pub fn exact_sleeps() {
 pub fn offload(interface: &str, receive: bool, segmentation: bool) -> io::Result<()> {
     const SET_RECEIVE: u32 = 0x2c; // ETHTOOL_SGRO
     const SET_SEGMENTATION: u32 = 0x1f; // ETHTOOL_STSO
-    const SIOCETHTOOL: u32 = 0x8946;
+    const SIOCETHTOOL: u16 = 0x8946;
     let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
     for (command, on) in [(SET_RECEIVE, receive), (SET_SEGMENTATION, segmentation)] {
         let mut value = [command, u32::from(on)];
@@ -186,7 +186,7 @@ pub fn offload(interface: &str, receive: bool, segmentation: bool) -> io::Result
         }
         request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
         // SAFETY: the request names an interface and points to a live command of the size the kernel expects.
-        cvt(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) })?;
+        cvt(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL.into(), &raw mut request) })?;
     }
     Ok(())
 }

@@ -1,0 +1,62 @@
+//! Our server under attack: short versions of the scenarios that `bench scenarios` runs.
+//!
+//! Needs root, iproute2 and util-linux; says SKIPPED where they are missing.
+
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// One at a time: each uses two processors.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The program under test, which cargo does not build for this package's tests.
+fn timeball() -> String {
+    let built =
+        Command::new(env!("CARGO")).args(["build", "--locked", "--quiet", "--package", "timeball"]).status();
+    assert!(built.is_ok_and(|status| status.success()), "timeball does not build");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_bench")).with_file_name("timeball");
+    assert!(program.exists(), "{} is missing", program.display());
+    program.to_string_lossy().into_owned()
+}
+
+/// Runs a scenario; `verdicts` is how many it must give.
+fn passes(scenario: &str, verdicts: usize) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = timeball();
+    // Cargo's variables would have the program build the server again, as for a user.
+    let arguments = [scenario, "--quick", "--json", "--server", &server];
+    let out = Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).env_remove("CARGO").output();
+    let out = out.expect("the benchmark runs");
+    let (said, error) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    if out.status.code() == Some(2) {
+        eprintln!("SKIPPED {scenario}: {error}");
+        return;
+    }
+    assert!(out.status.success(), "{scenario}: {}\n{said}\n{error}", out.status);
+    assert_eq!(said.matches("\"passed\":true").count(), verdicts, "{said}");
+    println!("{said}");
+}
+
+#[test]
+fn hostile_datagrams_disturb_nobody() {
+    passes("hostile", 3);
+}
+
+#[test]
+fn forged_addresses_disturb_nobody() {
+    passes("flood", 3);
+}
+
+#[test]
+fn a_loud_client_silences_no_quiet_one() {
+    passes("fairness", 3);
+}
+
+#[test]
+fn who_forges_an_address_does_not_silence_its_owner() {
+    passes("victim", 6);
+}
+
+#[test]
+fn probes_of_the_pool_are_answered() {
+    passes("probes", 4);
+}
