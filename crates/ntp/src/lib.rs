@@ -4,6 +4,7 @@
 //! ([`clock::Clock`]); everything else is bytes in, actions out.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod calendar;
 pub mod clock;
 pub mod config;
