@@ -87,8 +87,7 @@ fn parse_line(line: &str, number: usize) -> Result<Option<Key>, KeyFault> {
     let id = key_number(id).ok_or(KeyFault::Line(number))?;
     let algorithm = Algorithm::named(kind).ok_or(KeyFault::Type(id))?;
     let secret = decode(secret).filter(|secret| !secret.is_empty()).ok_or(KeyFault::Undecodable(id))?;
-    let wrong_length =
-        || KeyFault::Length(id, algorithm, algorithm.key_len().unwrap_or(0).saturating_mul(8));
+    let wrong_length = || KeyFault::Length(id, algorithm, algorithm.key_len().unwrap_or(0).saturating_mul(8));
     Key::new(KeyId(id), algorithm, &secret).map(Some).ok_or_else(wrong_length)
 }
 
@@ -98,7 +97,8 @@ fn key_number(word: &str) -> Option<u32> {
         Some(rest) => (true, rest),
         None => (false, word.strip_prefix('+').unwrap_or(word)),
     };
-    let mut digits = digits.bytes().take_while(u8::is_ascii_digit).map(|digit| u32::from(digit & 0x0f)).peekable();
+    let mut digits =
+        digits.bytes().take_while(u8::is_ascii_digit).map(|digit| u32::from(digit & 0x0f)).peekable();
     digits.peek()?;
     let number = digits.fold(0u32, |number, digit| number.wrapping_mul(10).wrapping_add(digit));
     Some(if negative { number.wrapping_neg() } else { number })

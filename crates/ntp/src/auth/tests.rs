@@ -120,6 +120,10 @@ x MD5 abc\n\
     assert_eq!(told[4], "Invalid length of AES128 key 4 (expected 128 bits)");
     assert!(keys.get(KeyId(u32::MAX)).is_some() && keys.get(KeyId(0)).is_none(), "zero is no key");
     let first = keys.get(KeyId(5)).expect("the first holds");
-    assert!(first.verify(4, b"", &Key::new(KeyId(5), Algorithm::Md5, b"one").unwrap().sign(4, b"").as_bytes()[4..]));
+    assert!(first.verify(
+        4,
+        b"",
+        &Key::new(KeyId(5), Algorithm::Md5, b"one").unwrap().sign(4, b"").as_bytes()[4..]
+    ));
     assert!(!format!("{keys:?}").contains("one"), "no secrets in logs");
 }

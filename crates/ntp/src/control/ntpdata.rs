@@ -30,6 +30,10 @@ impl PacketFlags {
     pub const fn interleaved(self) -> bool {
         self.0 & Self::INTERLEAVED != 0
     }
+    /// Says whether it was authenticated.
+    pub fn set_authenticated(&mut self, authenticated: bool) {
+        self.0 = if authenticated { self.0 | Self::AUTHENTICATED } else { self.0 & !Self::AUTHENTICATED };
+    }
     /// Was it authenticated?
     pub const fn authenticated(self) -> bool {
         self.0 & Self::AUTHENTICATED != 0

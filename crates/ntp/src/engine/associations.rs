@@ -1,6 +1,6 @@
 //! Asking sources: when and how requests leave. What comes back is for `responses`.
 
-use super::{Action, Actions, Engine, PacketBuf, Severity, SocketSpec, Stamp, TxToken};
+use super::{Action, Actions, Engine, Severity, SocketSpec, Stamp, TxToken};
 use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
@@ -81,17 +81,12 @@ impl Engine {
         source.poll.presend_due = presend;
         let min_delay = source.stats.min_delay();
         let poll = source.poll.effective(source.reach.reachable(), min_delay);
-        let version = if source.config.version == 0 { 4 } else { source.config.version };
         let heard = source.reach.reachable();
-        let packet = exchange::request_packet(version, poll, nonce).emit();
         if !presend {
             source.poll.on_sent(&source.config);
             source.reach.shift();
         }
-        source.seen.tx = source.seen.tx.wrapping_add(1);
         let deadline = now.mono + source.config.max_delay + SOCKET_GRACE;
-        source.request =
-            Some(Request { socket, token, nonce, sent: None, presend, deadline, answered: false });
         let interval = if presend {
             PRESEND_INTERVAL
         } else {
@@ -105,8 +100,17 @@ impl Engine {
         source.due = Some(now.mono + interval);
         source.rest();
         self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
-        out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
-        out.push(Action::Send { socket, token: TxToken(token), bytes: PacketBuf::new(&packet) });
+        let config = &self.sources[index].config;
+        let version = self.request_version(config);
+        let packet = exchange::request_packet(version, poll, nonce).emit();
+        if let Some(bytes) = self.sealed(config, version, &packet) {
+            let source = &mut self.sources[index];
+            source.seen.tx = source.seen.tx.wrapping_add(1);
+            source.request =
+                Some(Request { socket, token, nonce, sent: None, presend, deadline, answered: false });
+            out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
+            out.push(Action::Send { socket, token: TxToken(token), bytes });
+        }
         if heard && !self.sources[index].reach.reachable() {
             self.update_selection(now, clock, None, out); // it has not been heard for too long
         }

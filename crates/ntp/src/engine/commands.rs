@@ -313,6 +313,7 @@ impl Engine {
         }
         match self.add_configured(now, config.clone(), out) {
             Ok(()) => {
+                self.judge_key(config, out);
                 let kind = if config.kind == crate::config::SourceKind::Pool { "pool" } else { "source" };
                 said(out, format!("Added {kind} {}", config.name))
             }

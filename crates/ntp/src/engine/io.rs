@@ -137,6 +137,14 @@ impl PacketBuf {
         Self { len: len as u8, bytes: buffer }
     }
 
+    /// Puts more `bytes` behind; what does not fit is cut off, which no caller does.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let start = usize::from(self.len);
+        let len = bytes.len().min(PACKET_CAPACITY - start);
+        self.bytes[start..start + len].copy_from_slice(&bytes[..len]);
+        self.len += len as u8;
+    }
+
     /// The packet.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]

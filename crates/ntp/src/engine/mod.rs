@@ -11,6 +11,7 @@ mod associations;
 mod commands;
 mod dumps;
 pub mod io;
+mod keys;
 mod leap;
 mod learning;
 mod names;

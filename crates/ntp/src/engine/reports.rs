@@ -6,7 +6,6 @@
 use super::{Engine, StampSource};
 use crate::config::SourceKind;
 use crate::control::activity::Activity;
-use crate::control::authdata::AuthData;
 use crate::control::ntpdata::{ModeCode, NtpData, PacketFlags, StampCode};
 use crate::control::selectdata::SelectData;
 use crate::control::serverstats::ServerStats;
@@ -17,6 +16,7 @@ use crate::estimator::{Estimate, Theta};
 use crate::ids::RefId;
 use crate::report::{Address, Char, Frequency, Interval, LeapStatus, Number, Seconds, SelectOptions, Time};
 use crate::select::{Flags, Mark, Status};
+use crate::source::checks::Check;
 use crate::source::poll::Line;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
@@ -175,7 +175,7 @@ impl Engine {
             ref_id: source.refid(),
             address: source.report_address(),
             state: Char(status.letter() as u8),
-            authenticated: false,
+            authenticated: source.config.is_authenticated(),
             leap: LeapStatus::from(source.leap()),
             configured: options(configured),
             effective: options(verdict.map_or(configured, |v| v.flags)),
@@ -218,12 +218,6 @@ impl Engine {
             fill_ntp_data(&mut data, source, last);
         }
         Some(data)
-    }
-
-    /// How a source is authenticated: not at all, so far.
-    pub fn auth_data(&self, index: usize) -> Option<AuthData> {
-        self.sources.get(index)?;
-        Some(AuthData { last_ke: Interval::NEVER, ..AuthData::default() })
     }
 
     /// How many sources are asked.
@@ -295,6 +289,7 @@ fn fill_ntp_data(data: &mut NtpData, source: &Source, last: &LastResponse) {
     data.response_time = Seconds(last.response_time);
     data.jitter_asymmetry = Number(source.stats.asymmetry());
     data.flags = PacketFlags(last.checks.0);
+    data.flags.set_authenticated(last.checks.passed(Check::Authentic) && source.config.is_authenticated());
     data.tx_stamp = stamp(last.tx_stamp);
     data.rx_stamp = stamp(last.rx_stamp);
 }

@@ -2,6 +2,7 @@
 
 use super::associations::POLL_RANDOMNESS;
 use super::{Action, Actions, Engine, Meta, Severity, Stamp};
+use crate::auth::MAC_MAX;
 use crate::clock::Clock;
 use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
@@ -59,6 +60,7 @@ impl Engine {
         source.seen.rx = source.seen.rx.wrapping_add(1);
         source.count_stamp(&rx, false);
         let Some(packet) = plausible(source, meta, bytes) else { return };
+        let authentic = self.is_authentic(&self.sources[index], packet.version, bytes);
         if !self.is_current(now, rx.time) {
             return;
         }
@@ -66,8 +68,7 @@ impl Engine {
         let mut passed = Checks::default();
         checks::answers(&mut passed, &packet, source.request.as_ref().map(|r| r.nonce), source.last_stamps());
         checks::fit(&mut passed, &packet);
-        // Keys and NTS cannot be verified yet: a source that asks for them is not used without.
-        passed.set(Check::Authentic, source.config.key == 0 && !source.config.nts);
+        passed.set(Check::Authentic, authentic);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
         let kiss = kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic);
         match self.measure(index, packet, passed, rx, meta) {
@@ -269,7 +270,7 @@ impl Engine {
 fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes)?;
     let expected = source.remote == Some(meta.from)
-        && bytes.len() == HEADER_LEN
+        && (bytes.len() == HEADER_LEN || source.config.key != 0 && bytes.len() <= HEADER_LEN + MAC_MAX)
         && packet.mode == Mode::Server
         && (1..=4).contains(&packet.version);
     expected.then_some(packet)

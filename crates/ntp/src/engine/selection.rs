@@ -88,7 +88,7 @@ impl Engine {
         Candidate {
             id: source.id,
             refclock: false,
-            authenticated: false,
+            authenticated: source.config.is_authenticated(),
             flags,
             reachable: source.reach.reachable(),
             polls: u32::from(source.reach.size),

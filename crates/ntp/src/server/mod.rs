@@ -21,7 +21,9 @@ pub use state::{ServerState, SyncedState};
 pub use template::Template;
 pub use traffic::Traffic;
 
+use crate::auth::{Keys, MAC_MAX, MacBytes};
 use crate::engine::io::{Stamp, StampSource};
+use crate::ids::KeyId;
 use crate::rng::Rng;
 use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
 use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
@@ -44,28 +46,44 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Room for one reply. Every request has at least a header, so no reply can be longer than its request.
+/// Room for one reply: a header and, when the request was authenticated, a MAC as long as the request's. So no reply
+/// can be longer than its request.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplyBuf {
-    bytes: [u8; HEADER_LEN],
+    bytes: [u8; REPLY_MAX],
+    len: usize,
     wants_stamp: bool,
 }
 
+/// Longest reply, bytes.
+const REPLY_MAX: usize = HEADER_LEN + MAC_MAX;
+
 impl Default for ReplyBuf {
     fn default() -> Self {
-        Self { bytes: [0; HEADER_LEN], wants_stamp: false }
+        Self { bytes: [0; REPLY_MAX], len: 0, wants_stamp: false }
     }
 }
 
 impl ReplyBuf {
     /// The last reply.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.len).unwrap_or(&[])
     }
 
     /// Its client wants to know when it left: ask the kernel, and tell [`Responder::sent`].
     pub fn wants_stamp(&self) -> bool {
         self.wants_stamp
+    }
+
+    /// Puts `header`, and `mac` behind it.
+    fn fill(&mut self, header: &[u8; HEADER_LEN], mac: &[u8]) {
+        if let Some(room) = self.bytes.first_chunk_mut::<HEADER_LEN>() {
+            *room = *header;
+        }
+        for (byte, value) in self.bytes.iter_mut().skip(HEADER_LEN).zip(mac) {
+            *byte = *value;
+        }
+        self.len = HEADER_LEN.saturating_add(mac.len());
     }
 }
 
@@ -87,12 +105,14 @@ pub struct ServeConfig {
     pub minimum_poll: i8,
     /// Pairs of stamps that a responder made with this has room for ([`HeldStamps`]); 0: no interleaved mode.
     pub held_stamps: usize,
+    /// Keys of authenticated requests.
+    pub keys: Arc<Keys>,
 }
 
 impl Default for ServeConfig {
     /// Nobody may ask.
     fn default() -> Self {
-        Self { access: AccessTable::default(), minimum_poll: -19, held_stamps: 0 }
+        Self { access: AccessTable::default(), minimum_poll: -19, held_stamps: 0, keys: Arc::default() }
     }
 }
 
@@ -112,12 +132,20 @@ struct Answer {
     tx: StampSource,
     interleaved: bool,
     wants_stamp: bool,
+    /// The key to sign it with: the one of the request.
+    key: Option<KeyId>,
 }
 
 impl Default for Answer {
     /// In basic mode.
     fn default() -> Self {
-        Self { header: [0; HEADER_LEN], tx: StampSource::Daemon, interleaved: false, wants_stamp: false }
+        Self {
+            header: [0; HEADER_LEN],
+            tx: StampSource::Daemon,
+            interleaved: false,
+            wants_stamp: false,
+            key: None,
+        }
     }
 }
 
@@ -175,10 +203,16 @@ impl Responder {
         self.counters.traffic.count_in(v6, request.bytes.len());
         match self.answer(request, template, transmit) {
             Ok(answer) => {
-                self.counters.traffic.count_out(v6, answer.header.len());
-                self.counters.count_reply(request.rx.source, answer.tx, answer.interleaved);
-                *reply = ReplyBuf { bytes: answer.header, wants_stamp: answer.wants_stamp };
-                Verdict::Reply(&reply.bytes)
+                let [first, ..] = answer.header;
+                let mac = answer
+                    .key
+                    .and_then(|key| self.config.keys.get(key))
+                    .map(|key| key.sign(first >> 3 & 7, &answer.header));
+                reply.fill(&answer.header, mac.as_ref().map_or(&[], MacBytes::as_bytes));
+                reply.wants_stamp = answer.wants_stamp;
+                self.counters.traffic.count_out(v6, reply.len);
+                self.counters.count_reply(request.rx.source, &answer);
+                Verdict::Reply(reply.as_bytes())
             }
             Err(reject) => {
                 self.counters.count_reject(reject);
@@ -200,11 +234,18 @@ impl Responder {
         }
         let tail = Tail::parse(request.version, datagram.bytes).map_err(|_| Reject::MalformedExtension)?;
         self.counters.count_request();
-        match tail.mac {
-            Mac::Absent => {}
+        let key = match tail.mac {
+            Mac::Absent => None,
             Mac::CryptoNak => return Err(Reject::CryptoNak),
-            Mac::Present { .. } => return Err(Reject::UnknownKey),
-        }
+            Mac::Present { key, digest } => {
+                let known = self.config.keys.get(key).ok_or(Reject::UnknownKey)?;
+                let signed = datagram.bytes.get(..tail.authenticated_len()).unwrap_or(&[]);
+                if !known.verify(request.version, signed, digest) {
+                    return Err(Reject::BadMac);
+                }
+                Some(key)
+            }
+        };
         if tail.fields().any(|field| NTS_KINDS.contains(&field.kind)) {
             return Err(Reject::NtsUnavailable);
         }
@@ -223,7 +264,7 @@ impl Responder {
         let poll = request.poll.max(self.config.minimum_poll);
         let (version, origin) = (request.version, request.transmit);
         let mut individual = Individual { version, mode, poll, origin, receive, transmit };
-        let mut answer = Answer::default();
+        let mut answer = Answer { key, ..Answer::default() };
         if asks_interleaved(&request, mode) {
             self.interleave(&request, (rx, tx), state, &mut individual, &mut answer);
         }

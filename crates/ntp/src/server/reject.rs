@@ -1,5 +1,6 @@
 //! Why a datagram got no answer, and how often: every refusal has a name and a counter.
 
+use super::Answer;
 use super::Traffic;
 use crate::engine::io::StampSource;
 
@@ -44,6 +45,8 @@ rejects! {
     MalformedExtension = "malformed_extension",
     /// Authenticated with a key we do not have.
     UnknownKey = "unknown_key",
+    /// Authenticated with a key we have, but not by its holder, or changed on the way.
+    BadMac = "bad_mac",
     /// A crypto-NAK: no request.
     CryptoNak = "crypto_nak",
     /// Asks for network time security, which this server does not have: the client could not use a plain reply.
@@ -130,7 +133,7 @@ impl Counters {
         self.stats.received = self.stats.received.wrapping_add(1);
     }
 
-    pub(super) fn count_reply(&mut self, rx: StampSource, tx: StampSource, interleaved: bool) {
+    pub(super) fn count_reply(&mut self, rx: StampSource, answer: &Answer) {
         let stats = &mut self.stats;
         let received = match rx {
             StampSource::Daemon => &mut stats.daemon_rx,
@@ -139,8 +142,9 @@ impl Counters {
         };
         *received = received.wrapping_add(1);
         stats.answered = stats.answered.wrapping_add(1);
-        stats.interleaved = stats.interleaved.wrapping_add(u64::from(interleaved));
-        let sent = match tx {
+        stats.interleaved = stats.interleaved.wrapping_add(u64::from(answer.interleaved));
+        stats.authenticated = stats.authenticated.wrapping_add(u64::from(answer.key.is_some()));
+        let sent = match answer.tx {
             StampSource::Daemon => &mut stats.daemon_tx,
             StampSource::Kernel => &mut stats.kernel_tx,
             StampSource::Hardware => &mut stats.hardware_tx,

@@ -284,3 +284,59 @@ proptest! {
         prop_assert_eq!((rx.0 & 1, tx.0 & 1), (1, 0));
     }
 }
+
+#[test]
+fn authenticated_requests_get_replies_with_a_mac_of_the_same_length() {
+    let text = "1 MD5 HEX:00112233445566778899\n2 SHA512 ASCII:a_secret_of_sorts\n3 AES128 HEX:000102030405060708090A0B0C0D0E0F\n";
+    let (keys, faults) = crate::auth::file::parse(text);
+    assert!(faults.is_empty());
+    let keys = Arc::new(keys);
+    let mut responder = open();
+    let config = ServeConfig { keys: Arc::clone(&keys), ..(**responder.config()).clone() };
+    responder.set_config(Arc::new(config));
+    let mut buffer = ReplyBuf::default();
+    let field = [&[0x12, 0x34, 0, 32][..], &[0; 28]].concat();
+    for (id, version, fields, len) in [
+        (1, 4, &[][..], 68),
+        (1, 3, &[], 68),
+        (2, 3, &[], 116),
+        (2, 4, &[], 72),
+        (3, 4, &[], 68),
+        (3, 4, &field, 68),
+    ] {
+        let key = keys.get(KeyId(id)).expect("in the file");
+        let mut bytes = [&request(version, Mode::Client)[..], fields].concat();
+        bytes.extend_from_slice(key.sign(version, &bytes).as_bytes());
+        let Verdict::Reply(reply) =
+            responder.respond(&datagram(&bytes), &Template::new(&synced(), RX), || RX, &mut buffer)
+        else {
+            panic!("key {id}, version {version}")
+        };
+        assert!(
+            reply.len() == len && reply.len() <= bytes.len(),
+            "key {id}, version {version}: {}",
+            reply.len()
+        );
+        let (header, mac) = reply.split_at(HEADER_LEN);
+        assert_eq!(mac[..4], id.to_be_bytes());
+        assert!(key.verify(version, header, &mac[4..]));
+        assert_eq!(header[24..32], request(version, Mode::Client)[40..48]);
+
+        // Any bit changed on the way, and there is no answer.
+        for at in (0..bytes.len()).filter(|at| !matches!(at, 0 | 48..52)) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x10;
+            let verdict =
+                responder.respond(&datagram(&changed), &Template::new(&synced(), RX), || RX, &mut buffer);
+            let allowed = [Reject::BadMac, Reject::MalformedExtension, Reject::UnknownKey];
+            assert!(
+                matches!(verdict, Verdict::Drop(why) if allowed.contains(&why)),
+                "byte {at}: {verdict:?}"
+            );
+        }
+        bytes[51 + fields.len()] ^= 7; // another key's number
+        let verdict = responder.respond(&datagram(&bytes), &Template::new(&synced(), RX), || RX, &mut buffer);
+        assert!(matches!(verdict, Verdict::Drop(Reject::BadMac | Reject::UnknownKey)), "{verdict:?}");
+    }
+    assert_eq!(responder.counters().stats.authenticated, 6);
+}

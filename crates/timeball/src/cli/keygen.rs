@@ -1,19 +1,11 @@
 //! `keygen`: a line for the key file, made without asking the daemon.
 
-use std::fmt::Write;
-
 use super::arguments::scan_integer;
 use super::random;
+use ntp::auth::{Algorithm, file};
 
 /// Shortest and longest digest key, bytes.
 const KEY_LENGTH: std::ops::RangeInclusive<i32> = 10..=512;
-
-/// Hash functions: any length of key will do.
-const HASHES: [&str; 9] =
-    ["MD5", "SHA1", "SHA256", "SHA384", "SHA512", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512"];
-
-/// Ciphers, whose keys have one length in bytes.
-const CIPHERS: [(&str, usize); 2] = [("AES128", 16), ("AES256", 32)];
 
 /// Why there is no key.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,21 +28,13 @@ pub fn line(words: &[&str]) -> Result<String, NoKey> {
     let id = number(0, 1)? as u32;
     let kind = words.get(1).copied().unwrap_or("SHA1");
     let bits = number(2, 160)?;
-    let length = if let Some((_, length)) = CIPHERS.iter().find(|(name, _)| *name == kind) {
-        *length
-    } else if HASHES.contains(&kind) {
-        let bytes = bits.saturating_add(7) / 8;
-        bytes.clamp(*KEY_LENGTH.start(), *KEY_LENGTH.end()) as usize
-    } else {
-        return Err(NoKey::UnknownType(kind.to_owned()));
-    };
+    let algorithm = Algorithm::named(kind).ok_or_else(|| NoKey::UnknownType(kind.to_owned()))?;
+    let bytes = bits.saturating_add(7) / 8;
+    let any = || bytes.clamp(*KEY_LENGTH.start(), *KEY_LENGTH.end()) as usize;
+    let length = algorithm.key_len().unwrap_or_else(any);
     let mut key = vec![0; length];
     random::fill(&mut key);
-    let hex = key.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02X}"); // writing to a string cannot fail
-        hex
-    });
-    Ok(format!("{id} {kind} HEX:{hex}"))
+    Ok(file::line(id, algorithm, &key))
 }
 
 #[cfg(test)]

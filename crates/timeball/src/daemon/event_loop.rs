@@ -6,6 +6,7 @@
 use super::access_names::{AccessNames, Outcome};
 use super::answer::Answerer;
 use super::clocks::Clocks;
+use super::keys;
 use super::logger;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
@@ -412,8 +413,15 @@ impl EventLoop {
                 self.logs.cycle();
                 logger::reopen();
             }
-            Action::Rekey => {}
+            Action::Rekey => self.read_keys(),
             Action::Exit(status) => self.workspace.exit = Some(status),
+        }
+    }
+
+    /// Reads the key file again.
+    fn read_keys(&mut self) {
+        if let Some(keys) = self.config.process.key_file.as_deref().and_then(keys::load) {
+            self.engine.set_keys(keys, &mut self.out);
         }
     }
 
@@ -452,9 +460,15 @@ mod tests {
         let config = chosen.parsed.config;
         let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4);
         let clocks = Clocks::simulated();
-        let mut daemon =
-            assemble(Name::Timeball, &options, config, clocks, (servers, CommandSockets::default()), None)
-                .expect("a seed for chance");
+        let mut daemon = assemble(
+            Name::Timeball,
+            &options,
+            config,
+            clocks,
+            (servers, CommandSockets::default()),
+            (None, None),
+        )
+        .expect("a seed for chance");
         daemon.follow_access();
         daemon.act();
         daemon

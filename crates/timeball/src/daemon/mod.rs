@@ -10,6 +10,7 @@ pub mod event_loop;
 pub mod files;
 pub mod folders;
 pub mod identity;
+mod keys;
 pub mod logger;
 pub mod readiness;
 pub mod resolver;
@@ -28,6 +29,7 @@ use event_loop::{EventLoop, Workspace, say};
 use files::PidFile;
 use folders::Owner;
 use logger::Logger;
+use ntp::auth::Keys;
 use ntp::clock::{Clock, ClockError};
 use ntp::config::{Config, ConfigError};
 use ntp::engine::{Actions, Engine, Once, Severity, Start};
@@ -220,6 +222,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         Name::Timeball if built_in => logger::log(Severity::Debug, &text),
         Name::Timeball => logger::warning(&text),
     });
+    // Keys are often readable for root alone.
+    let keys = config.process.key_file.as_deref().and_then(keys::load);
     // 5. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
     if let Some(user) = &user {
@@ -242,7 +246,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         welcome.lines().iter().for_each(|line| logger::info(line));
     }
     let learned = learned_place(&config, name, places::state(is_root, places::variable));
-    let event_loop = assemble(name, options, config, clocks, (servers, commands), learned).map_err(one)?;
+    let event_loop =
+        assemble(name, options, config, clocks, (servers, commands), (learned, keys)).map_err(one)?;
     // 8. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     Ok(Some(Daemon { event_loop, _pid_file: pid_file }))
@@ -277,7 +282,7 @@ fn assemble(
     config: Config,
     mut clocks: Clocks,
     (servers, commands): (ServerSockets, CommandSockets),
-    learned: Option<PathBuf>,
+    (learned, keys): (Option<PathBuf>, Option<Keys>),
 ) -> Result<EventLoop, String> {
     let once = match options.mode {
         Mode::SetOnce => Once::Set,
@@ -310,6 +315,9 @@ fn assemble(
     let folders = SourceFolders::new(&config);
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);
+    }
+    if config.process.key_file.is_some() || config.sources.iter().any(|source| source.key != 0) {
+        engine.set_keys(keys.unwrap_or_default(), &mut out);
     }
     Ok(EventLoop {
         resolver: Resolver::new(options.family),

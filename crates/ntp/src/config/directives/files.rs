@@ -28,8 +28,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "File of the symmetric keys: lines of number, type and key.",
         Exactly(1),
         |c, w| path(w).map(|v| c.process.key_file = Some(v)),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "lock_all",
         "",

@@ -93,8 +93,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
                 Ok(())
             }
         }
-    })
-    .not_yet(),
+    }),
     Opt::new("maxdelay", "SECONDS", "3", "Ignores measurements with a longer round trip.", |s, w| {
         w.option_number().map(|v| s.max_delay = v)
     }),
@@ -267,8 +266,7 @@ fn add_source(kind: SourceKind, config: &mut Config, words: &mut Words<'_>) -> R
     let (source, without_effect) = read_source(kind, words)?;
     if !without_effect.is_empty() {
         // The engine refuses what it cannot verify: such a source never falls back to plain NTP.
-        let refused =
-            if source.is_authenticated() { "; unauthenticated, the source is not used" } else { "" };
+        let refused = if source.nts { "; unauthenticated, the source is not used" } else { "" };
         let names = without_effect.join(", ");
         words.notes.push(format!("{names} of {} has no effect yet{refused}", source.name));
     }
