@@ -343,7 +343,7 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
         "confdir /etc/chrony/conf.d\n\npool 2.debian.pool.ntp.org iburst\n\nsourcedir /run/chrony-dhcp\nsourcedir /etc/chrony/sources.d\n\n\
          keyfile /etc/chrony/chrony.keys\ndriftfile /var/lib/chrony/chrony.drift\nntsdumpdir /var/lib/chrony\n\
          #log tracking measurements statistics\nlogdir /var/log/chrony\nmaxupdateskew 100.0\nrtcsync\nmakestep 1 3\nleapsectz right/UTC\n",
-        3,
+        2,
     ),
     (
         "Ubuntu",
@@ -351,13 +351,13 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
          ntstrustedcerts 1 /etc/ssl/certs/nts-bootstrap-ubuntu.crt\nsourcedir /run/chrony-dhcp\nsourcedir /etc/chrony/sources.d\n\
          keyfile /etc/chrony/chrony.keys\ndriftfile /var/lib/chrony/chrony.drift\nntsdumpdir /var/lib/chrony\nlogdir /var/log/chrony\n\
          maxupdateskew 100.0\nrtcsync\nmakestep 1 3\nleapseclist /usr/share/zoneinfo/leap-seconds.list\n",
-        6,
+        5,
     ),
     (
         "Fedora and RHEL",
         "pool 2.fedora.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\ndriftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n\
          keyfile /etc/chrony.keys\nntsdumpdir /var/lib/chrony\nleapseclist /usr/share/zoneinfo/leap-seconds.list\nlogdir /var/log/chrony\n",
-        3,
+        2,
     ),
     (
         "a public server",
