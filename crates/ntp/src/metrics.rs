@@ -161,6 +161,7 @@ const INVALID: &[Reject] = &[
     Reject::BadSource,
     Reject::MalformedExtension,
     Reject::UnknownKey,
+    Reject::BadMac,
     Reject::CryptoNak,
     Reject::NtsUnavailable,
 ];
