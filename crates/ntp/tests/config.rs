@@ -202,19 +202,27 @@ fn what_has_no_effect_gives_one_warning_a_line() {
         ("logchange 0.1ms", "/etc/timeball.conf:1: \"0.1ms\" is read as 0.1, \"ms\" is ignored"),
         ("log tracking rtc tempcomp rtc", "/etc/timeball.conf:1: log rtc, tempcomp has no effect yet"),
         (
-            "server a nts xleave iburst",
-            "/etc/timeball.conf:1: nts, xleave of a has no effect yet; unauthenticated, the source is not used",
+            "server a nts filter 3 iburst",
+            "/etc/timeball.conf:1: nts, filter of a has no effect yet; unauthenticated, the source is not used",
         ),
         ("peer a", "/etc/timeball.conf:1: a is asked as a server, symmetric mode has no effect yet"),
-        ("pool a xleave", "/etc/timeball.conf:1: xleave of a has no effect yet"),
+        ("pool a filter 3", "/etc/timeball.conf:1: filter of a has no effect yet"),
         ("linux_hz 100", "/etc/timeball.conf:1: linux_hz directive is no longer supported"),
     ] {
         let warnings: Vec<String> = good(text).warnings.iter().map(Warning::to_string).collect();
         assert_eq!(warnings, [expected]);
     }
-    for text in
-        ["dumponexit really", "server a iburst", "log tracking", "! hi", "  ; hi\r", "% hi", "#", "", "\t \r"]
-    {
+    for text in [
+        "dumponexit really",
+        "server a iburst xleave",
+        "log tracking",
+        "! hi",
+        "  ; hi\r",
+        "% hi",
+        "#",
+        "",
+        "\t \r",
+    ] {
         assert_eq!(good(text).warnings, [], "{text}");
     }
 }

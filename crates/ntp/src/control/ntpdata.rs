@@ -30,6 +30,10 @@ impl PacketFlags {
     pub const fn interleaved(self) -> bool {
         self.0 & Self::INTERLEAVED != 0
     }
+    /// Says whether it was in interleaved mode.
+    pub fn set_interleaved(&mut self, interleaved: bool) {
+        self.0 = if interleaved { self.0 | Self::INTERLEAVED } else { self.0 & !Self::INTERLEAVED };
+    }
     /// Says whether it was authenticated.
     pub fn set_authenticated(&mut self, authenticated: bool) {
         self.0 = if authenticated { self.0 | Self::AUTHENTICATED } else { self.0 & !Self::AUTHENTICATED };

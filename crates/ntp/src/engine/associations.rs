@@ -4,7 +4,9 @@ use super::{Action, Actions, Engine, Severity, SocketSpec, Stamp, TxToken};
 use crate::clock::Clock;
 use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
+use crate::source::Source;
 use crate::source::exchange::{self, Request};
+use crate::source::interleave;
 use crate::time::{MonoTime, Now, NtpTime};
 
 /// First request after a source goes online, s.
@@ -73,15 +75,19 @@ impl Engine {
         self.next_socket = self.next_socket.wrapping_add(1);
         self.next_token = self.next_token.wrapping_add(1);
         let nonce = NtpTime(self.rng.bits() | 1);
+        // The other is even: a reply tells by them which mode it is in.
+        let receive =
+            if self.sources[index].config.xleave { NtpTime(self.rng.bits() & !1) } else { NtpTime::ZERO };
         let source = &mut self.sources[index];
-        let presend = !source.poll.in_burst()
+        let warms_up = !source.poll.in_burst()
             && source.config.kind != SourceKind::Peer
-            && source.poll.exponent >= source.config.presend
-            && !source.poll.presend_due;
-        source.poll.presend_due = presend;
+            && source.poll.exponent >= source.config.presend;
+        let presend = warms_up && source.poll.sent_ahead < interleave::presends(&source.config);
+        source.poll.sent_ahead = if presend { source.poll.sent_ahead + 1 } else { 0 };
         let min_delay = source.stats.min_delay();
         let poll = source.poll.effective(source.reach.reachable(), min_delay);
         let heard = source.reach.reachable();
+        let unanswered = source.poll.unanswered;
         if !presend {
             source.poll.on_sent(&source.config);
             source.reach.shift();
@@ -93,21 +99,38 @@ impl Engine {
             let interval = source.poll.interval(source.reach.reachable(), min_delay);
             let part = if source.poll.take_out_of_step() { 0.3 + 0.7 * self.rng.uniform() } else { 1.0 };
             let interval = interval * part;
-            let early = if source.config.presend <= source.poll.exponent { PRESEND_INTERVAL } else { 0.0 };
+            let ahead = if source.config.presend <= source.poll.exponent {
+                interleave::presends(&source.config)
+            } else {
+                0
+            };
+            let early = f64::from(ahead) * PRESEND_INTERVAL;
             (interval - early).max(interval / 4.0) * (1.0 + POLL_RANDOMNESS * (self.rng.uniform() - 0.5))
         };
         let source = &mut self.sources[index];
         source.due = Some(now.mono + interval);
         source.rest();
         self.last_request = Some((now.mono, self.sources[index].poll.spacing()));
-        let config = &self.sources[index].config;
+        let Source { config, earlier, .. } = &self.sources[index];
         let version = self.request_version(config);
-        let packet = exchange::request_packet(version, poll, nonce).emit();
-        if let Some(bytes) = self.sealed(config, version, &packet) {
+        let naming = interleave::naming(config, version, earlier.as_ref(), unanswered, receive);
+        let mut packet = exchange::request_packet(version, poll, nonce);
+        if let Some(naming) = naming {
+            (packet.origin, packet.receive) = (naming.origin, naming.receive);
+        }
+        if let Some(bytes) = self.sealed(config, version, &packet.emit()) {
             let source = &mut self.sources[index];
             source.seen.tx = source.seen.tx.wrapping_add(1);
-            source.request =
-                Some(Request { socket, token, nonce, sent: None, presend, deadline, answered: false });
+            source.request = Some(Request {
+                socket,
+                token,
+                nonce,
+                naming,
+                sent: None,
+                presend,
+                deadline,
+                answered: false,
+            });
             out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
             out.push(Action::Send { socket, token: TxToken(token), bytes });
         }
@@ -125,7 +148,7 @@ impl Engine {
             out.push(Action::CloseSocket(request.socket));
         }
         // After the packet that warms up the path the same poll goes on.
-        if source.poll.unanswered == 0 || source.poll.presend_due {
+        if source.poll.unanswered == 0 || source.poll.sent_ahead > 0 {
             return;
         }
         // Whom the clock follows is asked patiently, also when nobody answers and so nobody is selected.

@@ -42,7 +42,8 @@ impl Engine {
         let key = self.shards.config().keys.get(KeyId(config.key));
         let cut = key.is_some_and(|key| key.algorithm().digest_len() > NTPV4_WHOLE_DIGEST);
         match config.version {
-            0 if cut => 3,
+            // What only NTPv4 has comes before a whole digest.
+            0 if cut && !config.xleave && config.ext_fields == 0 => 3,
             0 => 4,
             version => version,
         }

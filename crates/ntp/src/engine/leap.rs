@@ -181,6 +181,7 @@ impl Engine {
         let nanos = crate::time::seconds_to_nanos(seconds);
         for source in &mut self.sources {
             source.stats.add_offset(nanos);
+            source.earlier = None; // its other stamps would be from before
         }
         self.joint.add_offset(nanos);
     }

@@ -43,7 +43,7 @@ impl Engine {
             root_dispersion: sample.root_dispersion,
             refid: packet.refid,
             mode: packet.mode,
-            interleaved: false,
+            interleaved: response.interleaved,
             tx_source: stamp_letter(&response.tx),
             rx_source: stamp_letter(&response.rx),
         }))

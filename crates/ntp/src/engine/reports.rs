@@ -290,6 +290,7 @@ fn fill_ntp_data(data: &mut NtpData, source: &Source, last: &LastResponse) {
     data.jitter_asymmetry = Number(source.stats.asymmetry());
     data.flags = PacketFlags(last.checks.0);
     data.flags.set_authenticated(last.checks.passed(Check::Authentic) && source.config.is_authenticated());
+    data.flags.set_interleaved(last.interleaved);
     data.tx_stamp = stamp(last.tx_stamp);
     data.rx_stamp = stamp(last.rx_stamp);
 }

@@ -9,6 +9,7 @@ use crate::ids::{RefId, SocketId};
 use crate::sample::Sample;
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
 use crate::source::exchange::{self, Measured};
+use crate::source::interleave::{self, Earlier};
 use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
@@ -31,14 +32,20 @@ pub(super) struct Response {
     pub measured: Measured,
     /// Which tests it passed.
     pub passed: Checks,
-    /// When the request left.
+    /// The exchange measured: when its request left and its response came. In interleaved mode it is the one before.
     pub tx: Stamp,
-    /// When the response came.
+    /// Likewise.
     pub rx: Stamp,
+    /// It told when the response before it left.
+    pub interleaved: bool,
+    /// What the next response may tell more of: this exchange.
+    next: Earlier,
     /// Our own address.
     pub local: Option<IpAddr>,
     /// The exchange only warmed up the path.
     presend: bool,
+    /// The exchange measured is none that was measured before, and no nonsense.
+    news: bool,
     /// Its delay is far from the others', whatever test C made of that.
     deviates: bool,
 }
@@ -66,12 +73,15 @@ impl Engine {
         }
         let source = &self.sources[index];
         let mut passed = Checks::default();
-        checks::answers(&mut passed, &packet, source.request.as_ref().map(|r| r.nonce), source.last_stamps());
+        let request = source.request.as_ref();
+        let expected =
+            [request.map(|r| r.nonce), request.and_then(|r| r.naming).map(|naming| naming.receive)];
+        checks::answers(&mut passed, &packet, expected, source.last_stamps());
         checks::fit(&mut passed, &packet);
         passed.set(Check::Authentic, authentic);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
         let kiss = kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic);
-        match self.measure(index, packet, passed, rx, meta) {
+        match self.measure(now, index, packet, passed, (rx, meta)) {
             Some(response) if kiss => {
                 self.record_measurement(now, index, &response, out);
                 if response.passed.valid() {
@@ -90,34 +100,46 @@ impl Engine {
     /// known.
     fn measure(
         &self,
+        now: Now,
         index: usize,
         packet: Packet,
         mut passed: Checks,
-        rx: Stamp,
-        meta: &Meta,
+        (rx, meta): (Stamp, &Meta),
     ) -> Option<Response> {
         let source = &self.sources[index];
         let request = source.request.as_ref()?;
-        let (tx, v1) = request.sent?;
+        let interleaved = request.naming.is_some_and(|naming| naming.receive == packet.origin);
+        let next = Earlier {
+            receive: packet.receive,
+            tx: request.sent?,
+            rx: (rx, self.discipline.timeline().to_osc(rx.time)),
+            measured: !interleaved && !request.presend,
+        };
+        let known = if interleaved { source.earlier? } else { next };
+        let ((tx, v1), (rx, v4)) = (known.tx, known.rx);
         let local = meta.to.or(self.local_address(source.id));
         let max_error = self.clock_error_bound();
-        let v4 = self.discipline.timeline().to_osc(rx.time);
         let correction = source.config.offset;
-        let measured = exchange::measure(v1, &packet, v4, self.precision, max_error, correction);
+        let stamps = Packet { receive: known.receive, ..packet };
+        let measured = exchange::measure(v1, &stamps, v4, self.precision, max_error, correction);
+        // Stamps from before a step, sleep or leap second are of another clock.
+        let news =
+            !interleaved || interleave::tells_news(&known, &measured.sample) && self.is_current(now, rx.time);
         let mut deviates = false;
         if passed.synchronised() {
             let sample = &measured.sample;
             let history = delay_history(source, &measured, max_error, self.precision);
             let response_time = measured.response_time;
-            let presend = request.presend;
-            checks::delays(&mut passed, &source.config, sample, &packet, response_time, presend, history);
+            let useful = news && !request.presend;
+            checks::delays(&mut passed, &source.config, sample, &packet, response_time, useful, history);
             checks::no_loop(&mut passed, &packet, self.our_reference(local));
             deviates = history.is_some_and(|h| checks::deviates(&source.config, sample, &h));
             if deviates && source.deviating >= LASTING {
                 passed.set(Check::DelayDeviation, true);
             }
         }
-        Some(Response { packet, measured, passed, tx, rx, local, presend: request.presend, deviates })
+        let presend = request.presend;
+        Some(Response { packet, measured, passed, tx, rx, interleaved, next, local, presend, news, deviates })
     }
 
     fn our_reference(&self, local: Option<IpAddr>) -> Option<OurReference> {
@@ -149,8 +171,10 @@ impl Engine {
             && !self.holds_back(now, clock, index, &response.measured.sample, out);
         let source = &mut self.sources[index];
         let id = source.id;
-        source.stats.note_delay(response.measured.sample.delay());
-        source.deviating = if response.deviates { source.deviating.saturating_add(1) } else { 0 };
+        if response.news {
+            source.stats.note_delay(response.measured.sample.delay());
+            source.deviating = if response.deviates { source.deviating.saturating_add(1) } else { 0 };
+        }
         if passed.synchronised() {
             source.reach.hit();
             source.last_leap = Some(response.packet.leap);
@@ -176,6 +200,7 @@ impl Engine {
         let offset = Theta::from_nanos(sample.offset_nanos()) - self.discipline.belief().theta_at(sample.v);
         let source = &mut self.sources[index];
         source.seen.valid = source.seen.valid.wrapping_add(1);
+        source.earlier = Some(response.next).filter(|_| source.config.xleave);
         if let Some(request) = source.request.as_mut() {
             request.answered = true;
             out.push(Action::CloseSocket(request.socket));
@@ -189,6 +214,7 @@ impl Engine {
             dispersion: sample.dispersion,
             response_time: response.measured.response_time,
             checks: response.passed,
+            interleaved: response.interleaved,
             tx_stamp: response.tx.source,
             rx_stamp: response.rx.source,
         });

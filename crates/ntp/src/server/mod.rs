@@ -181,11 +181,13 @@ impl Responder {
     }
 
     /// A reply that wanted a stamp left at `tx`. `sent` ends with it: the kernel gives back the headers of lower layers too.
+    /// How long its code of authentication is does not stand there: the receive time it told is looked for.
     pub fn sent(&mut self, sent: &[u8], tx: Stamp, state: &ServerState) -> bool {
         self.held.follow(state);
-        sent.last_chunk::<HEADER_LEN>()
-            .and_then(|reply| Packet::parse(reply))
-            .is_some_and(|reply| self.held.stamp(reply.receive, tx, state))
+        (HEADER_LEN..=REPLY_MAX).step_by(4).any(|len| {
+            let reply = sent.len().checked_sub(len).and_then(|at| sent.get(at..)).and_then(Packet::parse);
+            reply.is_some_and(|reply| self.held.stamp(reply.receive, tx, state))
+        })
     }
 
     /// Answers `request` or says why not, and counts either.

@@ -82,16 +82,17 @@ const MAX_OFFSET: f64 = 4_294_967_296.0;
 
 /// Tests 1, 2, 3: is it the answer to our request, once?
 ///
-/// `expected` is the random transmit stamp of the request still waiting; `last` are receive and transmit stamps of
+/// `expected` are the random stamps of the request still waiting, that of basic and, if it was in that, of interleaved mode;
+/// `last` are receive and transmit stamps of
 /// the last valid response.
 pub fn answers(
     checks: &mut Checks,
     packet: &Packet,
-    expected: Option<NtpTime>,
+    expected: [Option<NtpTime>; 2],
     last: Option<(NtpTime, NtpTime)>,
 ) {
     checks.set(Check::NotDuplicate, last != Some((packet.receive, packet.transmit)));
-    checks.set(Check::Origin, expected == Some(packet.origin));
+    checks.set(Check::Origin, expected.contains(&Some(packet.origin)));
     checks.set(Check::Stamps, ![packet.origin, packet.receive, packet.transmit].iter().any(|t| t.is_zero()));
 }
 
@@ -117,14 +118,14 @@ pub struct DelayHistory {
 
 /// Tests A, B and C on the measured round trip.
 ///
-/// `response_time` is T3 − T2, `presend` tells that this exchange only warmed up the path.
+/// `response_time` is T3 − T2; `useful` is false if this exchange only warmed up the path, or tells nothing new.
 pub fn delays(
     checks: &mut Checks,
     config: &SourceConfig,
     sample: &Sample,
     packet: &Packet,
     response_time: f64,
-    presend: bool,
+    useful: bool,
     history: Option<DelayHistory>,
 ) {
     let (delay, slack) = (sample.delay(), sample.dispersion);
@@ -134,7 +135,7 @@ pub fn delays(
         Check::Delay,
         delay - slack <= config.max_delay
             && precision <= config.max_delay
-            && !presend
+            && useful
             && (-slack..=MAX_PROCESSING).contains(&response_time)
             && offset.abs() < MAX_OFFSET,
     );
@@ -231,14 +232,14 @@ mod tests {
     #[test]
     fn only_the_awaited_answer_is_valid_and_only_once() {
         let mut checks = Checks::default();
-        answers(&mut checks, &packet(), Some(NtpTime(77)), None);
+        answers(&mut checks, &packet(), [Some(NtpTime(77)), None], None);
         checks.set(Check::Authentic, true);
         assert!(checks.valid());
-        answers(&mut checks, &packet(), None, None);
+        answers(&mut checks, &packet(), [None; 2], None);
         assert!(!checks.valid(), "no request is waiting");
-        answers(&mut checks, &packet(), Some(NtpTime(77)), Some((NtpTime(8), NtpTime(9))));
+        answers(&mut checks, &packet(), [Some(NtpTime(77)), None], Some((NtpTime(8), NtpTime(9))));
         assert!(!checks.passed(Check::NotDuplicate));
-        answers(&mut checks, &Packet { origin: NtpTime(0), ..packet() }, Some(NtpTime(0)), None);
+        answers(&mut checks, &Packet { origin: NtpTime(0), ..packet() }, [Some(NtpTime(0)), None], None);
         assert!(!checks.passed(Check::Stamps), "a zero origin is never an answer (CVE-2015-8138's class)");
     }
 
@@ -261,16 +262,16 @@ mod tests {
         let mut config = SourceConfig::new(SourceKind::Server, "a");
         config.max_delay_ratio = 2.0;
         let history = DelayHistory { min_delay: 0.020, std_dev: 0.001, quantile: None, slack: 0.0 };
-        let result = |forward, backward, history, presend| {
+        let result = |forward, backward, history, useful| {
             let mut checks = Checks::default();
-            delays(&mut checks, &config, &sample(forward, backward), &packet(), 0.001, presend, history);
+            delays(&mut checks, &config, &sample(forward, backward), &packet(), 0.001, useful, history);
             [Check::Delay, Check::DelayRatio, Check::DelayDeviation].map(|c| checks.passed(c))
         };
-        assert_eq!(result(10_000_000, 10_000_000, Some(history), false), [true, true, true]);
-        assert_eq!(result(10_000_000, 10_000_000, Some(history), true), [false, true, true]);
-        assert_eq!(result(10_000_000, 20_100_000, Some(history), false), [true, true, false]);
-        assert_eq!(result(20_000_000, 20_100_000, Some(history), false), [true, false, false]);
-        assert_eq!(result(2_000_000_000, 1_100_000_000, None, false), [false, true, true]);
+        assert_eq!(result(10_000_000, 10_000_000, Some(history), true), [true, true, true]);
+        assert_eq!(result(10_000_000, 10_000_000, Some(history), false), [false, true, true]);
+        assert_eq!(result(10_000_000, 20_100_000, Some(history), true), [true, true, false]);
+        assert_eq!(result(20_000_000, 20_100_000, Some(history), true), [true, false, false]);
+        assert_eq!(result(2_000_000_000, 1_100_000_000, None, true), [false, true, true]);
     }
 
     #[test]

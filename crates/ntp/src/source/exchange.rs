@@ -3,6 +3,7 @@
 use crate::engine::Stamp;
 use crate::ids::{RefId, SocketId};
 use crate::sample::Sample;
+use crate::source::interleave::Naming;
 use crate::time::{ERA_WINDOW_START, MonoTime, NtpShort, NtpTime, OscTime};
 use crate::wire::{Leap, Mode, Packet};
 
@@ -15,6 +16,8 @@ pub struct Request {
     pub token: u64,
     /// The random transmit stamp: whoever did not see the request cannot answer it.
     pub nonce: NtpTime,
+    /// What makes it one in interleaved mode.
+    pub naming: Option<Naming>,
     /// When it left, once known; the best stamp so far, and what it means in oscillator time. That does not change
     /// when the clock is stepped before the answer comes.
     pub sent: Option<(Stamp, OscTime)>,

@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod exchange;
+pub mod interleave;
 pub mod poll;
 pub mod reach;
 
@@ -18,6 +19,7 @@ use crate::wire::{Leap, Packet};
 use checks::Checks;
 use core::net::{IpAddr, SocketAddr};
 use exchange::Request;
+use interleave::Earlier;
 use poll::Poll;
 use reach::Reach;
 
@@ -52,6 +54,8 @@ pub struct Source {
     pub reach: Reach,
     /// The request that waits for its answer.
     pub request: Option<Request>,
+    /// The exchange that the next answer may tell more of (interleaved mode).
+    pub earlier: Option<Earlier>,
     /// Selection state carried from one selection to the next.
     pub select: SelectState,
     /// Updates in a row in which it was found bad (falseticker, distant, jittery).
@@ -108,6 +112,8 @@ pub struct LastResponse {
     pub response_time: f64,
     /// Which tests it passed.
     pub checks: Checks,
+    /// It told when the reply before it left; the rest is that exchange's.
+    pub interleaved: bool,
     /// Who stamped the request.
     pub tx_stamp: StampSource,
     /// Who stamped the response.
@@ -132,6 +138,7 @@ impl Source {
             due: None,
             reach: Reach::default(),
             request: None,
+            earlier: None,
             select: SelectState::default(),
             bad_updates: 0,
             deviating: 0,
@@ -151,6 +158,7 @@ impl Source {
         self.unreach_count = 0;
         self.last_leap = None;
         self.seen.last = None;
+        self.earlier = None;
     }
 
     /// Unless it is asked further: nothing is due, and it does not count as reachable.

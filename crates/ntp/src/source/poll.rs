@@ -87,8 +87,8 @@ pub struct Poll {
     out_of_step: bool,
     /// The interval in force, s.
     current: f64,
-    /// The next request is an extra one that warms up the path (`presend`).
-    pub presend_due: bool,
+    /// Requests sent ahead of the next one that measures, to warm up the path (`presend`).
+    pub sent_ahead: u8,
 }
 
 impl Poll {
@@ -108,7 +108,7 @@ impl Poll {
             ramp: None,
             out_of_step: false,
             current: BURST_INTERVAL,
-            presend_due: false,
+            sent_ahead: 0,
         }
     }
 
@@ -180,7 +180,7 @@ impl Poll {
             if self.burst_total == 0 {
                 self.end_burst();
             }
-        } else if config.burst && self.exponent > self.min && !self.presend_due {
+        } else if config.burst && self.exponent > self.min {
             let total = 1u32 << (self.exponent - self.min).clamp(0, 2);
             self.start_burst(1, total);
             self.burst_total -= 1;
@@ -257,7 +257,7 @@ impl Poll {
         self.on_answer();
         self.end_burst();
         self.ramp = None;
-        self.presend_due = false;
+        self.sent_ahead = 0;
         self.penalty = 4;
     }
 

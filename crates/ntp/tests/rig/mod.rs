@@ -110,6 +110,10 @@ pub fn rate() -> Answer {
     Answer { leap: Leap::Unsynchronised, stratum: 0, refid: RefId::from_text("RATE"), ..Answer::default() }
 }
 
+/// A server that is more than a behaviour: takes a request and when it arrives (ns since the Unix epoch), gives its reply
+/// and when that leaves.
+pub type Server = Box<dyn FnMut(i64, &Packet) -> Option<(i64, Packet)>>;
+
 type Behaviour = Box<dyn FnMut(IpAddr, f64) -> Option<Answer>>;
 
 pub struct Rig {
@@ -131,6 +135,8 @@ pub struct Rig {
     pub unreachable: bool,
     /// What follows the header of every answer.
     pub tail: Vec<u8>,
+    /// Makes the replies if there is one; the behaviour still says how long the ways are.
+    pub server: Option<Server>,
     behaviour: Behaviour,
     arrivals: Vec<(i64, SocketId, SocketAddr, Packet)>,
     resolved: Vec<QueryId>,
@@ -181,6 +187,7 @@ impl Rig {
             timeouts: 0,
             unreachable: false,
             tail: Vec::new(),
+            server: None,
             behaviour: Box::new(behaviour),
             arrivals: Vec::new(),
             resolved: Vec::new(),
@@ -344,6 +351,11 @@ impl Rig {
         let Some(answer) = (self.behaviour)(remote.ip(), time) else { return };
         let request = Packet::parse(bytes.as_slice()).expect("a request of ours");
         let arrives = self.clock.v + ntp::time::seconds_to_nanos(answer.there);
+        if let Some(server) = &mut self.server {
+            let Some((leaves, packet)) = server(START + arrives, &request) else { return };
+            let back = leaves - START + ntp::time::seconds_to_nanos(answer.back);
+            return self.arrivals.push((back, socket, remote, packet));
+        }
         let stamp = NtpTime::from(LocalTime::from_nanos(START + arrives) + answer.offset);
         let packet = Packet {
             leap: answer.leap,

@@ -210,7 +210,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "presend",
         "POLL",
         "off",
-        "Sends an extra packet two seconds before each measurement from this poll interval on, so that the path is awake.",
+        "Sends an extra packet two seconds before each measurement from this poll interval on, so that the path is awake; two with xleave.",
         |s, w| w.option_int(-32, 32).map(|v| s.presend = v),
     ),
     Opt::new("require", FLAG, "off", "Nothing is selected unless one such source can be.", |s, _| {
@@ -228,13 +228,12 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "xleave",
         FLAG,
         "off",
-        "Asks for interleaved mode, in which the server's transmit times are exact.",
+        "Asks for interleaved mode: each answer tells when the one before really left, so that its exchange is known exactly. Servers that cannot are used in basic mode.",
         |s, _| {
             s.xleave = true;
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
 ];
 
 /// Why the words of a source are refused.

@@ -114,3 +114,30 @@ fn without_room_everybody_gets_basic_mode() {
     let (two, _) = exchange(&mut server, &state, &naming(one.receive), 1.0);
     assert_eq!(two.origin, NtpTime(0xdead_beef_0102_0304));
 }
+
+#[test]
+fn authenticated_replies_are_stamped_too() {
+    let (keys, _) =
+        crate::auth::file::parse("1 MD5 HEX:00112233445566778899\n2 SHA512 ASCII:a_secret_of_sorts\n");
+    let config = ServeConfig { keys: Arc::new(keys.clone()), held_stamps: 64, ..(**open().config()).clone() };
+    let (mut server, state) = (Responder::new(Arc::new(config), Rng::from_number(1)), synced());
+    for (id, at) in [(1, 0.0), (2, 1.0)] {
+        let key = keys.get(KeyId(id)).expect("in the file");
+        let sealed = |packet: &Packet| [&packet.emit()[..], key.sign(4, &packet.emit()).as_bytes()].concat();
+        let ask = |server: &mut Responder, packet: &Packet, at: f64| {
+            let (bytes, mut buffer) = (sealed(packet), ReplyBuf::default());
+            let rx = Stamp { time: RX + at, source: StampSource::Kernel };
+            let template = Template::new(&state, rx.time);
+            let datagram = Datagram { rx, ..datagram(&bytes) };
+            let _ = server.respond(&datagram, &template, || rx.time + 20e-6, &mut buffer);
+            assert!(buffer.wants_stamp() && buffer.as_bytes().len() > HEADER_LEN, "key {id}");
+            buffer
+        };
+        let one = ask(&mut server, &naming(NtpTime(1)), at);
+        let tx = Stamp { time: RX + at + 50e-6, source: StampSource::Kernel };
+        assert!(server.sent(&[&[0x55; 62], one.as_bytes()].concat(), tx, &state), "key {id}");
+        let two = ask(&mut server, &naming(Packet::parse(one.as_bytes()).unwrap().receive), at + 0.5);
+        assert_eq!(Packet::parse(two.as_bytes()).unwrap().origin, NtpTime(77), "key {id}");
+    }
+    assert_eq!((server.counters().stats.interleaved, server.counters().stats.authenticated), (2, 4));
+}
