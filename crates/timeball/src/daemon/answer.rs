@@ -2,10 +2,13 @@
 
 use super::sockets::pinned_interface;
 use ntp::engine::{Stamp, StampSource};
-use ntp::server::{Datagram, ReplyBuf, Responder, Template, Verdict};
+use ntp::server::{Datagram, ReplyBuf, Responder, ServerState, Template, Verdict};
 use ntp::time::RawTime;
 use sys::batch::{Batch, Reply};
 use sys::socket::Socket;
+
+/// Room for a frame that comes back with its stamp: the longest reply behind the headers of all lower layers.
+const FRAME: usize = 512;
 
 /// Longest time (ns) that one more reply in a batch is believed to take: more was an interruption.
 const LONGEST_SEND: i64 = 10_000;
@@ -17,6 +20,8 @@ pub struct Answerer {
     pace: Pace,
     /// When the replies of this batch were begun (system clock, ns).
     begun: i64,
+    /// Replies of this batch whose time of leaving the kernel was asked for.
+    unstamped: usize,
 }
 
 /// How long a reply of a batch waits for the others: its transmit time is when it leaves, not when it was written.
@@ -61,6 +66,7 @@ impl Answerer {
         raw: impl Fn(i64) -> RawTime,
     ) {
         let mut room = ReplyBuf::default();
+        self.unstamped = 0;
         self.begun = sys::clock::realtime();
         for index in 0..count {
             let received = self.batch.received(index);
@@ -69,13 +75,20 @@ impl Answerer {
             let request = Datagram { from, to: received.to, rx, bytes: self.batch.bytes(index) };
             let wait = self.pace.wait(index, count);
             let transmit = || raw(sys::clock::realtime().saturating_add(wait));
-            if let Verdict::Reply(bytes) = responder.respond(&request, template, transmit, &mut room) {
+            if let Verdict::Reply(_) = responder.respond(&request, template, transmit, &mut room) {
                 let interface = pinned_interface(from, received.interface);
-                let reply = Reply { bytes, from: received.reply_from, interface, stamp: false };
+                let (bytes, stamp) = (room.as_bytes(), room.wants_stamp());
+                let reply = Reply { bytes, from: received.reply_from, interface, stamp };
+                self.unstamped += usize::from(stamp);
                 // The source is of the socket's family.
                 let _ = self.batch.reply(index, socket, &reply);
             }
         }
+    }
+
+    /// Does a reply of the last batch want to be told when it left? Mostly the kernel knows as soon as [`Self::send`] returns.
+    pub fn wants_stamps(&self) -> bool {
+        self.unstamped > 0
     }
 
     /// Sends them. No room, no route: for the client the reply is lost on the way.
@@ -92,6 +105,26 @@ impl Answerer {
     }
 }
 
+/// Tells `responder` when replies in interleaved mode left: what the kernel has put into the error queue of `socket`. To be
+/// called after a batch for which [`Answerer::wants_stamps`], and whenever the socket's error queue makes it ready: until
+/// then it stays so.
+pub fn take_stamps(
+    socket: &Socket,
+    responder: &mut Responder,
+    state: &ServerState,
+    raw: impl Fn(i64) -> RawTime,
+) {
+    let mut frame = [0; FRAME];
+    // Each batch leaves at most one entry a reply; the rest of a longer queue keeps the socket ready.
+    for _ in 0..2 * sys::batch::SIZE {
+        let Ok(Some(sent)) = sys::message::receive_error_queue(socket, &mut frame) else { break };
+        if let Some(system) = sent.stamp {
+            let tx = Stamp { time: raw(system), source: StampSource::Kernel };
+            responder.sent(&frame[..sent.len], tx, state);
+        }
+    }
+}
+
 /// A packet's stamp: the kernel's if it gave one, else now.
 fn stamp(kernel: Option<i64>, raw: impl Fn(i64) -> RawTime) -> Stamp {
     match kernel {
@@ -103,6 +136,90 @@ fn stamp(kernel: Option<i64>, raw: impl Fn(i64) -> RawTime) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ntp::config::AccessRule;
+    use ntp::rng::Rng;
+    use ntp::server::{AccessTable, ServeConfig};
+    use ntp::time::NtpTime;
+    use ntp::wire::{Mode, Packet};
+    use std::net::{SocketAddr, UdpSocket};
+    use std::os::fd::AsRawFd;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use sys::poll::{Entry, poll};
+    use sys::socket::{Family, Stamping};
+
+    /// A server and its client on `loopback`; `None` where that family is missing.
+    fn pair(loopback: &str) -> Option<(Socket, UdpSocket)> {
+        let client = UdpSocket::bind((loopback, 0)).ok()?;
+        let any: SocketAddr = client.local_addr().expect("bound");
+        let server = Socket::udp(Family::of(&any)).expect("a socket");
+        server.set_packet_info().and_then(|()| server.set_stamping(Stamping::Receive)).expect("options");
+        server.bind(SocketAddr::new(any.ip(), 0)).expect("a free port");
+        client.connect(server.local_addr().expect("bound")).expect("loopback");
+        client.set_read_timeout(Some(Duration::from_secs(5))).expect("an option");
+        Some((server, client))
+    }
+
+    /// One request that names the reply to the one received at `origin`, and its reply.
+    fn exchange(
+        answerer: &mut Answerer,
+        responder: &mut Responder,
+        (server, client): (&Socket, &UdpSocket),
+        origin: NtpTime,
+    ) -> Packet {
+        let request = ntp::source::exchange::request_packet(4, 6, NtpTime(9));
+        client.send(&Packet { origin, receive: NtpTime(8), ..request }.emit()).expect("room");
+        let mut entries = [Entry::new(server.as_raw_fd())];
+        poll(&mut entries, Some(5_000_000_000)).expect("poll");
+        assert!(entries[0].readable());
+        let count = answerer.receive(server);
+        let state = ServerState::unsynchronised(-25);
+        let template = Template::new(&state, RawTime::from_nanos(sys::clock::realtime()));
+        answerer.answer(count, server, responder, &template, RawTime::from_nanos);
+        answerer.send(server);
+        if answerer.wants_stamps() {
+            take_stamps(server, responder, &state, RawTime::from_nanos);
+        }
+        let mut buffer = [0; 64];
+        let len = client.recv(&mut buffer).expect("a reply");
+        Packet::parse(&buffer[..len]).expect("a header")
+    }
+
+    #[test]
+    fn the_kernel_says_when_replies_in_interleaved_mode_left() {
+        let everybody = AccessRule { allow: true, all: false, subnet: None };
+        for loopback in ["127.0.0.1", "::1"] {
+            let Some((server, client)) = pair(loopback) else {
+                eprintln!("SKIPPED: no {loopback} here");
+                continue;
+            };
+            let config = ServeConfig {
+                access: AccessTable::new(&[everybody]),
+                held_stamps: 64,
+                ..ServeConfig::default()
+            };
+            let mut responder = Responder::new(Arc::new(config), Rng::from_number(1));
+            let mut answerer = Answerer::default();
+            let sockets = (&server, &client);
+            let first = exchange(&mut answerer, &mut responder, sockets, NtpTime::ZERO);
+            assert!(!answerer.wants_stamps() && first.mode == Mode::Server, "basic mode costs nothing more");
+            let second = exchange(&mut answerer, &mut responder, sockets, first.receive);
+            assert!(answerer.wants_stamps() && second.origin == NtpTime(9));
+            let third = exchange(&mut answerer, &mut responder, sockets, second.receive);
+            assert_eq!(third.origin, NtpTime(8));
+            let stats = responder.counters().stats;
+            if (stats.kernel_tx, stats.daemon_tx) == (0, 3) {
+                eprintln!("SKIPPED: this kernel stamps no outgoing packets of {loopback}");
+                continue;
+            }
+            assert_eq!((stats.interleaved, stats.kernel_tx, stats.daemon_tx), (1, 1, 2));
+            let took = third.transmit.to_local() - second.receive.to_local();
+            assert!((0.0..1.0).contains(&took), "{took}");
+            let mut entries = [Entry::new(server.as_raw_fd())];
+            poll(&mut entries, Some(0)).expect("poll");
+            assert!(!entries[0].any(), "nothing wakes the loop any more");
+        }
+    }
 
     #[test]
     fn a_reply_waits_for_those_written_after_it_and_those_sent_before_it() {

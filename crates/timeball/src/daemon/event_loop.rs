@@ -4,7 +4,7 @@
 //! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
 
 use super::access_names::{AccessNames, Outcome};
-use super::answer::Answerer;
+use super::answer::{Answerer, take_stamps};
 use super::clocks::Clocks;
 use super::keys;
 use super::logger;
@@ -207,7 +207,12 @@ impl EventLoop {
                 continue;
             }
             match self.workspace.slots[index] {
-                Slot::Server(at) => self.serve(at),
+                Slot::Server(at) => {
+                    if entry.error_queue() {
+                        self.take_server_stamps(at);
+                    }
+                    self.serve(at);
+                }
                 Slot::CommandUdp(at) => self.obey_udp(at),
                 Slot::CommandUnix => self.obey_unix(),
                 Slot::Resolver => {
@@ -237,7 +242,17 @@ impl EventLoop {
             answerer.answer(count, socket, &mut responder, &template, |system| self.clocks.raw(system));
             drop(responder);
             answerer.send(socket);
+            if answerer.wants_stamps() {
+                self.take_server_stamps(index);
+            }
         }
+    }
+
+    /// The kernel's stamps of our replies.
+    fn take_server_stamps(&self, index: usize) {
+        let Some(socket) = self.servers.get(index) else { return };
+        let (mut responder, state) = self.engine.responder();
+        take_stamps(socket, &mut responder, state, |system| self.clocks.raw(system));
     }
 
     /// Obeys commands that came by UDP.
