@@ -30,7 +30,8 @@ function span() {
 }
 
 async function ask(path) {
-  const answer = await fetch(path, { cache: 'no-store' });
+  // A server that dies while it answers must not hold up the page for ever.
+  const answer = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(15e3) });
   if (!answer.ok) throw Object.assign(new Error(path + ': ' + answer.status), { status: answer.status });
   return answer.json();
 }

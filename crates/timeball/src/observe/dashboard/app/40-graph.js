@@ -243,21 +243,28 @@ function touch(box, g) {
   box.addEventListener('pointercancel', up);
 }
 
-/** Last, average, least and most below a classic graph; the last follows the cursor. */
+/** Last, average, least and most below a classic graph; the last follows the cursor. A stack has a total. */
 function statistics(plot, lines) {
-  const head = el('th', { class: 'n' }, 'last'), cells = lines.map(() => [0, 1, 2, 3].map(() => el('td')));
+  const rows = lines.map(s => ({ swatch: swatch(s, plot), label: s.label }));
+  if (plot.stack) rows.unshift({ swatch: el('span', { class: 'sw none' }), label: 'total' });
+  const head = el('th', { class: 'n' }, 'last'), cells = rows.map(() => [0, 1, 2, 3].map(() => el('td')));
   const element = el('table', { class: 'rr' },
     el('thead', {}, el('tr', {}, el('th', {}, el('span', { class: 'vh' }, 'series')), head, ['average', 'least', 'most'].map(h => el('th', {}, h)))),
-    el('tbody', {}, lines.map((s, i) => el('tr', {}, el('td', {}, swatch(s, { stack: false }), s.label), cells[i]))));
+    el('tbody', {}, rows.map((s, i) => el('tr', {}, el('td', {}, s.swatch, s.label), cells[i]))));
   const d = plot.digits ?? 2;
+  const withTotal = shown => {
+    if (!plot.stack) return shown.rows;
+    const sum = key => shown.x.map((_, i) => shown.rows.reduce((a, r) => a === null || r[key][i] === null ? null : a + r[key][i], 0));
+    return [{ mean: sum('mean'), lo: sum('lo'), hi: sum('hi') }, ...shown.rows];
+  };
   return {
     element,
     read(shown, i) {
       head.textContent = cursorAt === null ? 'last' : moment(cursorAt);
-      cells.forEach((c, k) => { c[0].textContent = num(shown.rows[k].mean[i], d); });
+      withTotal(shown).forEach((r, k) => { cells[k][0].textContent = num(r.mean[i], d); });
     },
     fill(shown) {
-      shown.rows.forEach((r, k) => {
+      withTotal(shown).forEach((r, k) => {
         const m = r.mean.filter(known), lo = r.lo.filter(known), hi = r.hi.filter(known);
         const list = m.length ? [m.reduce((a, b) => a + b, 0) / m.length, Math.min(...lo), Math.max(...hi)] : [null, null, null];
         list.forEach((v, j) => { cells[k][j + 1].textContent = num(v, d); });

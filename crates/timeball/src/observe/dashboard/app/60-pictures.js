@@ -29,9 +29,12 @@ function ticksFor(X, most, room) {
 /** One strip on the first screen: this clock in the middle, where true time must be, what each source says; live. */
 function strip() {
   const e = el('div', { class: 'strip' });
+  const box = el('section', { class: 'stripbox' }, e, el('p', { class: 'note flush' }, term('strip', 'This clock'), ' in the middle; ', el('span', { class: 'swatch where' }), ' where true time must be; what each source says and how exactly, in ms.'));
   const draw = () => {
-    const W = widthOf(e), clock = M.status && M.status.clock, list = (M.sources && M.sources.sources) || [];
-    if (!W || !clock) { e.replaceChildren(); return; }
+    const clock = M.status && M.status.clock, list = (M.sources && M.sources.sources) || [];
+    box.hidden = !clock || !known(clock.error_bound);
+    const W = widthOf(e);
+    if (!W || box.hidden) { e.replaceChildren(); return; }
     const offsets = list.map(s => s.offset).filter(known).map(v => Math.abs(v) * 1e3), bound = clock.error_bound * 1e3;
     const most = Math.min(1000, Math.max(1.5, bound * 3, ...offsets.map(v => v * 1.35)));
     const H = 62, base = 40, pad = 14, X = asinhScale(most, pad, W - pad, 3 / Math.max(bound, .001)), at = v => X(Math.max(-most, Math.min(most, v)));
@@ -62,7 +65,7 @@ function strip() {
     tick: draw,
     stop() { observer.disconnect(); },
   });
-  return el('section', { class: 'stripbox' }, e, el('p', { class: 'note flush' }, term('strip', 'This clock'), ' in the middle; ', el('span', { class: 'swatch where' }), ' where true time must be; what each source says and how exactly, in ms.'));
+  return box;
 }
 
 /** Who agrees: offset and margin of each source, the overlap shaded. */
