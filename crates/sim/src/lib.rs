@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod compare;
 pub mod cost;
+pub mod demo;
 pub mod generator;
 pub mod host;
 pub mod link;

@@ -199,6 +199,15 @@ impl World {
         self.host_mut(node).learned = text;
     }
 
+    /// Somebody from outside this world asks a host now. The answer, if there is one.
+    pub fn ask(&mut self, node: NodeId, from: IpAddr, request: &[u8]) -> Option<Vec<u8>> {
+        let (at, mut effects) = (self.now, core::mem::take(&mut self.effects));
+        let answer = self.host_mut(node).respond(at, from, request, &mut effects);
+        self.effects = effects;
+        self.settle(node.0);
+        answer
+    }
+
     /// A host. It is an error of the caller to name another node.
     pub fn host(&self, node: NodeId) -> &Host {
         match &self.nodes[node.0] {
