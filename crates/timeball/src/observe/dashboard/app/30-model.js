@@ -65,11 +65,12 @@ async function fetchSeries(names, from, to, points) {
   return { x, step: first.step, from: first.from, to: first.to, gaps: first.gaps || [], series, get: name => series[name] || empty(n), has: name => name in series };
 }
 
-let loading = 0, again = false;
+let loading = 0, loadedAt = 0, again = false;
 /** Loads what the page wants for the range shown, and draws it. */
 async function load() {
   if (loading) { again = true; return; }
   const ticket = ++loading;
+  loadedAt = performance.now();
   const zoom = S.zoom, range = S.range, to = zoom ? zoom[1] : now(), from = zoom ? zoom[0] : to - rangeSeconds();
   const points = Math.max(240, Math.min(1200, Math.round(($('main').clientWidth || 1200) / 1.6 / 60) * 60));
   try {
@@ -131,7 +132,7 @@ function connect() {
   clearTimeout(retry);
   if (stream) stream.close();
   stream = new EventSource('/api/live');
-  stream.addEventListener('status', e => hear(JSON.parse(e.data)));
+  stream.addEventListener('status', e => listen(e.data));
   stream.addEventListener('sources', e => { M.sources = JSON.parse(e.data); sourcesChanged(); tickAll(); });
   stream.addEventListener('event', e => {
     M.latest = [JSON.parse(e.data), ...M.latest].slice(0, 100);
@@ -140,6 +141,16 @@ function connect() {
   });
   stream.onerror = lost;
   watch();
+}
+/** A status comes once a second. Should it come faster, as from a simulation, four a second are enough to look at. */
+let newest = '', listening = 0, listened = 0;
+function listen(text) {
+  newest = text;
+  listening ||= setTimeout(() => {
+    listening = 0;
+    listened = performance.now();
+    hear(JSON.parse(newest));
+  }, Math.max(0, 250 - (performance.now() - listened)));
 }
 /** Nothing heard for 8 s is as good as a broken connection: a sleeping laptop never sees the error. */
 function watch() { clearTimeout(watchdog); watchdog = setTimeout(lost, 8000); }
@@ -175,7 +186,7 @@ async function hear(status) {
   tickAll();
   if (document.hidden) return;
   const frame = M.frame;
-  if (frame && !S.zoom && now() - frame.asked > Math.min(120, Math.max(10, frame.step))) load();
+  if (frame && !S.zoom && now() - frame.asked > Math.min(120, Math.max(10, frame.step)) && performance.now() - loadedAt > 2000) load();
   if (performance.now() - sparksAt > 120e3) loadSlow();
   if (S.page === 'service' && M.clients && now() - M.clients.at > 10) loadClients();
 }

@@ -76,13 +76,16 @@ const hostFacts = () => [
 ];
 
 page.overview = () => {
-  const plots = plotsOf('overview'), tiles = ((M.status && M.status.tiles) || []).map(t => t.id);
+  const plots = plotsOf('overview'), tiles = () => ((M.status && M.status.tiles) || []).map(t => t.id);
+  const row = region('div', { class: 'tiles' }, tiles, () => tiles().length ? tiles().map(tile) : Array.from({ length: 8 }, () => el('div', { class: 'tile ghost' })));
+  widget({ start: size, tick: size });
+  function size() { row.style.setProperty('--n', row.childElementCount); }
   return el('div', { class: 'ov' },
     el('div', { class: 'lede' },
       el('div', {}, live('h1', {}, sentence), live('p', {}, () => M.contact === 'down' ? past() : M.status ? M.status.detail || '' : '\u00a0')),
       region('div', {}, () => [M.status && M.status.next, M.contact], nextStep)),
     strip(),
-    el('div', { class: 'tiles' }, tiles.length ? tiles.map(tile) : Array.from({ length: 8 }, () => el('div', { class: 'tile ghost' }))),
+    row,
     el('div', { class: 'cols' },
       el('div', { class: 'ov-main' }, lane(), graphsOf(plots, 2, 'grid2')),
       el('div', { class: 'ov-side' },
