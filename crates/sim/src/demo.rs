@@ -134,7 +134,7 @@ impl Day {
         while self.owed >= 1.0 {
             self.owed -= 1.0;
             self.turn = (self.turn + 1) % CLIENTS;
-            let short = self.turn % 97 == 0; // something that is no request
+            let short = self.turn.is_multiple_of(97); // something that is no request
             self.ask(client(self.turn), if short { 12 } else { 48 });
         }
         self.ask(IMPATIENT.into(), 48);
@@ -149,7 +149,7 @@ impl Day {
 
     fn ask(&mut self, from: IpAddr, length: usize) {
         let mut request = [0; 48];
-        request[0] = if self.turn % 4 == 0 { 0x1b } else { 0x23 }; // versions 3 and 4, client mode
+        request[0] = if self.turn.is_multiple_of(4) { 0x1b } else { 0x23 }; // versions 3 and 4, client mode
         request[40..].copy_from_slice(&self.rng.bits().to_be_bytes());
         self.world.ask(self.router, from, request.get(..length).unwrap_or(&request));
     }
@@ -176,7 +176,7 @@ fn load(hour: f64) -> f64 {
 /// The address of a client: a fifth of them have IPv6, a few are not allowed.
 fn client(number: u32) -> IpAddr {
     let [.., high, low] = number.wrapping_mul(40_503).to_be_bytes();
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         return Ipv6Addr::new(0x2001, 0xdb8, u16::from(high), u16::from(low) << 8, 0, 0, 0, 1).into();
     }
     match number % 600 {
