@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 pub mod access;
+pub mod clients;
 pub mod held;
 pub mod reject;
 pub mod shards;

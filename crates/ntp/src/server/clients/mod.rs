@@ -1,0 +1,340 @@
+//! Whom we have answered: a table of fixed size with one entry per client.
+//!
+//! A client is an IPv4 address or an IPv6 prefix. All memory is taken once, at the start, and in it the table grows
+//! by *linear hashing*: one group of eight entries at a time, whenever those there are have become too full, so that
+//! few clients touch few pages and no moment is spent on moving everything. When the last group is in use, a new client
+//! takes the place of the one in its group that has been silent for longest. An entry is 48 bytes, all told.
+
+mod hash;
+mod record;
+
+pub use hash::Key;
+pub use record::{Client, MeanInterval};
+
+use crate::time::MonoTime;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use record::WORDS as CLIENT_WORDS;
+
+/// Kinds of requests that are told apart behind one address.
+pub const CLASSES: usize = 8;
+
+/// Monotonic time in 1/16 s, modulo eight years: as fine as averages of intervals need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick(pub u32);
+
+impl Tick {
+    /// log₂ of the ticks in a second.
+    pub const LOG2: u32 = 4;
+    /// Ticks in a second.
+    pub const PER_SECOND: u32 = 1 << Self::LOG2;
+
+    /// Ticks from `earlier` to this one. A difference of more than four years is taken for one backwards: none.
+    pub fn since(self, earlier: Self) -> u32 {
+        let elapsed = self.0.wrapping_sub(earlier.0);
+        if elapsed > u32::MAX / 2 { 0 } else { elapsed }
+    }
+}
+
+impl From<MonoTime> for Tick {
+    fn from(time: MonoTime) -> Self {
+        const NANOS: i64 = crate::time::NANOS >> Tick::LOG2;
+        Self(time.nanos().div_euclid(NANOS) as u32)
+    }
+}
+
+/// Entries of a group: the places where one client can be.
+const WAYS: usize = 8;
+/// Words of an address.
+const ADDRESS_WORDS: usize = 2;
+/// Words of a group: its addresses, then what is remembered of them. Addresses that are not looked for cost two lines
+/// of the processor's cache, the one that is found one more.
+const GROUP: usize = WAYS * (ADDRESS_WORDS + CLIENT_WORDS);
+/// Bytes of an entry.
+pub const ENTRY_BYTES: usize = GROUP * size_of::<u64>() / WAYS;
+/// Entries in use per group, on average, at which another group is opened. Groups not divided yet have up to a half
+/// more than the average.
+const FULL: usize = 4;
+/// Groups that are opened at most when that of a new client is full: some 30 µs of work.
+const PATIENCE: usize = 256;
+/// Groups in use from the start.
+const FIRST_GROUPS: usize = 32;
+/// Groups begin at multiples of this, so that they share no line of the cache.
+const ALIGNMENT: usize = 128;
+
+/// Names an entry until another client takes it over or the table grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    group: usize,
+    way: usize,
+}
+
+/// The table.
+#[derive(Clone)]
+pub struct ClientTable {
+    /// `first` words of nothing, then the groups.
+    words: Vec<u64>,
+    first: usize,
+    /// Groups there is room for.
+    capacity: usize,
+    /// Groups in use.
+    groups: usize,
+    /// The largest power of two not above `groups`.
+    power: usize,
+    /// Entries in use.
+    used: usize,
+    /// Clients forgotten for lack of room.
+    forgotten: u64,
+    key: Key,
+    /// The bits of an IPv6 address that make a client.
+    prefix: u128,
+}
+
+impl ClientTable {
+    /// A table that takes `bytes` of memory, but room for one group of clients at least. `key` is random, `prefix`
+    /// the length of IPv6 prefixes that are one client.
+    pub fn new(bytes: usize, key: Key, prefix: u8) -> Self {
+        let capacity = (bytes / (GROUP * size_of::<u64>())).max(1);
+        let spare = ALIGNMENT / size_of::<u64>();
+        // Zeroed memory of this size comes from the kernel untouched: pages are taken as groups are.
+        let words = vec![0u64; capacity.saturating_mul(GROUP).saturating_add(spare)];
+        let first = words.as_ptr().align_offset(ALIGNMENT).min(spare);
+        let prefix = u128::MAX.checked_shl(128u32.saturating_sub(prefix.into())).unwrap_or(0);
+        let groups = capacity.min(FIRST_GROUPS);
+        let power = 1 << groups.ilog2();
+        Self { words, first, capacity, groups, power, used: 0, forgotten: 0, key, prefix }
+    }
+
+    /// Entries that exist at the moment, used or not: [`Self::entry`] has something to say of lower numbers only.
+    pub fn len(&self) -> usize {
+        self.groups.saturating_mul(WAYS)
+    }
+
+    /// Has nobody been seen?
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Clients remembered.
+    pub fn clients(&self) -> usize {
+        self.used
+    }
+
+    /// Clients that can be remembered.
+    pub fn capacity(&self) -> usize {
+        self.capacity.saturating_mul(WAYS)
+    }
+
+    /// Clients forgotten for lack of room.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Length of the IPv6 prefixes that are one client, bits.
+    pub fn prefix(&self) -> u8 {
+        self.prefix.leading_ones() as u8
+    }
+
+    /// The entry of `address`, if it has one.
+    pub fn find(&self, address: IpAddr) -> Option<Slot> {
+        let wanted = Wanted::new(address, self.prefix);
+        self.search(self.place(wanted.hash(self.key)), &wanted)
+    }
+
+    /// The entry of `address`, made if there is none: then it is empty, but for `last`, which is `now`.
+    pub fn touch(&mut self, address: IpAddr, now: Tick) -> Slot {
+        let wanted = Wanted::new(address, self.prefix);
+        let hash = wanted.hash(self.key);
+        if let Some(slot) = self.search(self.place(hash), &wanted) {
+            if self.address(slot) != Some(wanted.whole) {
+                let mut client = self.client(slot);
+                client.set(Client::SEVERAL, true);
+                self.put(slot, &client);
+            }
+            return slot;
+        }
+        if self.used >= self.groups.saturating_mul(FULL) {
+            self.open_group();
+        }
+        let mut slot = self.free(self.place(hash));
+        for _ in 0..PATIENCE {
+            if slot.is_some() || self.groups == self.capacity {
+                break;
+            }
+            self.open_group();
+            slot = self.free(self.place(hash));
+        }
+        let slot = slot.unwrap_or_else(|| self.give_up_oldest(self.place(hash), now));
+        self.write_address(slot, wanted.whole);
+        self.put(slot, &Client { last: now, ..Client::default() });
+        slot
+    }
+
+    /// A word of the memory where `address` would be. Reading those of a whole batch of requests first lets the processor
+    /// fetch them at the same time; the value means nothing.
+    pub fn glance(&self, address: IpAddr) -> u64 {
+        let wanted = Wanted::new(address, self.prefix);
+        self.group(self.place(wanted.hash(self.key))).and_then(|group| group.first()).copied().unwrap_or(0)
+    }
+
+    /// What is remembered of the client there.
+    pub fn client(&self, slot: Slot) -> Client {
+        self.group(slot.group)
+            .and_then(|group| clients(group).0.get(slot.way))
+            .map_or(Client::default(), Client::unpack)
+    }
+
+    /// Remembers something else of it.
+    pub fn put(&mut self, slot: Slot, client: &Client) {
+        let range = self.range(slot.group);
+        let Some(group) = self.words.get_mut(range) else { return };
+        let (_, memory) = group.split_at_mut(WAYS * ADDRESS_WORDS);
+        if let Some(words) = memory.as_chunks_mut::<CLIENT_WORDS>().0.get_mut(slot.way) {
+            *words = client.pack();
+        }
+    }
+
+    /// The client with number `index` below [`Self::len`]; `None`: nobody. Numbers stay while the table does not
+    /// grow and nobody is forgotten. For IPv6 the address is the one seen, or that of the prefix if several were.
+    pub fn entry(&self, index: usize) -> Option<(Slot, IpAddr, Client)> {
+        let slot = Slot { group: index / WAYS, way: index % WAYS };
+        if slot.group >= self.groups {
+            return None;
+        }
+        let address = self.address(slot)?;
+        let client = self.client(slot);
+        let shown = if client.has(Client::SEVERAL) { address & mask(address, self.prefix) } else { address };
+        Some((slot, from_bits(shown), client))
+    }
+
+    /// The number of a group from a hash: linear hashing.
+    fn place(&self, hash: u64) -> usize {
+        let hash = hash as usize;
+        let wide = hash & self.power.wrapping_mul(2).wrapping_sub(1);
+        if wide < self.groups { wide } else { hash & self.power.wrapping_sub(1) }
+    }
+
+    /// Opens one more group. Half of what would have been in it from the start moves there.
+    fn open_group(&mut self) {
+        if self.groups == self.capacity {
+            return;
+        }
+        let (from, to) = (self.groups.wrapping_sub(self.power), self.groups);
+        self.groups = self.groups.saturating_add(1);
+        if self.groups == self.power.saturating_mul(2) {
+            self.power = self.groups;
+        }
+        let mut free = 0;
+        for way in 0..WAYS {
+            let old = Slot { group: from, way };
+            let Some(address) = self.address(old) else { continue };
+            let hash = Wanted { whole: address, mask: mask(address, self.prefix) }.hash(self.key);
+            if self.place(hash) == to {
+                let (new, client) = (Slot { group: to, way: free }, self.client(old));
+                self.write_address(new, address);
+                self.put(new, &client);
+                self.write_address(old, 0);
+                free = free.saturating_add(1);
+            }
+        }
+    }
+
+    /// An entry of the group that nobody has.
+    fn free(&mut self, group: usize) -> Option<Slot> {
+        let slot = (0..WAYS).map(|way| Slot { group, way }).find(|&slot| self.address(slot).is_none())?;
+        self.used = self.used.saturating_add(1);
+        Some(slot)
+    }
+
+    /// The entry of the group whose client has been silent for longest: it is forgotten.
+    fn give_up_oldest(&mut self, group: usize, now: Tick) -> Slot {
+        self.forgotten = self.forgotten.wrapping_add(1);
+        let silent = |slot: &Slot| now.since(self.client(*slot).last);
+        let slots = (0..WAYS).map(|way| Slot { group, way });
+        slots.max_by_key(silent).unwrap_or(Slot { group, way: 0 })
+    }
+
+    fn search(&self, group: usize, wanted: &Wanted) -> Option<Slot> {
+        let (addresses, _) = self.group(group)?.split_at(WAYS * ADDRESS_WORDS);
+        let way = addresses.as_chunks().0.iter().position(|&words| wanted.is(join(words)))?;
+        Some(Slot { group, way })
+    }
+
+    fn address(&self, slot: Slot) -> Option<u128> {
+        let words = self.group(slot.group)?.as_chunks().0.get(slot.way)?;
+        Some(join(*words)).filter(|&address| address != 0)
+    }
+
+    fn write_address(&mut self, slot: Slot, address: u128) {
+        let range = self.range(slot.group);
+        let words = self.words.get_mut(range).unwrap_or_default().as_chunks_mut().0.get_mut(slot.way);
+        if let Some(words) = words {
+            *words = [(address >> 64) as u64, address as u64];
+        }
+    }
+
+    fn group(&self, group: usize) -> Option<&[u64; GROUP]> {
+        self.words.get(self.range(group))?.first_chunk()
+    }
+
+    fn range(&self, group: usize) -> core::ops::Range<usize> {
+        let start = group.saturating_mul(GROUP).saturating_add(self.first);
+        start..start.saturating_add(GROUP)
+    }
+}
+
+impl core::fmt::Debug for ClientTable {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { used, groups, capacity, forgotten, .. } = self;
+        write!(f, "ClientTable({used} clients, {groups} of {capacity} groups, {forgotten} forgotten)")
+    }
+}
+
+/// What is remembered of the clients of a group.
+fn clients(group: &[u64; GROUP]) -> (&[[u64; CLIENT_WORDS]], &[u64]) {
+    let (_, memory) = group.split_at(WAYS * ADDRESS_WORDS);
+    memory.as_chunks()
+}
+
+/// An address that is looked for, and which of its bits matter.
+struct Wanted {
+    whole: u128,
+    mask: u128,
+}
+
+impl Wanted {
+    fn new(address: IpAddr, prefix: u128) -> Self {
+        let whole = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        Self { whole, mask: mask(whole, prefix) }
+    }
+
+    fn hash(&self, key: Key) -> u64 {
+        let bits = self.whole & self.mask;
+        hash::hash(key, [(bits >> 64) as u64, bits as u64])
+    }
+
+    /// Nobody's address is zero, and where nothing is the address is.
+    fn is(&self, address: u128) -> bool {
+        (address ^ self.whole) & self.mask == 0 && address != 0
+    }
+}
+
+/// The bits that make a client. Where the prefix is all zero, whole addresses do: there are the mapped IPv4 addresses,
+/// the loopback address and nothing that is given to customers by the prefix.
+fn mask(address: u128, prefix: u128) -> u128 {
+    if address & prefix == 0 { u128::MAX } else { prefix }
+}
+
+fn join([high, low]: [u64; ADDRESS_WORDS]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+fn from_bits(bits: u128) -> IpAddr {
+    let v6 = Ipv6Addr::from_bits(bits);
+    v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), |v4: Ipv4Addr| IpAddr::V4(v4))
+}
+
+#[cfg(test)]
+mod tests;
