@@ -8,6 +8,7 @@
 pub mod access;
 pub mod clients;
 pub mod held;
+pub mod limit;
 pub mod reject;
 pub mod shards;
 pub mod state;
