@@ -305,6 +305,7 @@ impl Host {
         let from = SocketAddr::new(from, CLIENT_PORT);
         let request = Datagram { from, to: Some(self.address), rx, bytes };
         let template = Template::new(state, rx.time);
+        responder.set_time(clock.now().mono);
         let mut reply = ReplyBuf::default();
         match responder.respond(&request, &template, || clock.read(at + PROCESSING), &mut reply) {
             Verdict::Reply(bytes) => {

@@ -16,7 +16,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         }
     };
     refuse(
-        config.server.no_client_log && limited.iter().any(Option::is_some),
+        config.server.no_client_log && (config.server.rate_limit_auto || limited.iter().any(Option::is_some)),
         "Rate limiting cannot be enabled with noclientlog",
         "remove noclientlog or the rate limits",
     );
@@ -68,6 +68,7 @@ mod tests {
             ("cmdallow ::1/129", Some("Bad subnet in ::1/129")),
             ("allow 1.2.3.4/32\nallow ::/128", None),
             ("noclientlog\ncmdratelimit", Some("Rate limiting cannot be enabled with noclientlog")),
+            ("noclientlog\nratelimit auto", Some("Rate limiting cannot be enabled with noclientlog")),
             ("noclientlog", None),
             ("ntsservercert a", Some("Uneven number of NTS certs and keys")),
             ("rtcsync\nrtcfile a", Some("rtcfile directive cannot be used with rtcsync")),

@@ -463,14 +463,22 @@ pub struct ServerConfig {
     pub local: Option<LocalConfig>,
     /// `clientloglimit`, bytes.
     pub client_log_limit: u64,
+    /// A directive named it.
+    pub client_log_set: bool,
     /// `noclientlog`.
     pub no_client_log: bool,
+    /// `clientprefix`: length of the IPv6 prefixes that are one client, bits.
+    pub client_prefix: u8,
     /// `dscp`.
     pub dscp: u8,
     /// `allow`, `deny` of host names.
     pub access_names: Vec<AccessName>,
     /// `ratelimit`.
     pub rate_limit: Option<RateLimit>,
+    /// `ratelimit auto`.
+    pub rate_limit_auto: bool,
+    /// The loudest lose first when there is too much to do, whatever `ratelimit` says: Timeball's own way.
+    pub sheds_load: bool,
     /// `broadcast` lines in order.
     pub broadcasts: Vec<BroadcastConfig>,
     /// `ntpsigndsocket`: folder of Samba's signing socket.
@@ -835,10 +843,14 @@ impl Default for ServerConfig {
             device: None,
             local: None,
             client_log_limit: 524_288,
+            client_log_set: false,
             no_client_log: false,
+            client_prefix: 64,
             dscp: 0,
             access_names: Vec::new(),
             rate_limit: None,
+            rate_limit_auto: false,
+            sheds_load: false,
             broadcasts: Vec::new(),
             signd_dir: None,
         }

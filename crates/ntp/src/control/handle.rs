@@ -50,7 +50,7 @@ pub fn handle(
 }
 
 /// Exactly these two are always allowed and never limited, not all of 127.0.0.0/8.
-fn is_own(address: IpAddr) -> bool {
+pub(crate) fn is_own(address: IpAddr) -> bool {
     address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST
 }
 

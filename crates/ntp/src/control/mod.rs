@@ -37,6 +37,7 @@ pub mod tracking;
 pub use actions::Change;
 pub use backend::Backend;
 pub use handle::handle;
+pub(crate) use handle::is_own;
 pub use status::Status;
 
 use crate::config::OpenCommand;

@@ -47,9 +47,8 @@ impl Backend for Operator<'_> {
     fn command_access(&self, address: IpAddr) -> bool {
         self.engine.command_access.check(address)
     }
-    fn count_command(&mut self, _from: Origin) -> bool {
-        self.engine.command_hits = self.engine.command_hits.wrapping_add(1);
-        true
+    fn count_command(&mut self, from: Origin) -> bool {
+        self.engine.count_command(self.now, from)
     }
     fn tracking(&self) -> Tracking {
         self.engine.tracking(self.now)
@@ -82,8 +81,8 @@ impl Backend for Operator<'_> {
     fn server_stats(&self) -> ServerStats {
         self.engine.server_stats()
     }
-    fn clients(&mut self, _query: ClientsQuery) -> Result<Clients, Status> {
-        Err(Status::Inactive)
+    fn clients(&mut self, query: ClientsQuery) -> Result<Clients, Status> {
+        self.engine.clients_page(self.now, query)
     }
     fn manual_list(&self) -> Result<ManualList, Status> {
         Ok(ManualList::default())

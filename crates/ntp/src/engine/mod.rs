@@ -8,6 +8,7 @@
 //! are told, `reports` and `commands` answer the control protocol.
 
 mod associations;
+mod clients;
 mod commands;
 mod dumps;
 pub mod io;
@@ -48,6 +49,7 @@ use crate::server::{self, AccessTable, Responder, ServeConfig, ServerState, Shar
 use crate::source::Source;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
+use clients::CommandClients;
 use core::net::IpAddr;
 use leap::LeapWatch;
 use learning::Learning;
@@ -158,7 +160,7 @@ pub struct Engine {
     command_access: AccessTable,
     /// Rules that commands have added since the start, while lists may still be made anew.
     access_changes: Vec<(AccessList, AccessRule)>,
-    command_hits: u64,
+    command_clients: CommandClients,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
@@ -197,10 +199,15 @@ impl Engine {
             max_drift: config.clock.max_drift.abs(),
             corr_time_ratio: config.clock.corr_time_ratio,
         };
-        let remembered = if config.server.no_client_log { 0 } else { config.server.client_log_limit };
+        let remembered = clients::client_bytes(config);
         let serve_config = ServeConfig {
             access: AccessTable::new(&config.server.access),
-            held_stamps: server::held::pairs(remembered, start.serving_threads),
+            held_stamps: server::held::pairs(remembered as u64, start.serving_threads),
+            minimum_poll: clients::minimum_poll(config.server.rate_limit.as_ref()),
+            limits: clients::limits(config),
+            // The eighth part is for held stamps.
+            client_bytes: (remembered - remembered / 8) / start.serving_threads.max(1),
+            client_prefix: config.server.client_prefix,
             ..ServeConfig::default()
         };
         let shards = Shards::new(start.serving_threads, serve_config, &mut rng);
@@ -247,7 +254,7 @@ impl Engine {
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             command_access: AccessTable::new(&config.control.access),
             access_changes: Vec::new(),
-            command_hits: 0,
+            command_clients: CommandClients::new(config, &rng),
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),

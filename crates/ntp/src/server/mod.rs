@@ -17,6 +17,7 @@ pub mod traffic;
 
 pub use access::AccessTable;
 pub use held::HeldStamps;
+pub use limit::{Limits, Load};
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
@@ -27,11 +28,12 @@ use crate::auth::{Keys, MAC_MAX, MacBytes};
 use crate::engine::io::{Stamp, StampSource};
 use crate::ids::KeyId;
 use crate::rng::Rng;
-use crate::time::{LocalTime, NANOS, NtpTime, RawTime};
+use crate::time::{LocalTime, MonoTime, NANOS, NtpTime, RawTime};
 use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
 use crate::wire::header::HEADER_LEN;
 use crate::wire::{Mode, Packet};
 use core::net::{IpAddr, SocketAddr};
+use limit::{Admission, Gate};
 use std::sync::Arc;
 use template::Individual;
 
@@ -109,12 +111,26 @@ pub struct ServeConfig {
     pub held_stamps: usize,
     /// Keys of authenticated requests.
     pub keys: Arc<Keys>,
+    /// Who is answered when not everybody is.
+    pub limits: Limits,
+    /// Memory for the clients of a responder made with this, bytes; 0: nobody is remembered, so nobody limited.
+    pub client_bytes: usize,
+    /// The length of IPv6 prefixes that are one client.
+    pub client_prefix: u8,
 }
 
 impl Default for ServeConfig {
     /// Nobody may ask.
     fn default() -> Self {
-        Self { access: AccessTable::default(), minimum_poll: -19, held_stamps: 0, keys: Arc::default() }
+        Self {
+            access: AccessTable::default(),
+            minimum_poll: -19,
+            held_stamps: 0,
+            keys: Arc::default(),
+            limits: Limits::default(),
+            client_bytes: 0,
+            client_prefix: 64,
+        }
     }
 }
 
@@ -125,6 +141,7 @@ pub struct Responder {
     rng: Rng,
     counters: Counters,
     held: HeldStamps,
+    gate: Gate,
 }
 
 /// A reply, and what the caller and the counters should know of it.
@@ -159,7 +176,12 @@ impl Responder {
     /// Answers by `config`; `rng` fills the bits below the clock's precision.
     pub fn new(config: Arc<ServeConfig>, rng: Rng) -> Self {
         let held = HeldStamps::new(config.held_stamps);
-        Self { config, rng, counters: Counters::default(), held }
+        // Of a copy: what is drawn for replies does not depend on who is remembered.
+        let mut secrets = Rng::from_number(rng.clone().bits());
+        let mut secret = || secrets.bits();
+        let (key, classes) = ([secret(), secret()], secret());
+        let gate = Gate::new(config.client_bytes, config.client_prefix, key, classes);
+        Self { config, rng, counters: Counters::default(), held, gate }
     }
 
     /// From now on answers by `config`. What memory it has was decided at the start.
@@ -180,6 +202,26 @@ impl Responder {
     /// What is held for clients in interleaved mode.
     pub fn held(&self) -> &HeldStamps {
         &self.held
+    }
+
+    /// Who has asked, and what each may have.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The same, to change it.
+    pub fn gate_mut(&mut self) -> &mut Gate {
+        &mut self.gate
+    }
+
+    /// It is `now`; to be told once a batch, before its requests. Limits and reports of clients live by this time.
+    pub fn set_time(&mut self, now: MonoTime) {
+        self.gate.set_time(now);
+    }
+
+    /// What a batch told about the load: when there is too much to do, the loudest lose first.
+    pub fn note_load(&mut self, load: Load) {
+        self.gate.note(load);
     }
 
     /// A reply that wanted a stamp left at `tx`. `sent` ends with it: the kernel gives back the headers of lower layers too.
@@ -238,6 +280,14 @@ impl Responder {
         }
         let tail = Tail::parse(request.version, datagram.bytes).map_err(|_| Reject::MalformedExtension)?;
         self.counters.count_request();
+        let state = template.state();
+        let received = || state.local(datagram.rx.time).into();
+        let admission =
+            self.gate.admit(&self.config.limits, &request, datagram.from, received, || self.rng.bits());
+        if admission == Admission::Drop {
+            self.counters.stats.dropped = self.counters.stats.dropped.wrapping_add(1);
+            return Err(Reject::RateLimited);
+        }
         let key = match tail.mac {
             Mac::Absent => None,
             Mac::CryptoNak => return Err(Reject::CryptoNak),
@@ -254,7 +304,6 @@ impl Responder {
             return Err(Reject::NtsUnavailable);
         }
         let rx = datagram.rx.time;
-        let state = template.state();
         if rx < state.earliest {
             return Err(Reject::StaleStamp);
         }
@@ -269,6 +318,10 @@ impl Responder {
         let (version, origin) = (request.version, request.transmit);
         let mut individual = Individual { version, mode, poll, origin, receive, transmit };
         let mut answer = Answer { key, ..Answer::default() };
+        if admission == Admission::Kiss {
+            answer.header = template.kiss(&individual);
+            return Ok(answer);
+        }
         if asks_interleaved(&request, mode) {
             self.interleave(&request, (rx, tx), state, &mut individual, &mut answer);
         }

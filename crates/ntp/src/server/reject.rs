@@ -43,6 +43,8 @@ rejects! {
     AccessDenied = "access_denied",
     /// Extension fields that do not add up.
     MalformedExtension = "malformed_extension",
+    /// Over the limit of its client.
+    RateLimited = "rate_limited",
     /// Authenticated with a key we do not have.
     UnknownKey = "unknown_key",
     /// Authenticated with a key we have, but not by its holder, or changed on the way.

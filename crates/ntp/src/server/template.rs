@@ -3,7 +3,7 @@
 use super::{LocalTime, ServerState};
 use crate::time::{NtpTime, RawTime};
 use crate::wire::header::HEADER_LEN;
-use crate::wire::{Mode, Packet};
+use crate::wire::{Leap, Mode, Packet};
 
 /// The first half of a reply's header: all of it but version, mode and poll is the server's.
 const HEAD: usize = 24;
@@ -69,6 +69,19 @@ impl Template {
         self.state.local(raw)
     }
 
+    /// A kiss of death that says RATE: the same times, but no server's word on any other (RFC 5905 §7.4).
+    pub fn kiss(&self, own: &Individual) -> [u8; HEADER_LEN] {
+        let mut reply = self.fill(own);
+        let [first, stratum, _, _, rest @ ..] = &mut reply;
+        *first |= (Leap::Unsynchronised as u8) << 6;
+        *stratum = 0;
+        // Root delay and dispersion, then the code in place of the reference.
+        for (to, from) in rest.iter_mut().zip([0; 8].iter().chain(b"RATE")) {
+            *to = *from;
+        }
+        reply
+    }
+
     /// The reply.
     pub fn fill(&self, own: &Individual) -> [u8; HEADER_LEN] {
         let [first, stratum, _, precision, rest @ ..] = self.head;
@@ -90,7 +103,6 @@ mod tests {
     use crate::ids::RefId;
     use crate::server::SyncedState;
     use crate::time::NANOS;
-    use crate::wire::Leap;
 
     const NOW: RawTime = RawTime::from_nanos(1_700_000_000 * NANOS);
 
@@ -133,6 +145,15 @@ mod tests {
             transmit: own.transmit,
         };
         assert_eq!(Template::new(&state, NOW).fill(&own), expected.emit());
+        let kiss = Packet {
+            leap: Leap::Unsynchronised,
+            stratum: 0,
+            root_delay: crate::time::NtpShort(0),
+            root_dispersion: crate::time::NtpShort(0),
+            refid: RefId(u32::from_be_bytes(*b"RATE")),
+            ..expected
+        };
+        assert_eq!(Template::new(&state, NOW).kiss(&own), kiss.emit());
         let stale = Packet::parse(&Template::new(&state, NOW + 1e-9).fill(&own)).expect("a header");
         assert_eq!((stale.leap, stale.stratum, stale.refid), (Leap::Unsynchronised, 0, RefId::NONE));
     }

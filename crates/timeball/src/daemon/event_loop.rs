@@ -15,7 +15,7 @@ use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
-use ntp::server::Template;
+use ntp::server::{Load, Template};
 use ntp::time::{MonoTime, Now};
 use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
@@ -238,7 +238,10 @@ impl EventLoop {
         let count = answerer.receive(socket);
         if count > 0 {
             let (mut responder, state) = self.engine.responder();
-            let template = Template::new(state, self.clocks.raw_now());
+            let now = self.clocks.now();
+            let template = Template::new(state, now.raw);
+            responder.set_time(now.mono);
+            responder.note_load(Load { full: count == BATCH, lost: 0 });
             answerer.answer(count, socket, &mut responder, &template, |system| self.clocks.raw(system));
             drop(responder);
             answerer.send(socket);

@@ -12,6 +12,7 @@ pub mod folders;
 pub mod identity;
 mod keys;
 pub mod logger;
+pub mod memory;
 pub mod readiness;
 pub mod resolver;
 pub mod sockets;
@@ -200,6 +201,9 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         return Err(texts(errors));
     }
     configuration::adapt(&mut config, options);
+    let said = memory::size_client_log(name, &mut config.server, memory::Memory::read());
+    said.map_err(|message| vec![message])?.into_iter().for_each(|text| logger::warning(&text));
+    config.server.sheds_load = name == Name::Timeball;
     // 3. Is another one running? Where do we write? Who sees the pid file may send a signal.
     let one = |message: String| vec![message];
     sys::signal::install().map_err(|error| one(format!("Could not catch signals : {error}")))?;

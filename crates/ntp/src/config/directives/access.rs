@@ -171,8 +171,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         |c, w| {
             super::ratelimit::read(c.control.rate_limit, -4, false, w).map(|v| c.control.rate_limit = Some(v))
         },
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "opencommands",
         "[COMMAND...]",

@@ -190,7 +190,7 @@ mod tests {
         nosystemcert nocerttimecheck refresh authselectmode combinelimit maxdistance maxjitter maxstratum minstratum \
         minsources reselectdist stratumweight clockprecision corrtimeratio driftfile fallbackdrift leapsecmode \
         leapsectz leapseclist makestep maxchange maxclockerror maxdrift maxslewrate maxupdateskew tempcomp smoothtime \
-        allow deny bindaddress binddevice broadcast clientloglimit noclientlog local ntpsigndsocket ntsport \
+        allow deny bindaddress binddevice broadcast clientloglimit clientprefix noclientlog local ntpsigndsocket ntsport \
         ntsservercert ntsserverkey ntsprocesses maxntsconnections ntsntpserver ntsrotate port ratelimit ntsratelimit \
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \
         rtcautotrim rtconutc hwclockfile log logbanner logchange logdir mailonchange include confdir sourcedir keyfile \

@@ -23,3 +23,21 @@ pub(super) fn read(
     }
     Ok(limit)
 }
+
+/// `ratelimit`, which may also be `auto`. What is said last holds.
+pub(super) fn ntp(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
+    let auto = words.rest().split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("auto"));
+    if auto && words.left() > 1 {
+        return Err(WrongKind::Unparsable.hint("with auto there are no other options"));
+    }
+    if auto {
+        words.next_word();
+    }
+    let server = &mut config.server;
+    server.rate_limit = match auto {
+        true => None,
+        false => Some(read(server.rate_limit, 3, true, words)?),
+    };
+    server.rate_limit_auto = auto;
+    Ok(())
+}

@@ -78,8 +78,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
         "clientloglimit",
         "BYTES",
-        "524288",
-        "Memory for what is remembered of clients (their number of requests, interleaved mode, rate limits).",
+        "524288; as timeball by the free memory",
+        "Memory for what is remembered of clients (their number of requests, interleaved mode, rate limits): 55 bytes for each. It is taken at the start and never grows; when it is full, the client silent for longest is forgotten. All serving threads together have so much. Without it, Timeball takes the 32nd part of the memory that is free at the start, 512 KiB to 64 MiB.",
         Exactly(1),
         |c, w| {
             let word = w.word()?;
@@ -92,10 +92,18 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             }
             // A negative number is an enormous one to chrony: no limit.
             c.server.client_log_limit = if word.starts_with('-') { u64::MAX } else { total };
+            c.server.client_log_set = true;
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
+    Directive::new(
+        "clientprefix",
+        "BITS",
+        "64",
+        "Length of the IPv6 prefixes that are one client for the rate limit and in reports, 32 to 128: whoever has a prefix has more addresses than any table can remember. 128 is chronyd's way.",
+        Exactly(1),
+        |c, w| w.int(32, 128).map(|v| c.server.client_prefix = v as u8),
+    ),
     Directive::new(
         "deny",
         "[all] [SUBNET|HOST]",
@@ -154,13 +162,12 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     ),
     Directive::new(
         "ratelimit",
-        "[interval POLL] [burst N] [leak POLL] [kod POLL]",
+        "[interval POLL] [burst N] [leak POLL] [kod POLL] | auto",
         "off; 3, 8, 2, 0",
-        "Limits how often one address is answered: one request in 2^interval seconds in the mean, burst of them at once; one in 2^leak of the others is answered all the same, and one in 2^kod is told to send less.",
+        "Limits how often one address is answered: one request in 2^interval seconds in the mean, burst of them at once; one in 2^leak of the others is answered all the same, and one in 2^kod of the rest is told to send less. With auto, nobody is limited but whoever sends more than any honest client does (256 requests a second from one kind of source ports), and while there is more to answer than can be, the loudest.",
         Own,
-        |c, w| super::ratelimit::read(c.server.rate_limit, 3, true, w).map(|v| c.server.rate_limit = Some(v)),
-    )
-    .not_yet(),
+        super::ratelimit::ntp,
+    ),
 ];
 
 fn broadcast(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {

@@ -49,8 +49,9 @@ const ADDRESS_WORDS: usize = 2;
 /// Words of a group: its addresses, then what is remembered of them. Addresses that are not looked for cost two lines
 /// of the processor's cache, the one that is found one more.
 const GROUP: usize = WAYS * (ADDRESS_WORDS + CLIENT_WORDS);
+const GROUP_BYTES: usize = GROUP * size_of::<u64>();
 /// Bytes of an entry.
-pub const ENTRY_BYTES: usize = GROUP * size_of::<u64>() / WAYS;
+pub const ENTRY_BYTES: usize = GROUP_BYTES / WAYS;
 /// Entries in use per group, on average, at which another group is opened. Groups not divided yet have up to a half
 /// more than the average.
 const FULL: usize = 4;
@@ -60,6 +61,8 @@ const PATIENCE: usize = 256;
 const FIRST_GROUPS: usize = 32;
 /// Groups begin at multiples of this, so that they share no line of the cache.
 const ALIGNMENT: usize = 128;
+/// Words that are passed over for that at most.
+const SPARE: usize = ALIGNMENT / size_of::<u64>();
 
 /// Names an entry until another client takes it over or the table grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +96,10 @@ impl ClientTable {
     /// A table that takes `bytes` of memory, but room for one group of clients at least. `key` is random, `prefix`
     /// the length of IPv6 prefixes that are one client.
     pub fn new(bytes: usize, key: Key, prefix: u8) -> Self {
-        let capacity = (bytes / (GROUP * size_of::<u64>())).max(1);
-        let spare = ALIGNMENT / size_of::<u64>();
+        let capacity = (bytes / GROUP_BYTES).max(1);
         // Zeroed memory of this size comes from the kernel untouched: pages are taken as groups are.
-        let words = vec![0u64; capacity.saturating_mul(GROUP).saturating_add(spare)];
-        let first = words.as_ptr().align_offset(ALIGNMENT).min(spare);
+        let words = vec![0u64; capacity.saturating_mul(GROUP).saturating_add(SPARE)];
+        let first = words.as_ptr().align_offset(ALIGNMENT).min(SPARE);
         let prefix = u128::MAX.checked_shl(128u32.saturating_sub(prefix.into())).unwrap_or(0);
         let groups = capacity.min(FIRST_GROUPS);
         let power = 1 << groups.ilog2();

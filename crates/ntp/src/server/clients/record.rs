@@ -30,7 +30,7 @@ pub struct Client {
     pub flags: u8,
     /// Answers given to quiet classes beyond their share of the leak; see [`super::super::limit`].
     pub debt: u8,
-    /// Requests in the tick of `last`, saturating.
+    /// Requests in the tick of `last`, saturating; zero: none has been counted yet.
     pub crowd: u8,
 }
 
@@ -50,10 +50,15 @@ impl Client {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
+    /// Has no request of it been counted yet? (Its numbers may be zero because an operator wished so.)
+    pub fn is_new(&self) -> bool {
+        self.crowd == 0
+    }
+
     /// Counts a request that came at `now`: number, time and mean interval.
     pub fn count(&mut self, now: Tick) {
         let elapsed = now.since(self.last);
-        if self.hits == 0 {
+        if self.is_new() {
             self.crowd = 1;
         } else if elapsed == 0 {
             self.crowd = self.crowd.saturating_add(1);
@@ -124,6 +129,8 @@ const UNITS: u32 = 8;
 const WEIGHT: u32 = 3;
 
 impl MeanInterval {
+    /// [`Self::units`] of a tick.
+    pub const TICK: u64 = 1 << UNITS;
     /// No interval has been seen.
     pub const NONE: Self = Self(0);
 

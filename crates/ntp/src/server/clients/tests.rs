@@ -3,7 +3,6 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const KEY: Key = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
-const GROUP_BYTES: usize = WAYS * ENTRY_BYTES;
 
 fn v4(number: u32) -> IpAddr {
     Ipv4Addr::from_bits(number).into()
@@ -113,24 +112,13 @@ fn nobody_can_be_pushed_out_by_whoever_knows_only_the_addresses() {
 fn sixteen_million_forged_sources_take_no_byte_more() {
     let mut table = ClientTable::new(1 << 20, KEY, 64);
     let before = (table.words.as_ptr(), table.words.capacity());
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let mut sources = 0u32;
-    for block in 0..(1u32 << 14) {
-        for number in 0..1024 {
-            see(&mut table, v4(block << 10 | number), block);
-        }
-        sources += 1024;
-        if std::time::Instant::now() > end {
-            break;
-        }
-    }
-    if sources < 1 << 24 {
-        eprintln!("SKIPPED the rest: this machine saw only {sources} forged sources in 20 s");
+    for number in 0..1 << 24 {
+        see(&mut table, v4(number), number >> 10);
     }
     assert_eq!((table.words.as_ptr(), table.words.capacity()), before);
     assert_eq!(table.len(), table.capacity());
     assert!(table.clients() <= table.capacity());
-    assert_eq!(table.forgotten() + table.clients() as u64, u64::from(sources));
+    assert_eq!(table.forgotten() + table.clients() as u64, 1 << 24);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! An explicit limit, with chrony's meaning: a bucket of tokens for each client.
 
 use crate::config::RateLimit;
-use crate::server::clients::{Client, Tick};
+use crate::server::clients::{Client, MeanInterval, Tick};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +106,13 @@ impl Bucket {
     /// saves, and luck is turned round.
     fn is_driven(&self, client: &Client) -> bool {
         let (usual, limited) = (client.interval.units(), client.limited_interval.units());
-        limited > 0 && limited.saturating_mul(2) < usual
+        // Below a tick nobody can tell.
+        limited > 0 && usual >= MeanInterval::TICK && limited.saturating_mul(2) < usual
     }
 
     /// What the client has now.
     fn refill(&self, client: &Client, now: Tick) -> u16 {
-        if client.hits == 0 {
+        if client.is_new() {
             return self.full;
         }
         let earned = match self.credit {

@@ -7,10 +7,12 @@
 //! the level loses nothing. The numbers are derived in `DESIGN.md`.
 
 pub mod bucket;
+pub mod gate;
 pub mod level;
 pub mod share;
 
 pub use bucket::{Admission, Bucket};
+pub use gate::Gate;
 pub use level::{Level, Load};
 pub use share::Share;
 

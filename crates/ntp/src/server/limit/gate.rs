@@ -1,0 +1,89 @@
+//! What stands before the answers of one shard: it remembers who asks and decides who is answered.
+
+use super::{Admission, Level, Limits, Load, share};
+use crate::server::clients::{ClientTable, Key, Tick};
+use crate::time::{MonoTime, NtpTime};
+use crate::wire::{Mode, Packet};
+use core::net::SocketAddr;
+
+/// The clients of one shard and what they may have now.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    table: Option<ClientTable>,
+    level: Level,
+    now: Tick,
+    /// Makes the classes of requests unpredictable.
+    secret: u64,
+}
+
+impl Gate {
+    /// Remembers clients in `bytes` of memory (0: nobody, so nobody is limited), whole IPv6 networks of `prefix` bits
+    /// as one.
+    pub fn new(bytes: usize, prefix: u8, key: Key, secret: u64) -> Self {
+        let table = (bytes > 0).then(|| ClientTable::new(bytes, key, prefix));
+        Self { table, level: Level::default(), now: Tick::default(), secret }
+    }
+
+    /// It is `now`.
+    pub fn set_time(&mut self, now: MonoTime) {
+        self.now = now.into();
+    }
+
+    /// What a batch told about the load.
+    pub fn note(&mut self, load: Load) {
+        self.level.note(self.now, load);
+    }
+
+    /// Counts a request and decides whether it is answered. `received` is the time as it is told; `chance` gives
+    /// random bits, if any are needed.
+    pub fn admit(
+        &mut self,
+        limits: &Limits,
+        request: &Packet,
+        from: SocketAddr,
+        received: impl FnOnce() -> NtpTime,
+        chance: impl FnOnce() -> u64,
+    ) -> Admission {
+        let Some(table) = &mut self.table else { return Admission::Answer };
+        let share = self.level.share(limits);
+        let class = match (limits.bucket, share) {
+            (None, None) => 0,
+            _ => share::class(request, from.port(), received(), self.secret),
+        };
+        let chance = limits.bucket.map_or(0, |_| chance() as u32);
+        let slot = table.touch(from.ip(), self.now);
+        let mut client = table.client(slot);
+        client.versions |= match request.mode {
+            Mode::Active => 1,
+            _ => 1u8.wrapping_shl(request.version.into()),
+        };
+        let admission = limits.admit(&mut client, class, self.now, share, chance);
+        table.put(slot, &client);
+        admission
+    }
+
+    /// Whom it remembers; `None`: nobody.
+    pub fn clients(&self) -> Option<&ClientTable> {
+        self.table.as_ref()
+    }
+
+    /// The same, to begin counting again.
+    pub fn clients_mut(&mut self) -> Option<&mut ClientTable> {
+        self.table.as_mut()
+    }
+
+    /// What each may have now.
+    pub fn level(&self) -> &Level {
+        &self.level
+    }
+
+    /// The same, to set what the traffic limit leaves.
+    pub fn level_mut(&mut self) -> &mut Level {
+        &mut self.level
+    }
+
+    /// The time of the last batch.
+    pub fn now(&self) -> Tick {
+        self.now
+    }
+}
