@@ -14,14 +14,14 @@ const INSIDE: &str = "TIMEBALL_BENCH_INSIDE";
 /// The server's namespace.
 const SERVER_SIDE: &str = "server";
 
-/// The set-up of both sides; `$1` is the server's interface, `$2` the load's, `$3` the number of the server's queues.
+/// The set-up of both sides; `$1` is the server's interface, `$2` the load's, `$3` the number of queues.
 const SET_UP: &str = r#"set -e
 mount -t tmpfs tmpfs /run
 mount -t sysfs sysfs /sys
 mkdir -p /run/netns
 ip netns add server
-ip link add "$1" netns server address 02:00:00:00:00:01 numrxqueues "$3" numtxqueues 2 type veth \
-  peer name "$2" address 02:00:00:00:00:02 numrxqueues 2 numtxqueues "$3"
+ip link add "$1" netns server address 02:00:00:00:00:01 numrxqueues "$3" numtxqueues "$3" type veth \
+  peer name "$2" address 02:00:00:00:00:02 numrxqueues "$3" numtxqueues "$3"
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 ip link set lo up
 ip link set "$2" up

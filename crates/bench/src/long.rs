@@ -16,8 +16,10 @@ const FLAT: u64 = 64;
 
 /// Sends `options.requests` requests to our server with limits.
 pub fn run(lab: &Lab, options: &Options) -> Result<(), String> {
+    lab.receive_like_cards()?;
     let mut load = Load::new(lab.interface()).map_err(|error| format!("packet socket: {error}"))?;
     let mut server = options.ours().start(lab, &mut load, Setup::Limits)?;
+    lab.receivers();
     let idle = server.resident();
     let (mut sizes, mut received, mut sent, mut wrong) = (Vec::new(), 0, 0, 0);
     let part = options.requests.div_ceil(LOOKS);
