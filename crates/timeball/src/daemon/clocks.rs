@@ -77,7 +77,12 @@ impl Clocks {
 
     /// One look at both clocks.
     pub fn now(&self) -> Now {
-        Now { mono: MonoTime::from_nanos(sys::clock::boottime()), raw: self.raw_now() }
+        Now { mono: self.mono(), raw: self.raw_now() }
+    }
+
+    /// The clock nobody sets, now.
+    pub fn mono(&self) -> MonoTime {
+        MonoTime::from_nanos(sys::clock::boottime())
     }
 
     /// The clock we steer, now.
@@ -104,7 +109,7 @@ impl Clocks {
     /// By how many seconds somebody else has moved the clock we steer since the last look (positive: forward).
     /// A virtual clock does not move: it follows its base.
     pub fn foreign_step(&mut self) -> Option<f64> {
-        let moved = self.judge(difference(sys::clock::boottime, sys::clock::realtime));
+        let moved = self.judge(look());
         match &mut self.steered {
             Steered::System(_) => moved,
             Steered::Virtual(clock) => {
@@ -114,6 +119,19 @@ impl Clocks {
                 None
             }
         }
+    }
+
+    /// Would [`Self::foreign_step`] find that somebody has moved the system clock?
+    pub fn moved(&self) -> bool {
+        let (difference, uncertainty) = look();
+        self.foreign(difference)
+            .is_none_or(|moved| moved.saturating_abs() > FOREIGN_STEP.saturating_add(uncertainty))
+    }
+
+    /// How far somebody else has moved the system clock if it is ahead of the monotonic one by `difference`, ns. `None`: nobody has looked
+    /// yet.
+    fn foreign(&self, difference: i64) -> Option<i64> {
+        Some(difference.saturating_sub(self.difference?).saturating_sub(self.stepped))
     }
 
     /// For how many seconds the machine has slept since the last look, and whether that is sure. `asked`: when the loop
@@ -144,9 +162,9 @@ impl Clocks {
     }
 
     fn judge(&mut self, (difference, uncertainty): (i64, i64)) -> Option<f64> {
-        let ours = std::mem::take(&mut self.stepped);
-        let before = self.difference.replace(difference)?;
-        let moved = difference.saturating_sub(before).saturating_sub(ours);
+        let moved = self.foreign(difference);
+        (self.difference, self.stepped) = (Some(difference), 0);
+        let moved = moved?;
         (moved.saturating_abs() > FOREIGN_STEP.saturating_add(uncertainty)).then_some(moved as f64 * 1e-9)
     }
 
@@ -187,6 +205,11 @@ impl Clock for Clocks {
     }
 }
 
+/// The system clock minus the monotonic one and the uncertainty of that, ns.
+fn look() -> (i64, i64) {
+    difference(sys::clock::boottime, sys::clock::realtime)
+}
+
 /// One clock minus a monotonic one and its uncertainty, ns: the best of a few readings, because the process may be
 /// interrupted between the two.
 fn difference(monotonic: fn() -> i64, other: fn() -> i64) -> (i64, i64) {
@@ -217,6 +240,7 @@ mod tests {
         assert_eq!(clocks.judge((10 * second + 900_000, 50)), None);
         assert_eq!(clocks.judge((13 * second + 900_000, 50)), Some(3.0));
         clocks.stepped = -2 * second;
+        assert_eq!(clocks.foreign(11 * second + 900_000), Some(0), "asked without effect");
         assert_eq!(clocks.judge((11 * second + 900_000, 50)), None, "our own");
         clocks.stepped = -2 * second;
         assert_eq!(clocks.judge((10 * second + 900_000, 50)), Some(1.0), "ours and theirs at once");
@@ -247,7 +271,9 @@ mod tests {
     #[test]
     fn a_virtual_clock_steps_without_touching_the_system() {
         let mut clocks = Clocks::simulated();
+        assert!(clocks.moved(), "nobody has looked yet");
         assert_eq!(clocks.foreign_step(), None);
+        assert!(!clocks.moved());
         let system = sys::clock::realtime();
         clocks.step(100.0).unwrap();
         let ahead = clocks.raw_now() - RawTime::from_nanos(system);
@@ -260,7 +286,6 @@ mod tests {
 
     #[test]
     fn the_difference_of_the_clocks_stands_still() {
-        let look = || difference(sys::clock::boottime, sys::clock::realtime);
         let (first, second) = (look(), look());
         assert!((first.0 - second.0).abs() <= first.1 + second.1 + 1000, "{first:?} {second:?}");
     }

@@ -114,8 +114,8 @@ impl EventLoop {
                 return status;
             }
             self.gather();
-            let (until, timeout) = self.timeout();
-            if let Err(error) = poll(&mut self.workspace.entries, Some(timeout)) {
+            let until = self.latest();
+            if let Err(error) = self.wait(until) {
                 logger::log(Severity::Fatal, &format!("Could not wait for events : {error}"));
                 return 1;
             }
@@ -162,13 +162,32 @@ impl EventLoop {
         self.clocks.now()
     }
 
-    /// When to wake up at the latest, and how long to wait, ns.
-    fn timeout(&self) -> (MonoTime, i64) {
-        let now = self.clocks.now().mono;
+    /// When to wake up at the latest.
+    fn latest(&self) -> MonoTime {
+        let now = self.clocks.mono();
         let longest = now + LONGEST_WAIT;
-        let until =
-            [self.engine.next_timeout(), self.deadline].into_iter().flatten().fold(longest, MonoTime::min);
-        (until.max(now), until.nanos_since(now))
+        let due = [self.engine.next_timeout(), self.deadline].into_iter().flatten();
+        due.fold(longest, MonoTime::min).max(now)
+    }
+
+    /// Waits until something happens, or until `until`. Requests are answered here as long as nothing else comes, nothing is due and the
+    /// clock has not been moved: the rest of a turn costs as much as an answer.
+    fn wait(&mut self, until: MonoTime) -> std::io::Result<()> {
+        loop {
+            let timeout = until.nanos_since(self.clocks.mono());
+            poll(&mut self.workspace.entries, Some(timeout))?;
+            let Workspace { entries, slots, .. } = &self.workspace;
+            let mut ready = slots.iter().zip(entries).filter(|(_, entry)| entry.any()).peekable();
+            if ready.peek().is_none()
+                || !ready.all(|(slot, _)| matches!(slot, Slot::Server(_)))
+                || until <= self.clocks.mono()
+                || self.clocks.moved()
+                || sys::signal::caught().is_some()
+            {
+                return Ok(());
+            }
+            self.attend();
+        }
     }
 
     /// The poll set of this turn. The resolver's pipe is in it only while a look-up is out.
@@ -602,6 +621,52 @@ mod tests {
             daemon.attend();
             assert_eq!((answers(&asker), answers(&operator)), (expected, expected));
         }
+    }
+
+    #[test]
+    fn requests_alone_do_not_end_the_wait() {
+        let (port, command_port) = (free_port(), free_port());
+        let mut daemon = daemon(&[
+            &format!("port {port}"),
+            &format!("cmdport {command_port}"),
+            "bindaddress 127.0.0.1",
+            "bindcmdaddress 127.0.0.1",
+            "allow 127.0.0.1",
+        ]);
+        let control = &daemon.config.control;
+        daemon.commands = CommandSockets::open_udp(control, ntp::config::Family::V4, |text| panic!("{text}"));
+        daemon.look(daemon.clocks.mono());
+        daemon.gather();
+        // A client who asks again once he has his answer, and at last an operator.
+        let asker = std::thread::spawn(move || {
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            client.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            for _ in 0..5 {
+                client.send_to(&request(), (Ipv4Addr::LOCALHOST, port)).unwrap();
+                assert_eq!(client.recv(&mut [0; 1024]).unwrap(), 48);
+            }
+            client
+                .send_to(&request_of(&TRACKING, Argument::None, 1, 0), (Ipv4Addr::LOCALHOST, command_port))
+                .unwrap();
+        });
+        let until = daemon.clocks.mono() + 60.0;
+        daemon.wait(until).unwrap();
+        asker.join().expect("five answers within one wait");
+        let ready = daemon.workspace.slots.iter().zip(&daemon.workspace.entries).filter(|(_, e)| e.any());
+        assert!(
+            ready.into_iter().any(|(slot, _)| matches!(slot, Slot::CommandUdp(_))),
+            "and a command ends it"
+        );
+        assert!(daemon.clocks.mono() < until);
+
+        // What is due ends it too, however many ask.
+        daemon.attend();
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.send_to(&request(), (Ipv4Addr::LOCALHOST, port)).unwrap();
+        daemon.gather();
+        daemon.wait(daemon.clocks.mono()).unwrap();
+        let answered = daemon.workspace.entries.iter().all(|entry| !entry.any());
+        assert!(!answered, "left to the turn that does what is due");
     }
 
     #[test]
