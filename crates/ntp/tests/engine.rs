@@ -521,6 +521,36 @@ mod leap {
         assert!(after <= before + 1, "{before} {after}");
     }
 
+    /// Two answers of each before it, one after: nobody was followed when it came, and nothing was made of it then.
+    #[test]
+    fn a_leap_second_before_anybody_is_followed_bends_no_line() {
+        for (leap, shift) in [(Leap::Insert, -1.0), (Leap::Delete, 1.0)] {
+            let mut config = four();
+            config.sources.iter_mut().for_each(|source| source.iburst = false);
+            let mut answered = std::collections::HashMap::new();
+            let mut rig = Rig::new(&config, START, EVE, move |server, now| {
+                let before: &mut u32 = answered.entry(server).or_default();
+                if now < 3595.0 {
+                    *before += 1;
+                    return (*before <= 2).then_some(Answer { offset: EVE, leap, ..Answer::default() });
+                }
+                (now > 3610.0).then_some(Answer { offset: EVE + shift, ..Answer::default() })
+            });
+            rig.run_until(3595.0);
+            assert_eq!(rig.served(), None, "{leap:?}: nobody is followed yet");
+            let mut served = 0;
+            for second in 3600..5200 {
+                rig.run_until(f64::from(second));
+                if let Some((wrong, distance)) = rig.served() {
+                    served += 1;
+                    let wrong = wrong - EVE - shift;
+                    assert!(wrong.abs() <= distance.min(0.01), "{leap:?} {second}: {wrong} s, {distance}");
+                }
+            }
+            assert!(served > 1000, "{leap:?}: served for {served} s only");
+        }
+    }
+
     #[test]
     fn the_flag_is_cleared_at_exit() {
         let mut rig = announce(LeapMode::System, Leap::Insert);

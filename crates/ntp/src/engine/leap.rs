@@ -60,7 +60,7 @@ impl LeapWatch {
 }
 
 /// The instant of a leap second at the end of the UTC day of `local`, if that day may have one.
-fn leap_instant(local: LocalTime, leap: Leap) -> Option<LocalTime> {
+pub(super) fn leap_instant(local: LocalTime, leap: Leap) -> Option<LocalTime> {
     let day = local.nanos().div_euclid(NANOS).div_euclid(DAY);
     let (_, month, of_month) = crate::calendar::civil_from_days(day);
     if !matches!((month, of_month), (6, 30) | (12, 31)) {
@@ -182,6 +182,7 @@ impl Engine {
         for source in &mut self.sources {
             source.stats.add_offset(nanos);
             source.earlier = None; // its other stamps would be from before
+            source.leap_ahead = None;
         }
         self.joint.add_offset(nanos);
     }

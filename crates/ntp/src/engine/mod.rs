@@ -15,6 +15,7 @@ pub mod io;
 mod keys;
 mod leap;
 mod learning;
+mod missed;
 mod names;
 mod outside;
 mod records;

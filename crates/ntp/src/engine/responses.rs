@@ -167,6 +167,7 @@ impl Engine {
         }
         self.remember(now, index, response, out);
         let usable = passed.good()
+            && !self.note_leap(index, &response.measured.sample)
             && !self.near_leap(now)
             && !self.holds_back(now, clock, index, &response.measured.sample, out);
         let source = &mut self.sources[index];
@@ -192,6 +193,8 @@ impl Engine {
             source.rest();
             self.update_selection(now, clock, None, out);
         }
+        // What is announced may be due before the next timeout.
+        self.watch_leap(self.after_step(now), clock, out);
     }
 
     /// The request is answered; what the answer was is kept for reports.

@@ -14,7 +14,7 @@ use crate::engine::{Stamp, StampSource};
 use crate::estimator::{SourceStats, StatsOptions};
 use crate::ids::{RefId, SourceId};
 use crate::select::SelectState;
-use crate::time::{MonoTime, NtpTime};
+use crate::time::{LocalTime, MonoTime, NtpTime};
 use crate::wire::{Leap, Packet};
 use checks::Checks;
 use core::net::{IpAddr, SocketAddr};
@@ -66,6 +66,8 @@ pub struct Source {
     pub unreach_count: u32,
     /// Leap indicator of the last response that passed tests 1 to 7, or from a dump.
     pub last_leap: Option<Leap>,
+    /// The leap second that its last sample announced, and when its clock will read that.
+    pub leap_ahead: Option<(Leap, LocalTime)>,
     /// Counters and the last response, for reports.
     pub seen: Seen,
 }
@@ -144,6 +146,7 @@ impl Source {
             deviating: 0,
             unreach_count: 0,
             last_leap: None,
+            leap_ahead: None,
             seen: Seen::default(),
         }
     }
@@ -157,6 +160,7 @@ impl Source {
         self.deviating = 0;
         self.unreach_count = 0;
         self.last_leap = None;
+        self.leap_ahead = None;
         self.seen.last = None;
         self.earlier = None;
     }
