@@ -77,7 +77,8 @@ impl Engine {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
             let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
             distance = sample.root_distance() + SIGMAS * estimate.predict_sd(v) + growth;
-            if source.stats.path().seen() >= SETTLED {
+            // What was measured before the clock was in doubt says nothing of where the others are now.
+            if source.stats.path().seen() >= SETTLED && self.doubt_since(sample.v) == 0.0 {
                 offset_sd = estimate.predict_sd(v);
             }
             distance += self.doubt_since(sample.v);

@@ -60,6 +60,11 @@ impl<const N: usize> Jumps<N> {
         self.count -= 1;
     }
 
+    /// The first after `start` that moves θ: no straight line goes through samples before and after it.
+    pub fn first_bend(&self, start: OscTime) -> Option<OscTime> {
+        self.as_slice().iter().find(|jump| jump.theta > 0.0 && jump.at > start).map(|jump| jump.at)
+    }
+
     /// Is one within a second of `at`?
     pub fn near(&self, at: OscTime) -> bool {
         self.as_slice().iter().any(|jump| (jump.at - at).abs() < 1.0)

@@ -442,7 +442,9 @@ impl Joint {
         // The windows of the paths need not begin with this one: the frequency may have wandered in between.
         let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
         let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, line);
-        let hints = self.window[..self.count].iter().take(HINTS).map(|e| {
+        let bend = self.oscillator.jumps.first_bend(first.v);
+        let straight = self.window[..self.count].iter().take_while(|e| bend.is_none_or(|at| e.v < at));
+        let hints = straight.take(HINTS).map(|e| {
             let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             let least = self.members[e.member].map_or(0.0, |m| m.least);
             Hint { t: point.t, offset: point.offset(), delay: point.delay(), excess: point.delay() - least }

@@ -286,11 +286,12 @@ impl PathFilter {
     /// several times its own doubt, is where the filter starts.
     fn prior(&mut self, window: &[Sample], oscillator: &Oscillator, wide: bool) -> Anchor<3> {
         let mut anchor = Anchor::at(&window[0], 3);
-        self.line = self.first_line(window);
+        let straight = before_jumps(window, oscillator);
+        self.line = self.first_line(straight);
         let line = self.line.filter(|l| l.samples >= TELLING);
         let slope = line.map(|l| (l.frequency, l.frequency_sd));
         let (frequency, variance) = oscillator.prior(wide, slope);
-        let hints = window.iter().take(HINTS).map(|s| Hint {
+        let hints = straight.iter().take(HINTS).map(|s| Hint {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
             delay: s.delay(),
@@ -540,6 +541,12 @@ pub struct Hint {
     pub delay: f64,
     /// See `delay`.
     pub excess: f64,
+}
+
+/// The samples before the first change that no straight line goes through.
+fn before_jumps<'a>(window: &'a [Sample], oscillator: &Oscillator) -> &'a [Sample] {
+    let bend = window.first().and_then(|first| oscillator.jumps.first_bend(first.v));
+    bend.map_or(window, |at| &window[..window.partition_point(|sample| sample.v < at)])
 }
 
 /// Mean (s) and variance of the offset at the beginning of a window, when the frequency has this mean (s/s) and
