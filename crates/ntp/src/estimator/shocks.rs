@@ -25,6 +25,8 @@ const TIME_TOO: f64 = 4.0;
 const BETTER: f64 = 2.0;
 /// … and than one without any change, for each change believed before: many changes explain much.
 const EACH: f64 = 5.0;
+/// Gain that it must have for the paths alone, without the one that sees it best.
+const OTHERS: f64 = 0.5;
 /// By how much the wander may be larger instead.
 const ROUGHER: [f64; 4] = [2.0, 4.0, 16.0, 64.0];
 /// Gain below which a change is dropped again.
@@ -46,14 +48,21 @@ impl Joint {
         self.size_newest();
     }
 
-    /// A change of the oscillator is seen by most paths alone; a conflict between the sources is not.
+    /// A change of the oscillator is seen by most paths alone; a conflict between the sources is not, and neither is a server
+    /// that steps: what one path sees, and sees best, has to be seen by the others besides.
     fn is_common<'a>(&self, jump: &Jump, used: impl Iterator<Item = Used<'a>> + Clone) -> bool {
-        let number = used.clone().count();
-        let sees = |u: &Used<'_>| {
+        let gains = used.map(|u| {
             let window = u.stats.window();
-            u.stats.path().gain(window.len(), jump, &self.oscillator) > 0.0
-        };
-        number < 3 || 2 * used.filter(sees).count() > number
+            u.stats.path().gain(window.len(), jump, &self.oscillator)
+        });
+        let (mut number, mut seen, mut sum, mut most) = (0, 0, 0.0, f64::NEG_INFINITY);
+        for gain in gains {
+            number += 1;
+            seen += usize::from(gain > 0.0);
+            sum += gain.max(0.0);
+            most = gain.max(most);
+        }
+        number < 2 || 2 * seen > number && sum - most > OTHERS
     }
 
     /// A change, or an oscillator that wanders more than was thought? What explains the window better is believed.
