@@ -18,6 +18,7 @@ mod learning;
 mod missed;
 mod names;
 mod outside;
+mod promise;
 mod records;
 mod reference;
 mod reports;

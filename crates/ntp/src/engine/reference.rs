@@ -2,9 +2,8 @@
 
 use super::Engine;
 use crate::config::SourceKind;
-use crate::estimator::{Combined, SourceStats, Theta};
+use crate::estimator::Combined;
 use crate::ids::{RefId, SourceId};
-use crate::sample::Sample;
 use crate::time::{LocalTime, MonoTime, Now};
 use crate::wire::Leap;
 use core::net::IpAddr;
@@ -19,8 +18,6 @@ const GROWTH_SIGMAS: f64 = 4.0;
 /// Updates after which those deviations are half as much to be trusted again as they will be: how rough an oscillator is
 /// takes some samples to learn.
 const LEARNING_UPDATES: f64 = 16.0;
-/// Newest samples that may bound our error.
-const BOUNDING: usize = 8;
 /// What clients are told is good for so long without another look, s.
 pub(super) const DISPERSION_HORIZON: f64 = 32.0;
 
@@ -41,6 +38,10 @@ pub(crate) struct Reference {
     pub skew: f64,
     /// The estimate behind the last update: how its error grows with time.
     pub combined_estimate: Option<Combined>,
+    /// By how much its frequency may be wrong, s/s, whatever the noise.
+    pub hard_rate: f64,
+    /// How old that estimate was at the last update, s: the newest sample need not have been one that is believed.
+    pub lag: f64,
     /// Frequency of the last estimate against the one in use, s/s, positive: the oscillator is slower still.
     pub residual: f64,
     pub offset_sd: f64,
@@ -70,6 +71,8 @@ impl Default for Reference {
             root_dispersion: 1.0,
             skew: UNKNOWN_SKEW,
             combined_estimate: None,
+            hard_rate: 0.0,
+            lag: 0.0,
             residual: 0.0,
             offset_sd: 0.0,
             last_offset: 0.0,
@@ -96,8 +99,7 @@ impl Engine {
         now: Now,
         best: usize,
         combined: &Combined,
-        residual: f64,
-        moved: f64,
+        (residual, moved): (f64, f64),
     ) {
         let source = &self.sources[best];
         let Some(sample) = source.stats.last() else { return };
@@ -105,12 +107,13 @@ impl Engine {
         // Samples of a dump come without the packet whose reference would be copied.
         let copied = source.seen.last.as_ref().filter(|_| copy).map(|last| last.packet.refid);
         let stratum = sample.stratum.max(source.config.min_stratum as u8);
-        let age = (self.discipline.timeline().to_osc(now.raw) - sample.v).max(0.0);
+        let v = self.discipline.timeline().to_osc(now.raw);
+        let age = (v - sample.v).max(0.0);
         let least = source.stats.path().least().max(0.0);
-        let excess = (hard_bound(&source.stats, combined, self.growth_sigmas())
-            - least / 2.0
-            - SIGMAS * combined.theta_sd)
-            .max(0.0);
+        let claimed = sample.root_dispersion + sample.dispersion + (sample.root_delay + least) / 2.0;
+        let hard_rate = self.hard_rate(source, combined);
+        let bound = self.hard_bound(source, combined, self.clock_config.max_clock_error + hard_rate);
+        let excess = (bound - claimed - SIGMAS * combined.theta_sd).max(0.0);
         let updates = self.reference.updates + 1;
         let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
         let square = self.reference.mean_square;
@@ -132,6 +135,8 @@ impl Engine {
                 + excess,
             skew: combined.skew,
             combined_estimate: Some(*combined),
+            hard_rate,
+            lag: (v - combined.v).max(0.0),
             residual,
             offset_sd: combined.theta_sd,
             last_offset: moved,
@@ -164,17 +169,20 @@ impl Engine {
     }
 
     /// Root dispersion `age` seconds after the last update, s: what the source says, what our clock may drift at
-    /// least, and what the estimate itself says of its error, its wander included.
+    /// least, and what the estimate itself says of its error, its wander included, or what it may be wrong by
+    /// besides.
     fn dispersion_at(&self, age: f64) -> f64 {
+        let since = age + self.reference.lag;
         let noise = self
             .reference
             .combined_estimate
-            .map_or(0.0, |c| SIGMAS * c.theta_sd + self.growth_sigmas() * c.growth(age));
-        self.reference.root_dispersion + age * self.clock_config.max_clock_error + noise
+            .map_or(0.0, |c| SIGMAS * c.theta_sd + self.growth_sigmas() * c.growth(since));
+        let hard = since * self.reference.hard_rate;
+        self.reference.root_dispersion + age * self.clock_config.max_clock_error + hard + noise
     }
 
     /// So many standard deviations count for what the oscillator may have done.
-    fn growth_sigmas(&self) -> f64 {
+    pub(super) fn growth_sigmas(&self) -> f64 {
         GROWTH_SIGMAS * (1.0 + LEARNING_UPDATES / self.reference.updates.max(1) as f64)
     }
 
@@ -182,7 +190,7 @@ impl Engine {
     /// nobody can measure. `None` when not synchronised.
     pub fn belief_sd(&self, now: Now) -> Option<f64> {
         let age = self.reference_age(now)?;
-        self.reference.combined_estimate.map(|c| c.sd_after(age))
+        self.reference.combined_estimate.map(|c| c.sd_after(age + self.reference.lag))
     }
 
     /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].
@@ -195,17 +203,4 @@ impl Engine {
     pub(super) fn clock_error_bound(&self) -> f64 {
         self.clock_config.max_clock_error + self.reference.skew.min(100e-6)
     }
-}
-
-/// How wrong the estimate may be at its own instant, s, whatever the noise: true time lies within half a round trip of
-/// what any sample measured, and since then the oscillator has done what it can do. The tightest of the newest samples
-/// counts.
-fn hard_bound(stats: &SourceStats, combined: &Combined, sigmas: f64) -> f64 {
-    let window = stats.window();
-    let newest = &window[window.len().saturating_sub(BOUNDING)..];
-    let bound = |sample: &Sample| {
-        let apart = (combined.predict(sample.v) - Theta::from_nanos(sample.offset_nanos())).abs();
-        apart + sample.delay().abs() / 2.0 + sigmas * combined.growth((combined.v - sample.v).abs())
-    };
-    newest.iter().map(bound).fold(f64::INFINITY, f64::min)
 }

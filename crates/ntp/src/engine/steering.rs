@@ -143,7 +143,7 @@ impl Engine {
         if moved.abs() > self.clock_config.log_change {
             out.log(Severity::Warning, format!("System clock wrong by {moved:.6} seconds"));
         }
-        self.set_reference(now, best, &combined, residual, moved);
+        self.set_reference(now, best, &combined, (residual, moved));
         self.move_clock(now, clock, &correction, moved, counts, out);
         let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
