@@ -54,3 +54,26 @@ fn a_world_can_be_played_again() {
     let read = Verdict::parse(&first.line()).unwrap();
     assert_eq!(Verdict { first_violation: first.first_violation, ..read }, first);
 }
+
+/// Worlds in which a promise was broken once, one for each cause.
+#[test]
+fn what_once_went_wrong_does_not_again() {
+    let worlds = [
+        (50041, "the oscillator jumps, and the samples of before it bound our error as if it had not"),
+        (50571, "a leap second is announced and comes before anybody is followed"),
+        (50765, "the first source is followed a tenth of a second before a leap second"),
+        (50660, "a server's clock was further off when the samples were taken than it is now"),
+        (60013, "after sleep, who was asked first seems to contradict those not asked yet"),
+        (62124, "a liar's step looks like a jump of the oscillator"),
+        (62769, "the newest sample is of a source that is not believed"),
+        (63532, "a distant source that drifts knows the rate best"),
+    ];
+    let work = |index: usize| std::panic::catch_unwind(|| random::run(worlds[index].0)).ok();
+    let mut broken = Vec::new();
+    pool::run(pool::default_jobs(), worlds.len(), work, |index, verdict: Option<Verdict>| {
+        if !verdict.is_some_and(|v| v.good() && v.promises > 1000) {
+            broken.push(worlds[index]);
+        }
+    });
+    assert!(broken.is_empty(), "{broken:?}");
+}

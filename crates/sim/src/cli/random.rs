@@ -108,6 +108,15 @@ pub fn one(out: &mut impl Write, seed: u64, svg: Option<&Path>) -> io::Result<bo
             writeln!(out, "{:>10.1}  stepped by {by:.9} s", at.seconds())?;
         }
         writeln!(out, "            sources {}", host.marks())?;
+        let whole = host.record.whole();
+        writeln!(
+            out,
+            "            promises {}, broken {}, worst at {:.3} of the root distance",
+            whole.promises, whole.violations, whole.worst
+        )?;
+        if let Some(first) = whole.first_violation {
+            writeln!(out, "            first broken: {first:?}")?;
+        }
     }
     writeln!(out, "\n{verdict:#?}")?;
     if let Some(file) = svg {
