@@ -527,7 +527,7 @@ mod leap {
         for (leap, shift) in [(Leap::Insert, -1.0), (Leap::Delete, 1.0)] {
             let mut config = four();
             config.sources.iter_mut().for_each(|source| source.iburst = false);
-            let mut answered = std::collections::HashMap::new();
+            let mut answered = std::collections::BTreeMap::new();
             let mut rig = Rig::new(&config, START, EVE, move |server, now| {
                 let before: &mut u32 = answered.entry(server).or_default();
                 if now < 3595.0 {
