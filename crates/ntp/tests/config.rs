@@ -351,7 +351,7 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
         "confdir /etc/chrony/conf.d\n\npool 2.debian.pool.ntp.org iburst\n\nsourcedir /run/chrony-dhcp\nsourcedir /etc/chrony/sources.d\n\n\
          keyfile /etc/chrony/chrony.keys\ndriftfile /var/lib/chrony/chrony.drift\nntsdumpdir /var/lib/chrony\n\
          #log tracking measurements statistics\nlogdir /var/log/chrony\nmaxupdateskew 100.0\nrtcsync\nmakestep 1 3\nleapsectz right/UTC\n",
-        2,
+        1,
     ),
     (
         "Ubuntu",
@@ -359,13 +359,13 @@ const IN_THE_WILD: &[(&str, &str, usize)] = &[
          ntstrustedcerts 1 /etc/ssl/certs/nts-bootstrap-ubuntu.crt\nsourcedir /run/chrony-dhcp\nsourcedir /etc/chrony/sources.d\n\
          keyfile /etc/chrony/chrony.keys\ndriftfile /var/lib/chrony/chrony.drift\nntsdumpdir /var/lib/chrony\nlogdir /var/log/chrony\n\
          maxupdateskew 100.0\nrtcsync\nmakestep 1 3\nleapseclist /usr/share/zoneinfo/leap-seconds.list\n",
-        5,
+        4,
     ),
     (
         "Fedora and RHEL",
         "pool 2.fedora.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\ndriftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n\
          keyfile /etc/chrony.keys\nntsdumpdir /var/lib/chrony\nleapseclist /usr/share/zoneinfo/leap-seconds.list\nlogdir /var/log/chrony\n",
-        2,
+        1,
     ),
     (
         "a public server",

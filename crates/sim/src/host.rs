@@ -15,6 +15,7 @@ use ntp::clock::Clock;
 use ntp::config::Config;
 use ntp::engine::{Action, Actions, Engine, Input, LogLine, PacketBuf, Stamp, StampSource, Start};
 use ntp::ids::{QueryId, SocketId};
+use ntp::leap_table::LeapTable;
 use ntp::learned::Learned;
 use ntp::rng::Rng;
 use ntp::server::{Datagram, ReplyBuf, Template, Verdict};
@@ -82,6 +83,8 @@ pub struct Host {
     pub drift: Option<(f64, f64)>,
     /// The dumps of the last end: file names and texts.
     pub dumps: Vec<(String, String)>,
+    /// The list of leap seconds it has.
+    pub leap_table: Option<LeapTable>,
     /// The file of what was learned, as last saved.
     pub learned: Option<String>,
     /// Exit status, once the engine has ended by itself.
@@ -120,6 +123,7 @@ impl Host {
             log: Vec::new(),
             drift: None,
             dumps: Vec::new(),
+            leap_table: None,
             learned: None,
             exit: None,
             sent: 0,
@@ -153,6 +157,9 @@ impl Host {
         let rng = Rng::from_number(self.rng.bits());
         let now = self.clock.now();
         let mut engine = Engine::new(&self.config, start, rng, now, &mut self.clock, &mut self.actions);
+        if let Some(table) = &self.leap_table {
+            engine.set_leap_table(table.clone());
+        }
         if let Some(text) = &self.learned {
             engine.restore_learned(now, Learned::parse(text).expect("what it wrote it can read"));
         }

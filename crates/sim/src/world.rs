@@ -17,6 +17,7 @@ use future::STEER_UNITS;
 use ntp::config::Config;
 use ntp::engine::{Input, Start};
 use ntp::ids::{QueryId, SocketId};
+use ntp::leap_table::LeapTable;
 use ntp::rng::Rng;
 use ntp::time::NANOS;
 use std::collections::BinaryHeap;
@@ -192,6 +193,11 @@ impl World {
     pub fn reboot(&mut self, node: NodeId, offset: f64) {
         let at = self.now;
         self.host_mut(node).reboot(at, offset);
+    }
+
+    /// Gives a host a list of leap seconds, from its next start on.
+    pub fn set_leap_table(&mut self, node: NodeId, table: LeapTable) {
+        self.host_mut(node).leap_table = Some(table);
     }
 
     /// Puts another file of what was learned in the place of a host's.

@@ -68,6 +68,26 @@ fn an_announced_leap_second_is_made_at_midnight() {
     }
 }
 
+/// Servers that say nothing, and a list of leap seconds (`leapseclist`, `leapsectz`): as good as announced.
+#[test]
+fn a_leap_second_in_the_list_is_made_without_any_announcement() {
+    for leap in [Leap::Insert, Leap::Delete] {
+        for mode in [LeapMode::System, LeapMode::Step, LeapMode::Slew] {
+            let mut plan = hard::leap_from_list(leap);
+            assert!(plan.leap_table.is_some(), "a list that passes its check");
+            plan.config.clock.leap_mode = mode;
+            let built = run(&plan, 1, 9.0 * HOUR);
+            let host = built.world.host(built.client);
+            let record = &host.record;
+            let served =
+                record.max_served(HOUR, MIDNIGHT - 2.0).max(record.max_served(MIDNIGHT + 2.0, 9.0 * HOUR));
+            assert!(served < 0.5e-3, "{leap:?} {mode:?}: {served}");
+            assert_eq!(violations(record), 0, "{leap:?} {mode:?}: {:?}", record.whole().first_violation);
+            assert!(mode != LeapMode::Slew || host.steps().is_empty(), "{leap:?} {mode:?}");
+        }
+    }
+}
+
 /// `leapsecmode slew`: served time is right at once, the clock follows at its greatest speed.
 #[test]
 fn a_leap_second_may_be_slewed() {

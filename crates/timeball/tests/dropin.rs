@@ -35,7 +35,6 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("start_errors", "refclock FOO", "no reference clocks yet"),
     ("start_errors", "noclientlog", "another order of the same complaint"),
     ("start_errors", "mailonchange", "not supported yet"),
-    ("start_errors", "leapsectz", "no leap second lists yet"),
     ("start_errors", "leapseclist", "came after 4.3"),
     ("start_errors", "initstepslew", "not supported yet"),
     ("start_errors", "rtcfile", "not supported yet"),

@@ -7,6 +7,7 @@
 use super::{Actions, Engine, Severity};
 use crate::clock::Clock;
 use crate::config::LeapMode;
+use crate::leap_table::LeapTable;
 use crate::time::{LocalTime, NANOS, Now};
 use crate::wire::Leap;
 
@@ -20,8 +21,12 @@ const BEFORE: f64 = 1.0;
 const KERNEL_NEAR: f64 = 0.3;
 
 /// What is known of the next leap second.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LeapWatch {
+    /// What was known beforehand.
+    table: Option<LeapTable>,
+    /// TAI − UTC as the kernel was told, s.
+    tai_told: Option<i32>,
     /// Announced for the end of the present day.
     pending: Option<(Leap, LocalTime)>,
     /// The kernel was told.
@@ -46,7 +51,16 @@ impl LeapWatch {
         pending.or(self.blurred_until.filter(|_| self.blurred))
     }
 
-    /// What replies say, given what the survivors announce.
+    /// What is announced for the end of the day of `local`: what the sources say, else what the table says.
+    pub fn announced(&self, by_sources: Leap, local: LocalTime) -> Leap {
+        match (by_sources, &self.table) {
+            // The second that was inserted belongs to the day that has ended.
+            (Leap::None, Some(table)) if self.blurred_until.is_none() => table.at_end_of_day(local),
+            (leap, _) => leap,
+        }
+    }
+
+    /// What replies say, given what is announced.
     pub fn served(&self, announced: Leap) -> Leap {
         if self.blurred {
             return Leap::Unsynchronised;
@@ -81,7 +95,12 @@ impl Engine {
                 self.leap.blurred_until = None;
             }
         }
-        let announced = if self.reference.synchronised { self.reference.leap } else { Leap::None };
+        let announced = if self.reference.synchronised {
+            self.leap.announced(self.reference.leap, local)
+        } else {
+            Leap::None
+        };
+        self.tell_tai(local, clock, out);
         match self.leap.pending {
             None if matches!(announced, Leap::Insert | Leap::Delete) => {
                 self.arm_leap(now, announced, clock, out);
@@ -96,6 +115,28 @@ impl Engine {
                 }
             }
             None => {}
+        }
+    }
+
+    /// What `leapseclist` or `leapsectz` says, at the start and whenever the file was read again.
+    pub fn set_leap_table(&mut self, table: LeapTable) {
+        self.leap.table = Some(table);
+    }
+
+    /// The kernel knows TAI if it is told how far it is from UTC.
+    fn tell_tai(&mut self, local: LocalTime, clock: &mut dyn Clock, out: &mut Actions) {
+        if !self.reference.synchronised || self.clock_config.leap_mode != LeapMode::System {
+            return;
+        }
+        let tai = self.leap.table.as_ref().and_then(|table| table.tai_offset(local));
+        // Around a leap second the kernel keeps the difference itself.
+        if self.leap.armed() || tai.is_none() || tai == self.leap.tai_told {
+            return;
+        }
+        self.leap.tai_told = tai;
+        if clock.set_leap(Leap::None, tai.unwrap_or(0)).is_ok() && self.steers {
+            let tai = tai.unwrap_or(0);
+            out.log(Severity::Info, format!("System clock TAI offset set to {tai} seconds"));
         }
     }
 
@@ -199,8 +240,12 @@ impl Engine {
         self.discipline.external_step(now.raw, offset);
         self.shift_truth(shift);
         self.stamps_from = now.raw;
-        self.leap =
-            LeapWatch { blurred: true, blurred_until: Some(at + shift + BLUR.1), ..LeapWatch::default() };
+        self.leap = LeapWatch {
+            blurred: true,
+            blurred_until: Some(at + shift + BLUR.1),
+            table: self.leap.table.take(),
+            ..LeapWatch::default()
+        };
         self.reference.leap = Leap::None;
         out.log(Severity::Info, "System clock status reset after leap second");
         true

@@ -22,7 +22,7 @@ impl Engine {
         } else if self.reference.synchronised {
             let reference = &self.reference;
             ServerState::synchronised(&SyncedState {
-                leap: self.leap.served(reference.leap),
+                leap: self.leap.served(self.leap.announced(reference.leap, cooking.apply(now.raw))),
                 stratum: reference.stratum,
                 refid: reference.refid,
                 reference: reference.served_time,

@@ -5,6 +5,7 @@ use crate::link::{Link, Way};
 use crate::oscillator::Oscillator;
 use crate::server::{Fault, Server};
 use crate::time::Calendar;
+use ntp::leap_table::LeapTable;
 use ntp::wire::Leap;
 
 const HOUR: f64 = 3600.0;
@@ -83,6 +84,14 @@ pub fn leap(leap: Leap, announced: bool) -> Plan {
         *server = server.clone().leaps_without_a_word();
     }
     plan
+}
+
+/// … of which no server speaks, but the client has a list.
+pub fn leap_from_list(leap: Leap) -> Plan {
+    let after = if leap == Leap::Insert { 36 } else { 34 };
+    let midnight = NEW_YEARS_EVE + 6 * 3600 + 2_208_988_800;
+    let text = format!("#$ 3960835200\n#@ 5000000000\n3439756800 34\n3550089600 35\n{midnight} {after}\n");
+    Plan { leap_table: LeapTable::from_list(&text), ..self::leap(leap, false) }
 }
 
 /// NTP's seconds begin anew after two and a half hours.

@@ -17,6 +17,7 @@ use crate::time::Calendar;
 use crate::world::{NodeId, World};
 use ntp::config::{Config, SourceConfig, SourceKind};
 use ntp::engine::Start;
+use ntp::leap_table::LeapTable;
 
 /// One client and its servers.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Plan {
     pub sleeps: Vec<(f64, f64, f64)>,
     /// What UTC reads.
     pub calendar: Calendar,
+    /// The list of leap seconds that the client has.
+    pub leap_table: Option<LeapTable>,
     /// How often the client is looked at, s.
     pub grid: f64,
     /// What is written down of that.
@@ -65,6 +68,7 @@ impl Default for Plan {
             outside_frequencies: Vec::new(),
             sleeps: Vec::new(),
             calendar: Calendar::default(),
+            leap_table: None,
             grid: 1.0,
             record: Record::default(),
         }
@@ -108,6 +112,9 @@ impl Plan {
         }
         for &(from, until, error) in &self.sleeps {
             world.sleep_at(client, from, until, error);
+        }
+        if let Some(table) = &self.leap_table {
+            world.set_leap_table(client, table.clone());
         }
         world.set_record(client, self.record.clone());
         world.start(client, self.start);

@@ -7,6 +7,7 @@ use super::access_names::{AccessNames, Outcome};
 use super::answer::{Answerer, take_stamps};
 use super::clocks::Clocks;
 use super::keys;
+use super::leap_file::LeapFile;
 use super::logger;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
@@ -53,6 +54,8 @@ pub struct EventLoop {
     pub logs: LogFiles,
     /// Folders with more sources.
     pub folders: SourceFolders,
+    /// Where leap seconds are known from.
+    pub leap_file: Option<LeapFile>,
     /// `-t`: when to stop.
     pub deadline: Option<MonoTime>,
     /// What the engine has asked for.
@@ -127,6 +130,9 @@ impl EventLoop {
                 self.engine.handle(now, &mut self.clocks, Input::Timeout, &mut self.out);
             }
             self.attend();
+            if let Some(table) = self.leap_file.as_mut().and_then(|file| file.renewed(now.mono)) {
+                self.engine.set_leap_table(table);
+            }
             if self.deadline.is_some_and(|deadline| deadline <= now.mono) {
                 logger::info("Timeout reached");
                 return i32::from(self.engine.server_state().leap == Leap::Unsynchronised);

@@ -11,6 +11,7 @@ pub mod files;
 pub mod folders;
 pub mod identity;
 mod keys;
+pub mod leap_file;
 pub mod logger;
 pub mod memory;
 pub mod readiness;
@@ -29,6 +30,7 @@ use configuration::Chosen;
 use event_loop::{EventLoop, Workspace, say};
 use files::PidFile;
 use folders::Owner;
+use leap_file::LeapFile;
 use logger::Logger;
 use ntp::auth::Keys;
 use ntp::clock::{Clock, ClockError};
@@ -36,6 +38,7 @@ use ntp::config::{Config, ConfigError};
 use ntp::engine::{Actions, Engine, Once, Severity, Start};
 use ntp::rng::Rng;
 use ntp::server::AccessTable;
+use ntp::time::LocalTime;
 use readiness::Readiness;
 use resolver::Resolver;
 use sockets::{CommandSockets, ServerSockets};
@@ -323,7 +326,13 @@ fn assemble(
     if config.process.key_file.is_some() || config.sources.iter().any(|source| source.key != 0) {
         engine.set_keys(keys.unwrap_or_default(), &mut out);
     }
+    let local = LocalTime::from_nanos(now.raw.nanos());
+    let leap_file = LeapFile::find(&config, now.mono, local).map(|(file, table)| {
+        engine.set_leap_table(table);
+        file
+    });
     Ok(EventLoop {
+        leap_file,
         resolver: Resolver::new(options.family),
         access_names: AccessNames::new(&config, now.mono),
         logs: LogFiles::new(&config.log),

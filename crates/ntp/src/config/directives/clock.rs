@@ -46,8 +46,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "List of leap seconds in the format of NIST and IERS, for instance /usr/share/zoneinfo/leap-seconds.list.",
         Exactly(1),
         |c, w| path(w).map(|v| c.clock.leap_list = Some(v)),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "leapsecmode",
         "system|step|slew|ignore",
@@ -71,8 +70,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Time zone of the system's database from which leap seconds are known, usually right/UTC.",
         Exactly(1),
         |c, w| w.word().map(|v| c.clock.leap_zone = Some(v.to_owned())),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "makestep",
         "THRESHOLD LIMIT",
