@@ -29,6 +29,10 @@ pub const BATCH: usize = sys::batch::SIZE;
 /// Longest wait, s: a clock moved by somebody else is noticed within this.
 const LONGEST_WAIT: f64 = 1.0;
 
+/// For how long (s) a turn may answer requests and do nothing else. Whoever asks later has woken us for a whole turn, so that we need not
+/// wake up for that by ourselves.
+const ONLY_REQUESTS: f64 = LONGEST_WAIT / 4.0;
+
 /// No packet we understand is longer; the rest of a longer one is cut off and it is refused by its length.
 const BUFFER: usize = 2048;
 
@@ -179,14 +183,17 @@ impl EventLoop {
     /// Waits until something happens, or until `until`. Requests are answered here as long as nothing else comes, nothing is due and the
     /// clock has not been moved: the rest of a turn costs as much as an answer.
     fn wait(&mut self, until: MonoTime) -> std::io::Result<()> {
+        let began = self.clocks.mono();
+        let mut now = began;
         loop {
-            let timeout = until.nanos_since(self.clocks.mono());
+            let timeout = until.nanos_since(now);
             poll(&mut self.workspace.entries, Some(timeout))?;
             let Workspace { entries, slots, .. } = &self.workspace;
+            now = self.clocks.mono();
             let mut ready = slots.iter().zip(entries).filter(|(_, entry)| entry.any()).peekable();
             if ready.peek().is_none()
                 || !ready.all(|(slot, _)| matches!(slot, Slot::Server(_)))
-                || until <= self.clocks.mono()
+                || until.min(began + ONLY_REQUESTS) <= now
                 || self.clocks.moved()
                 || sys::signal::caught().is_some()
             {
@@ -647,23 +654,29 @@ mod tests {
         let asker = std::thread::spawn(move || {
             let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             client.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-            for _ in 0..5 {
+            for _ in 0..50 {
                 client.send_to(&request(), (Ipv4Addr::LOCALHOST, port)).unwrap();
                 assert_eq!(client.recv(&mut [0; 1024]).unwrap(), 48);
             }
-            client
-                .send_to(&request_of(&TRACKING, Argument::None, 1, 0), (Ipv4Addr::LOCALHOST, command_port))
-                .unwrap();
+            let command = request_of(&TRACKING, Argument::None, 1, 0);
+            client.send_to(&command, (Ipv4Addr::LOCALHOST, command_port)).unwrap();
         });
         let until = daemon.clocks.mono() + 60.0;
-        daemon.wait(until).unwrap();
-        asker.join().expect("five answers within one wait");
-        let ready = daemon.workspace.slots.iter().zip(&daemon.workspace.entries).filter(|(_, e)| e.any());
-        assert!(
-            ready.into_iter().any(|(slot, _)| matches!(slot, Slot::CommandUdp(_))),
-            "and a command ends it"
-        );
-        assert!(daemon.clocks.mono() < until);
+        let mut turns = 0;
+        loop {
+            daemon.wait(until).unwrap();
+            let mut ready =
+                daemon.workspace.slots.iter().zip(&daemon.workspace.entries).filter(|(_, entry)| entry.any());
+            if ready.any(|(slot, _)| matches!(slot, Slot::CommandUdp(_))) {
+                break;
+            }
+            assert!(daemon.clocks.mono() < until, "no command came");
+            daemon.attend();
+            turns += 1;
+        }
+        asker.join().expect("fifty answers");
+        // A busy machine may need a few turns of a quarter of a second.
+        assert!(turns < 25, "{turns} turns for fifty requests");
 
         // What is due ends it too, however many ask.
         daemon.attend();
