@@ -143,22 +143,61 @@ const READY: u8 = 0;
 fn fork() -> io::Result<libc::pid_t> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
-        return Err(io::Error::other(format!(
-            "cannot go into the background with {threads} threads running"
-        )));
+        return Err(io::Error::other(format!("cannot divide a process with {threads} threads")));
     }
     // SAFETY: there is one thread, so the child may run anything its parent might.
     cvt(unsafe { libc::fork() })
 }
 
+/// Runs `child` in a new process, which ends with the status that it returns; gives that process's id. What both have
+/// in memory then belongs to each alone. Only before the first thread is started.
+pub fn spawn(child: impl FnOnce() -> i32) -> io::Result<i32> {
+    match fork()? {
+        0 => std::process::exit(child()),
+        pid => Ok(pid),
+    }
+}
+
+/// Has the child process `pid` ended? Then it is gone for good, and this is its status (`None`: ended by a signal).
+pub fn reap(pid: i32) -> io::Result<Option<Option<i32>>> {
+    let mut status = 0;
+    // SAFETY: `status` is live and writable; the call does not wait.
+    match cvt(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) })? {
+        0 => Ok(None),
+        _ => Ok(Some(libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)))),
+    }
+}
+
+/// The name of this process in lists of processes, at most 15 bytes.
+pub fn set_name(name: &CStr) {
+    // SAFETY: this option reads a string that ends with a zero. Failure changes nothing but a name.
+    let _ = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// May open as many files as the hard limit says.
+pub fn raise_file_limit() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is live and writable.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is live and only read.
+    cvt(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
+}
+
+/// Standard input, output and error lead nowhere from now on.
+pub fn silence() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for standard in 0..=2 {
+        // SAFETY: both descriptors are open; the standard three belong to the process, not to an owner.
+        cvt(unsafe { libc::dup2(null.as_raw_fd(), standard) })?;
+    }
+    Ok(())
+}
+
 impl Detached {
     /// Lets the parent exit with success; standard input, output and error lead nowhere from now on.
     pub fn ready(mut self) -> io::Result<()> {
-        let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-        for standard in 0..=2 {
-            // SAFETY: both descriptors are open; the standard three belong to the process, not to an owner.
-            cvt(unsafe { libc::dup2(null.as_raw_fd(), standard) })?;
-        }
+        silence()?;
         self.report.write_all(&[READY])
     }
 

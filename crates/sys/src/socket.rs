@@ -10,7 +10,7 @@ use crate::cvt;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 /// Which kind of address a socket has.
@@ -56,6 +56,17 @@ impl Socket {
     /// A Unix datagram socket.
     pub fn unix() -> io::Result<Self> {
         Self::datagram(Family::Unix)
+    }
+
+    /// Two connected Unix sockets that keep the bounds of messages, for two processes of this program. A message of no
+    /// bytes means that the other side is gone.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let mut fds = [-1; 2];
+        // SAFETY: `fds` has room for the two descriptors.
+        cvt(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
+        let [one, other] = fds.map(|fd| Self { fd, family: Family::Unix });
+        Ok((one, other))
     }
 
     fn datagram(family: Family) -> io::Result<Self> {
@@ -241,6 +252,14 @@ impl Socket {
         let (pointer, len) = (value.as_ptr().cast::<c_void>(), value.len() as libc::socklen_t);
         // SAFETY: pointer and length describe the live slice `value`; the call only reads it.
         cvt(unsafe { libc::setsockopt(self.fd, level, option, pointer, len) }).map(drop)
+    }
+}
+
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        let socket = std::mem::ManuallyDrop::new(socket);
+        // SAFETY: the descriptor is open and ours, and the socket, which would close it, is forgotten.
+        unsafe { Self::from_raw_fd(socket.fd) }
     }
 }
 
