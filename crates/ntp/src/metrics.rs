@@ -307,7 +307,7 @@ pub const METRICS: &[Metric] = &[
         "offset",
         Seconds,
         Gauge,
-        Daemon(|s| synchronised(s, -s.tracking.correction.0)),
+        Daemon(|s| synchronised(s, 0.0 - s.tracking.correction.0)),
         "What the clock is believed to be ahead of true time.",
     )
     .exported("timeball_clock_offset_seconds")

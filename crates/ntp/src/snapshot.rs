@@ -7,6 +7,7 @@ use crate::control::serverstats::ServerStats;
 use crate::control::sources::{SourceData, SourceState};
 use crate::control::sourcestats::SourceStats;
 use crate::control::tracking::Tracking;
+use crate::ids::RefId;
 use crate::report::wire::{Reader, Writer};
 use crate::report::{Report, Seconds};
 use crate::server::{Reject, Traffic};
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// What each serving thread received and answered.
     pub threads: Vec<(u64, u64)>,
+    /// Snapshots that could not be handed over before this one.
+    pub untold: u64,
     /// The sources.
     pub sources: Vec<SourceSnapshot>,
 }
@@ -52,6 +55,8 @@ pub struct Snapshot {
 pub struct SourceSnapshot {
     /// As it was configured.
     pub name: String,
+    /// It is one of several behind that name.
+    pub pool: bool,
     /// Its line in `sources`.
     pub data: SourceData,
     /// Its line in `sourcestats`.
@@ -68,10 +73,10 @@ impl Snapshot {
         self.tracking.stratum > 0 && self.tracking.leap.0 < 3
     }
 
-    /// The largest error the clock can have, s; NaN when it is not synchronised.
+    /// The largest error the clock can have, s; NaN when it follows nobody, for then nobody knows.
     pub fn error_bound(&self) -> f64 {
         let Tracking { correction, root_dispersion, root_delay, .. } = self.tracking;
-        if self.synchronised() {
+        if self.synchronised() && self.tracking.ref_id != RefId::LOCAL {
             correction.0.abs() + root_dispersion.0 + root_delay.0 / 2.0
         } else {
             f64::NAN
@@ -99,6 +104,7 @@ impl Snapshot {
         self.server.clone().fields(&mut out);
         out.value(&self.steps);
         out.value(&self.answered);
+        out.value(&self.untold);
         list(&mut out, &self.rejects, |out, count| out.value(count));
         list(&mut out, &self.traffic.all(), |out, count| out.value(count));
         let threads = self.threads.get(..MOST_THREADS).unwrap_or(&self.threads);
@@ -131,6 +137,7 @@ impl Snapshot {
         snapshot.server.fields(&mut input);
         snapshot.steps = input.value();
         snapshot.answered = input.value();
+        snapshot.untold = input.value();
         snapshot.rejects = items(&mut input, |input| input.value());
         snapshot.traffic = Traffic::from_all(&items(&mut input, |input| input.value()));
         snapshot.threads = items(&mut input, |input| (input.value(), input.value()));
@@ -144,6 +151,7 @@ impl Snapshot {
 impl SourceSnapshot {
     fn encode(&self, out: &mut Writer<'_>) {
         text(out, &self.name);
+        out.value(&u8::from(self.pool));
         self.data.clone().fields(out);
         self.stats.clone().fields(out);
         out.put(&self.delay.to_bits().to_be_bytes());
@@ -152,6 +160,7 @@ impl SourceSnapshot {
 
     fn decode(input: &mut Reader<'_>) -> Self {
         let mut source = Self { name: words(input), ..Self::default() };
+        source.pool = input.value::<u8>() != 0;
         source.data.fields(input);
         source.stats.fields(input);
         source.delay = real(input);
@@ -217,6 +226,7 @@ mod tests {
     fn example(sources: usize, why: &str) -> Snapshot {
         let source = |number: usize| SourceSnapshot {
             name: format!("time{number}.example"),
+            pool: number == 1,
             data: SourceData {
                 state: SourceState::Selected,
                 last_rx: Interval(Some(3)),
@@ -235,6 +245,7 @@ mod tests {
             steps: 2,
             last_step: -0.75,
             answered: u64::MAX - 1,
+            untold: 3,
             rejects: vec![0, 1, u64::MAX],
             traffic: Traffic::from_all(&[1, 2, 3, 4, 5, 6, 7, 8]),
             threads: vec![(5, 4), (1 << 40, 2)],

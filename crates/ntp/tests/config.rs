@@ -440,3 +440,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn statistics_and_page() {
+    let config =
+        good("stats interval 60 folder /var/lib/x profile router\nweb public [::]:80 host time.example")
+            .config;
+    let observe = &config.observe;
+    assert_eq!((observe.stats, observe.interval, observe.router), (Some(true), Some(60), true));
+    assert_eq!((observe.web, observe.public, observe.listen.len()), (Some(true), true, 1));
+    assert_eq!(observe.hosts, ["time.example"]);
+    let off = good("stats off\nweb off").config.observe;
+    assert_eq!((off.stats, off.web), (Some(false), Some(false)));
+    assert_eq!(good("").config.observe, ntp::config::ObserveConfig::default());
+}

@@ -17,6 +17,9 @@ pub mod suggest;
 pub mod words;
 
 pub use check::check;
+/// Where the page is when nobody says otherwise.
+pub const PAGE_PORT: u16 = 8123;
+
 pub use error::{ConfigError, Origin, Warning};
 pub use parse::{Loader, Parsed, Refused, parse, parse_lines, parse_sources_file};
 
@@ -49,6 +52,31 @@ pub struct Config {
     pub rtc: RtcConfig,
     /// Hardware timestamping and the PTP transport.
     pub hardware: HardwareConfig,
+    /// Recording and the page.
+    pub observe: ObserveConfig,
+}
+
+/// Recording and the page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObserveConfig {
+    /// `stats`: is anything recorded? `None`: the name of the program decides.
+    pub stats: Option<bool>,
+    /// Seconds between two times that what was recorded is written.
+    pub interval: Option<u32>,
+    /// The folder of the archive; `None`: beside the drift file's.
+    pub folder: Option<PathBuf>,
+    /// The small archive.
+    pub router: bool,
+    /// `keep`: seconds a row stands for and seconds remembered, finest first; empty: as the profile says.
+    pub keep: Vec<(u32, u32)>,
+    /// `web`: is there a page? `None`: the name of the program decides.
+    pub web: Option<bool>,
+    /// Where; empty: 127.0.0.1:8123.
+    pub listen: Vec<SocketAddr>,
+    /// The page may be shown to the world.
+    pub public: bool,
+    /// Names by which browsers may ask for the page.
+    pub hosts: Vec<String>,
 }
 
 /// What kind of source a line names.
@@ -771,6 +799,7 @@ impl Default for Config {
             nts: NtsConfig::default(),
             rtc: RtcConfig::default(),
             hardware: HardwareConfig::default(),
+            observe: ObserveConfig::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! All reports at one moment, for the observer.
 
 use super::Engine;
+use crate::config::SourceKind;
 use crate::server::Counters;
 use crate::snapshot::{Snapshot, SourceSnapshot};
 use crate::time::Now;
@@ -20,6 +21,7 @@ impl Engine {
             last_step,
             server: self.server_stats(),
             answered: sum.stats.answered,
+            untold: 0,
             rejects: sum.rejects().map(|(_, count)| count).collect(),
             traffic: sum.traffic,
             threads: each.iter().map(|one| (one.stats.received, one.stats.answered)).collect(),
@@ -31,6 +33,7 @@ impl Engine {
         let source = self.sources.get(index)?;
         Some(SourceSnapshot {
             name: source.config.name.clone(),
+            pool: source.config.kind == SourceKind::Pool,
             data: self.source_data(now, index)?,
             stats: self.source_stats(now, index)?,
             delay: source.seen.last.map_or(f64::NAN, |last| last.delay),

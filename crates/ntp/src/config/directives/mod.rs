@@ -9,6 +9,7 @@ mod files;
 mod hardware;
 mod logging;
 mod nts;
+mod observe;
 mod options;
 mod ratelimit;
 mod refclock;
@@ -98,6 +99,7 @@ pub const DIRECTIVES: &[Section] = &[
     Section { title: "Commands and monitoring", directives: access::DIRECTIVES },
     Section { title: "Real-time clock", directives: rtc::DIRECTIVES },
     Section { title: "Logging", directives: logging::DIRECTIVES },
+    Section { title: "Statistics and page", directives: observe::DIRECTIVES },
     Section { title: "Files and process", directives: files::DIRECTIVES },
     Section { title: "Hardware", directives: hardware::DIRECTIVES },
     Section { title: "Obsolete directives", directives: files::OBSOLETE },
@@ -195,7 +197,7 @@ mod tests {
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \
         rtcautotrim rtconutc hwclockfile log logbanner logchange logdir mailonchange include confdir sourcedir keyfile \
         pidfile user lock_all sched_priority hwtimestamp hwtstimeout maxtxbuffers ptpport ptpdomain dumponexit \
-        commandkey generatecommandkey linux_freq_scale linux_hz";
+        commandkey generatecommandkey linux_freq_scale linux_hz stats web";
 
     #[test]
     fn the_table_is_complete() {
