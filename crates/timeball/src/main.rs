@@ -7,6 +7,8 @@
 mod cli;
 mod daemon;
 mod manual;
+#[cfg(feature = "web")]
+mod observe;
 mod places;
 mod terminal;
 

@@ -9,6 +9,7 @@ use super::clocks::Clocks;
 use super::keys;
 use super::leap_file::LeapFile;
 use super::logger;
+use super::observer::Observer;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
@@ -60,6 +61,8 @@ pub struct EventLoop {
     pub folders: SourceFolders,
     /// Where leap seconds are known from.
     pub leap_file: Option<LeapFile>,
+    /// Who records and shows, if anybody.
+    pub observer: Option<Observer>,
     /// `-t`: when to stop.
     pub deadline: Option<MonoTime>,
     /// What the engine has asked for.
@@ -137,6 +140,9 @@ impl EventLoop {
             if let Some(table) = self.leap_file.as_mut().and_then(|file| file.renewed(now.mono)) {
                 self.engine.set_leap_table(table);
             }
+            if let Some(observer) = &mut self.observer {
+                observer.attend(now, &self.engine);
+            }
             if self.deadline.is_some_and(|deadline| deadline <= now.mono) {
                 logger::info("Timeout reached");
                 return i32::from(self.engine.server_state().leap == Leap::Unsynchronised);
@@ -149,6 +155,9 @@ impl EventLoop {
         let now = self.clocks.now();
         self.engine.shutdown(now, &mut self.clocks, &mut self.out);
         self.act();
+        if let Some(observer) = &mut self.observer {
+            observer.goodbye();
+        }
     }
 
     /// Opens and closes the serving sockets as the access list wants it.
@@ -176,7 +185,8 @@ impl EventLoop {
     fn latest(&self) -> MonoTime {
         let now = self.clocks.mono();
         let longest = now + LONGEST_WAIT;
-        let due = [self.engine.next_timeout(), self.deadline].into_iter().flatten();
+        let snapshot = self.observer.as_ref().and_then(|observer| observer.due(now));
+        let due = [self.engine.next_timeout(), self.deadline, snapshot].into_iter().flatten();
         due.fold(longest, MonoTime::min).max(now)
     }
 

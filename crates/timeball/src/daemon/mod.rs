@@ -14,6 +14,8 @@ mod keys;
 pub mod leap_file;
 pub mod logger;
 pub mod memory;
+#[cfg_attr(not(feature = "web"), path = "no_observer.rs")]
+pub mod observer;
 pub mod readiness;
 pub mod resolver;
 pub mod sockets;
@@ -39,6 +41,7 @@ use ntp::engine::{Actions, Engine, Once, Severity, Start};
 use ntp::rng::Rng;
 use ntp::server::AccessTable;
 use ntp::time::LocalTime;
+use observer::Observer;
 use readiness::Readiness;
 use resolver::Resolver;
 use sockets::{CommandSockets, ServerSockets};
@@ -46,6 +49,7 @@ use state::{LogFiles, SourceFolders, StateFiles, learned_place};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use sys::process::User;
 use welcome::Welcome;
 
 /// The name the program was called by, which sets the defaults.
@@ -219,7 +223,12 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     if !options.steer {
         logger::info("Disabled control of system clock");
     }
-    // 4. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
+    // 4. Who records and shows is another process, made while this one has neither sockets nor threads.
+    let observer = match options.mode {
+        Mode::Serve => observe(name, options, &config, (is_root, user.as_ref()), readiness),
+        _ => None,
+    };
+    // 5. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
     let mut servers = ServerSockets::new(name, &config.server, options.family);
     let access = AccessTable::new(&config.server.access);
     servers.follow(access.any_v4_allowed(), access.any_v6_allowed(), say);
@@ -231,21 +240,21 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     });
     // Keys are often readable for root alone.
     let keys = config.process.key_file.as_deref().and_then(keys::load);
-    // 5. Priority and memory, as far as we may; then root is over.
+    // 6. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
     if let Some(user) = &user {
         identity::become_user(user, steer, &[config.server.port]).map_err(one)?;
     } else if is_root {
         logger::warning("Running with root privileges");
     }
-    // 6. The command socket belongs to the run-time user.
+    // 7. The command socket belongs to the run-time user.
     if let Some(path) = &places.socket
         && let Err(text) = commands.open_unix(path, owner)
     {
         logger::error(&text);
         logger::error(&format!("Disabled command socket {}", path.display()));
     }
-    // 7. The clock, and the core on top of it.
+    // 8. The clock, and the core on top of it.
     let clocks = choose_clock(name, steer).map_err(one)?;
     if name == Name::Timeball && options.mode == Mode::Serve {
         let (served, socket) = (servers.addresses(), commands.path());
@@ -253,11 +262,30 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         welcome.lines().iter().for_each(|line| logger::info(line));
     }
     let learned = learned_place(&config, name, places::state(is_root, places::variable));
-    let event_loop =
+    let mut event_loop =
         assemble(name, options, config, clocks, (servers, commands), (learned, keys)).map_err(one)?;
-    // 8. Tell who waits. Names are looked up and sources asked from now on.
+    event_loop.observer = observer;
+    // 9. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     Ok(Some(Daemon { event_loop, _pid_file: pid_file }))
+}
+
+/// Starts the observer, if there is to be one. In the background it lets go of the terminal and of the process that waits.
+fn observe(
+    name: Name,
+    options: &Options,
+    config: &Config,
+    (is_root, user): (bool, Option<&User>),
+    readiness: &mut Readiness,
+) -> Option<Observer> {
+    let plan = observer::plan(name, config, is_root, user)?;
+    let readiness = std::cell::RefCell::new(readiness);
+    Observer::start(&plan, || {
+        readiness.borrow_mut().abandon();
+        if !options.foreground {
+            let _ = sys::process::silence();
+        }
+    })
 }
 
 /// The clock that is steered. Timeball goes on without the right to the system's; chronyd's users expect to be
@@ -345,6 +373,7 @@ fn assemble(
         commands,
         state,
         folders,
+        observer: None,
         out,
     })
 }

@@ -36,6 +36,11 @@ impl Readiness {
         }
     }
 
+    /// In a child process: the wait is for the daemon, not for us.
+    pub fn abandon(&mut self) {
+        *self = Self { systemd: None, descriptor: None, parent: None };
+    }
+
     /// The daemon is about to end.
     pub fn stopping(&self) {
         self.tell_systemd("STOPPING=1");

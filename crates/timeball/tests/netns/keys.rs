@@ -37,11 +37,14 @@ fn both_ways(lab: &mut Lab, ours: &str, (server, client): (&str, &str), group: u
     );
     let asking =
         secret(&format!("{ours}.client.keys"), &format!("{KEYS}12 SHA1 ASCII:another_mans_secret\n"));
-    let common = "cmdport 0\n";
+    // Ours would record and show.
+    let common =
+        |program| if program == "chronyd" { "cmdport 0\n" } else { "cmdport 0\nstats off\nweb off\n" };
     let serve = lab.file(
         &format!("{ours}.server.conf"),
         &format!(
-            "{common}local stratum 3\nallow all\nkeyfile {serving}\nbindcmdaddress {dir}/{ours}.a/s.sock\npidfile {dir}/{ours}.a.pid\n"
+            "{}local stratum 3\nallow all\nkeyfile {serving}\nbindcmdaddress {dir}/{ours}.a/s.sock\npidfile {dir}/{ours}.a.pid\n",
+            common(server)
         ),
     );
     let sources: String =
@@ -49,7 +52,8 @@ fn both_ways(lab: &mut Lab, ours: &str, (server, client): (&str, &str), group: u
     let ask = lab.file(
         &format!("{ours}.client.conf"),
         &format!(
-            "{common}port 0\n{sources}keyfile {asking}\nbindcmdaddress {dir}/{ours}.b/s.sock\npidfile {dir}/{ours}.b.pid\n"
+            "{}port 0\n{sources}keyfile {asking}\nbindcmdaddress {dir}/{ours}.b/s.sock\npidfile {dir}/{ours}.b.pid\n",
+            common(client)
         ),
     );
     for (program, config, name) in [(server, serve, "server"), (client, ask, "client")] {

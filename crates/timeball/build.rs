@@ -1,0 +1,67 @@
+//! Packs the page's files (`src/observe/dashboard`) into the program: every file of that folder, compressed; `app.js` is the
+//! parts of its folder `app`, joined in the order of their names.
+//!
+//! Writes a table of names, types, bytes and tags, which `src/observe/files.rs` includes.
+
+#[cfg(not(feature = "web"))]
+fn main() {}
+
+#[cfg(feature = "web")]
+fn main() -> std::io::Result<()> {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    let folder = Path::new("src/observe/dashboard");
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("set by cargo"));
+    let mut table = "&[\n".to_owned();
+    for path in files(folder)? {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name in ASCII").to_owned();
+        table.push_str(&pack(&target, &name, &fs::read(&path)?)?);
+    }
+    let mut script = Vec::new();
+    for part in files(&folder.join("app"))? {
+        script.extend(fs::read(part)?);
+        script.push(b'\n');
+    }
+    table.push_str(&pack(&target, "app.js", &script)?);
+    table.push(']');
+    fs::write(target.join("dashboard.rs"), table)
+}
+
+/// The files of a folder, by name; cargo looks after them.
+#[cfg(feature = "web")]
+fn files(folder: &std::path::Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut files: Vec<_> = entries.collect::<std::io::Result<_>>()?;
+    files.retain(|path| path.is_file());
+    files.sort();
+    files.iter().for_each(|path| println!("cargo::rerun-if-changed={}", path.display()));
+    Ok(files)
+}
+
+/// Compresses one file; its line of the table. Licences and notes are not served: no line.
+#[cfg(feature = "web")]
+fn pack(target: &std::path::Path, name: &str, bytes: &[u8]) -> std::io::Result<String> {
+    use std::io::Write;
+    let kind = match name.rsplit_once('.').map(|(_, end)| end) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("json" | "webmanifest") => "application/json",
+        Some("png") => "image/png",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => return Ok(String::new()),
+    };
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(bytes)?;
+    let packed = packer.finish()?;
+    // FNV-1a: it only has to change when the file does.
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let tag = packed.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    let path = target.join(format!("{name}.gz"));
+    std::fs::write(&path, &packed)?;
+    Ok(format!(
+        "    File {{ name: {name:?}, kind: {kind:?}, tag: \"\\\"{tag:016x}\\\"\", packed: include_bytes!({path:?}) }},\n"
+    ))
+}

@@ -1,0 +1,106 @@
+//! What the observer sees of the machine and of the daemon's process, in /proc and /sys.
+
+use ntp::metrics::Machine;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where to look.
+#[derive(Debug)]
+pub struct Looker {
+    process: PathBuf,
+    sensors: Vec<PathBuf>,
+    /// Clock ticks of processor time in a second.
+    ticks: f64,
+}
+
+impl Looker {
+    /// Looks at process `pid`.
+    pub fn new(pid: u32) -> Self {
+        Self {
+            process: format!("/proc/{pid}").into(),
+            sensors: sensors(Path::new("/sys/class")),
+            ticks: sys::clock::user_hz() as f64,
+        }
+    }
+
+    /// What there is to see now.
+    pub fn look(&self) -> Machine {
+        let mut machine = Machine {
+            memory: self.memory().unwrap_or(f64::NAN),
+            temperature: self.temperature(),
+            conntrack: number(Path::new("/proc/sys/net/netfilter/nf_conntrack_count")),
+            conntrack_limit: number(Path::new("/proc/sys/net/netfilter/nf_conntrack_max")),
+            ..Machine::default()
+        };
+        let stat = fs::read_to_string(self.process.join("stat")).unwrap_or_default();
+        if let Some([user, system, threads]) = parse_stat(&stat) {
+            machine.cpu_user = user / self.ticks;
+            machine.cpu_system = system / self.ticks;
+            machine.threads = threads;
+        }
+        machine
+    }
+
+    fn memory(&self) -> Option<f64> {
+        let status = fs::read_to_string(self.process.join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
+    }
+
+    fn temperature(&self) -> f64 {
+        let read = |path: &PathBuf| number(path) / 1000.0;
+        let plausible = |celsius: &f64| (-60.0..200.0).contains(celsius) && *celsius != 0.0;
+        self.sensors.iter().map(read).filter(plausible).fold(f64::NAN, f64::max)
+    }
+}
+
+/// The files with temperatures, in thousandths of a degree.
+fn sensors(class: &Path) -> Vec<PathBuf> {
+    let entries =
+        |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries(&class.join("thermal")).map(|zone| zone.join("temp")).collect();
+    for device in entries(&class.join("hwmon")) {
+        let is_input = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with("temp") && name.ends_with("_input")
+        };
+        found.extend(entries(&device).filter(is_input));
+    }
+    found.retain(|path| number(path).is_finite());
+    found.truncate(16);
+    found
+}
+
+fn number(path: &Path) -> f64 {
+    fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// utime, stime and threads of /proc/PID/stat. The name, in parentheses, may contain anything.
+fn parse_stat(text: &str) -> Option<[f64; 3]> {
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse().ok();
+    Some([field(14)?, field(15)?, field(20)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_stat_are_counted_behind_the_name() {
+        let text = "12 (a) b (c) S 1 12 12 0 -1 4194560 900 0 0 0 21 43 0 0 20 0 5 0 100 1 2";
+        assert_eq!(parse_stat(text), Some([21.0, 43.0, 5.0]));
+        assert_eq!(parse_stat("12 (x"), None);
+    }
+
+    #[test]
+    fn this_process_is_seen() {
+        let machine = Looker::new(std::process::id()).look();
+        assert!(
+            machine.cpu_user >= 0.0 && machine.memory > 100_000.0 && machine.threads >= 1.0,
+            "{machine:?}"
+        );
+        let nobody = Looker::new(u32::MAX).look();
+        assert!(nobody.cpu_user.is_nan() && nobody.memory.is_nan());
+    }
+}

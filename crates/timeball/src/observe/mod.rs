@@ -1,0 +1,46 @@
+//! The observer: a process of its own that records, draws and serves the page.
+//!
+//! [`observer`] is the process; [`recorder`] what it knows, kept in the [`archive`] and the [`events`]; [`http`] who may ask,
+//! [`api`] and [`openmetrics`] what they are answered. [`words`] has the sentences.
+
+pub mod api;
+pub mod archive;
+pub mod events;
+pub mod files;
+pub mod http;
+pub mod machine;
+pub mod observer;
+pub mod openmetrics;
+pub mod plots;
+pub mod rates;
+pub mod recorder;
+pub mod store;
+pub mod watch;
+pub mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use sys::process::User;
+
+/// What is to be done.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Is anything recorded?
+    pub record: bool,
+    /// Where; `None`: there is no place for it.
+    pub folder: Option<PathBuf>,
+    /// How often it is written, s.
+    pub interval: u32,
+    /// The small archive.
+    pub router: bool,
+    /// Resolutions, if they are not the usual ones.
+    pub keep: Vec<(u32, u32)>,
+    /// Where the page is.
+    pub listen: Vec<SocketAddr>,
+    /// It may be shown to the world.
+    pub public: bool,
+    /// Names by which it may be asked for.
+    pub hosts: Vec<String>,
+    /// Whom to become.
+    pub user: Option<User>,
+}

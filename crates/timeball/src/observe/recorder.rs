@@ -1,0 +1,417 @@
+//! What the observer knows: the last snapshot, the archive, the events.
+
+use super::archive::{Archive, Cell};
+use super::events::{Event, EventLog, Kind};
+use super::machine::Looker;
+use super::rates::{Columns, Found, Rates, identity};
+use super::watch::{News, Watcher};
+use super::words::{self, State};
+use ntp::metrics::{METRICS, Machine};
+use ntp::snapshot::{Snapshot, SourceSnapshot};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+
+/// Rates are shown over so many seconds.
+const RECENT: f64 = 10.0;
+/// The machine is looked at so often, s.
+const LOOK: f64 = 10.0;
+const DAY: f64 = 86_400.0;
+/// A table of connections this full is an alarm.
+const CROWDED: f64 = 0.8;
+
+/// Everything the page can be told.
+#[derive(Debug)]
+pub struct Recorder {
+    /// The archive; `None`: nothing is recorded, or it cannot be.
+    pub archive: Option<Archive<File>>,
+    /// What happened.
+    pub events: EventLog,
+    /// What the daemon said last.
+    pub latest: Option<Snapshot>,
+    /// What the machine was like.
+    pub machine: Machine,
+    /// What is wrong with the archive.
+    pub problem: Option<String>,
+    /// Seconds between two times that it is written.
+    pub interval: f64,
+    /// When the daemon began, s since 1970.
+    pub started: f64,
+    columns: Columns,
+    rates: Rates,
+    looker: Looker,
+    looked: f64,
+    watcher: Watcher,
+    reasons: BTreeMap<String, String>,
+    recent: VecDeque<Found>,
+    once_right: bool,
+    flushed: f64,
+    /// Events that may still end: their names and numbers.
+    open_events: BTreeMap<String, u64>,
+    crowded: bool,
+    /// The day, and what had been written when it began.
+    today: (f64, u64),
+    oldest: f64,
+}
+
+impl Recorder {
+    /// One that begins at `now` (s since 1970), of the daemon with process id `daemon`.
+    pub fn new(
+        columns: Columns,
+        archive: Option<Archive<File>>,
+        events: EventLog,
+        daemon: u32,
+        now: f64,
+    ) -> Self {
+        let mut recorder = Self {
+            archive,
+            events,
+            latest: None,
+            machine: Machine::default(),
+            problem: None,
+            interval: 300.0,
+            started: now,
+            columns,
+            rates: Rates::default(),
+            looker: Looker::new(daemon),
+            looked: 0.0,
+            watcher: Watcher::default(),
+            reasons: BTreeMap::new(),
+            recent: VecDeque::new(),
+            once_right: false,
+            flushed: now,
+            open_events: BTreeMap::new(),
+            crowded: false,
+            today: ((now / DAY).floor(), 0),
+            oldest: f64::NAN,
+        };
+        recorder.oldest = recorder.find_oldest(now);
+        recorder
+    }
+
+    /// How things stand.
+    pub fn state(&self) -> State {
+        State::of(self.latest.as_ref(), self.once_right)
+    }
+
+    /// When the archive begins, s since 1970; NaN: it is empty.
+    pub fn oldest(&self) -> f64 {
+        self.oldest
+    }
+
+    fn find_oldest(&self, now: f64) -> f64 {
+        let Some(archive) = &self.archive else { return f64::NAN };
+        let longest = archive
+            .layout()
+            .rings
+            .iter()
+            .map(|ring| f64::from(ring.step) * f64::from(ring.rows))
+            .fold(0.0, f64::max);
+        let Ok(answer) = archive.query(&[], now - longest, now, 2000) else { return f64::NAN };
+        let first = answer.covered.iter().position(|seconds| *seconds > 0.0);
+        first.map_or(f64::NAN, |first| answer.start as f64 + first as f64 * f64::from(answer.step))
+    }
+
+    /// Bytes written since midnight, whole pages.
+    pub fn written_today(&self) -> u64 {
+        self.archive.as_ref().map_or(0, |archive| archive.written().saturating_sub(self.today.1))
+    }
+
+    /// The mean of a metric over the last seconds; NaN: not known.
+    pub fn recent(&self, name: &str) -> f64 {
+        let Some(at) = METRICS.iter().position(|metric| metric.name == name) else { return f64::NAN };
+        let known = self.recent.iter().filter(|found| !found.values[at].is_nan());
+        let (sum, seconds) = known.fold((0.0, 0.0), |(sum, seconds), found| {
+            (sum + found.values[at] * found.seconds, seconds + found.seconds)
+        });
+        sum / seconds
+    }
+
+    /// What is thought of a source, in sentences.
+    pub fn reason(&self, source: &SourceSnapshot) -> String {
+        reason(&self.reasons, source)
+    }
+
+    /// The number of a source's columns; `None`: it has none.
+    pub fn slot(&self, source: &SourceSnapshot) -> Option<usize> {
+        let name = identity(source);
+        self.archive.as_ref()?.layout().slots.iter().position(|slot| slot.name == name)
+    }
+
+    /// The daemon speaks. What happened, for those who listen.
+    pub fn take(&mut self, snapshot: Snapshot) -> Vec<Event> {
+        let at = snapshot.at;
+        let mut told = Vec::new();
+        if self.latest.is_none() {
+            told.extend(self.begin(at));
+        }
+        let words = snapshot.sources.iter().filter(|source| !source.why.is_empty());
+        if words.clone().next().is_some() {
+            self.reasons = words.map(|source| (identity(source), source.why.clone())).collect();
+        }
+        let looked = (at / LOOK).floor();
+        let look = looked != self.looked;
+        if look {
+            self.looked = looked;
+            self.machine = self.looker.look();
+            told.extend(self.judge_machine(at));
+        }
+        let found = self.rates.next(&snapshot, look.then_some(&self.machine));
+        self.record(&snapshot, &found);
+        self.recent.push_back(found);
+        while self.recent.iter().map(|found| found.seconds).sum::<f64>() > RECENT && self.recent.len() > 1 {
+            self.recent.pop_front();
+        }
+        self.once_right |= snapshot.synchronised();
+        let reasons = std::mem::take(&mut self.reasons);
+        for news in self.watcher.look(&snapshot, |source| reason(&reasons, source)) {
+            told.extend(self.note(news, at));
+        }
+        self.reasons = reasons;
+        self.latest = Some(snapshot);
+        told
+    }
+
+    fn record(&mut self, snapshot: &Snapshot, found: &Found) {
+        let Some(archive) = &mut self.archive else { return };
+        // Before the clock is set it may be years wrong, and would write over what it has not seen yet.
+        if !snapshot.synchronised() && snapshot.at < archive.newest() - 1.0 {
+            return;
+        }
+        let mut slots: Vec<Option<&SourceSnapshot>> = vec![None; self.columns.slots];
+        for source in &snapshot.sources {
+            if source.pool && source.data.address.ip().is_none() {
+                continue;
+            }
+            if let Some(place) =
+                archive.slot(&identity(source), snapshot.at).and_then(|slot| slots.get_mut(slot))
+            {
+                *place = Some(source);
+            }
+        }
+        let cells: Vec<Cell> = self.columns.cells(found, &slots);
+        archive.push(snapshot.at, found.seconds, &cells);
+        if self.oldest.is_nan() {
+            self.oldest = snapshot.at;
+        }
+    }
+
+    /// The first word of the daemon: how the last run ended, and that this one has begun.
+    fn begin(&mut self, at: f64) -> Vec<Event> {
+        self.started = at;
+        let newest = self.archive.as_ref().map_or(0.0, Archive::newest);
+        let known = self.events.all().last().map_or(0.0, |event| event.at).max(newest);
+        let pause = at - known;
+        let stopped =
+            self.events.all().iter().rev().find(|event| matches!(event.kind, Kind::Stop | Kind::Start));
+        let clean = stopped.is_none_or(|event| event.kind == Kind::Stop);
+        let mut events = Vec::new();
+        if known > 0.0 && !clean && pause > 0.0 {
+            let what = format!("Off for {}", words::span(pause));
+            let event = Event::new(Kind::Stop, known, format!("off, {}", words::span(pause)), what);
+            let mut event =
+                event.because("No clean stop was recorded: power was lost, or the daemon was killed.");
+            event.end = Some(at);
+            events.push(event);
+        }
+        let start = match known > 0.0 {
+            false => Event::new(Kind::Start, at, "first start", "Started for the first time"),
+            true => {
+                Event::new(Kind::Start, at, "start", format!("Started after {}", words::span(pause.max(0.0))))
+            }
+        };
+        events.push(start);
+        events.into_iter().map(|event| self.add(event)).collect()
+    }
+
+    /// The daemon has said that it ends, or it is just gone.
+    pub fn end(&mut self, at: f64, clean: bool) {
+        if clean {
+            self.add(Event::new(Kind::Stop, at, "stop", "Stopped").because("It was asked to."));
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.close_rows();
+        }
+        self.flush(at);
+    }
+
+    fn judge_machine(&mut self, at: f64) -> Option<Event> {
+        let full = self.machine.conntrack / self.machine.conntrack_limit;
+        let crowded = full > if self.crowded { CROWDED - 0.1 } else { CROWDED };
+        if crowded == self.crowded {
+            return None;
+        }
+        self.crowded = crowded;
+        if !crowded {
+            return self.note(News::Ended("conntrack".to_owned()), at);
+        }
+        let what = format!("The firewall's table of connections is {:.0} % full", full * 100.0);
+        let event = Event::new(Kind::Alarm, at, "connections", what);
+        let event = event.because("When it is full, new connections of the whole network fail.");
+        self.note(News::Event(event, Some("conntrack".to_owned())), at)
+    }
+
+    fn note(&mut self, news: News, at: f64) -> Option<Event> {
+        match news {
+            News::Event(event, key) => {
+                let event = self.add(event);
+                if let Some(key) = key {
+                    self.open_events.insert(key, event.serial);
+                }
+                Some(event)
+            }
+            News::Ended(key) => {
+                let serial = self.open_events.remove(&key)?;
+                self.events.end(serial, at).ok().flatten()
+            }
+        }
+    }
+
+    fn add(&mut self, event: Event) -> Event {
+        match self.events.add(event.clone()) {
+            Ok(event) => event,
+            Err(error) => {
+                self.complain(format!("Events cannot be written : {error}"));
+                self.events.all().last().cloned().unwrap_or(event)
+            }
+        }
+    }
+
+    /// Once a second: writes what is due. A new complaint, for the log.
+    pub fn tick(&mut self, now: f64) -> Option<String> {
+        let day = (now / DAY).floor();
+        if day != self.today.0 {
+            self.today = (day, self.archive.as_ref().map_or(0, Archive::written));
+        }
+        let before = self.problem.clone();
+        if now - self.flushed >= self.interval || now < self.flushed {
+            self.flush(now);
+        }
+        self.problem.clone().filter(|problem| before.as_ref() != Some(problem))
+    }
+
+    fn flush(&mut self, now: f64) {
+        self.flushed = now;
+        let Some(archive) = &mut self.archive else { return };
+        match archive.flush() {
+            Ok(()) => self.problem = None,
+            Err(error) => {
+                self.complain(format!("The archive cannot be written : {error}; nothing else is affected"));
+            }
+        }
+    }
+
+    fn complain(&mut self, text: String) {
+        self.problem = Some(text);
+    }
+}
+
+fn reason(reasons: &BTreeMap<String, String>, source: &SourceSnapshot) -> String {
+    let text = reasons.get(&identity(source)).map_or("", String::as_str);
+    // The name stands beside it already.
+    let own = format!("{}: ", source.name);
+    let text = text.strip_prefix(&own).unwrap_or(text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::archive::Archive;
+    use super::*;
+    use crate::daemon::files::tests::Folder;
+    use ntp::server::Traffic;
+
+    const DAY_ZERO: f64 = 1_700_006_400.0;
+
+    fn recorder(folder: &Folder, now: f64) -> Recorder {
+        let columns = Columns::new(true);
+        let path = folder.file("archive");
+        let new = !path.exists();
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        let layout = columns.layout(&[(10, 3600), (60, 7200)], true);
+        let archive = if new {
+            Archive::create(file, layout).unwrap()
+        } else {
+            Archive::open(file, now).unwrap().unwrap()
+        };
+        let event_file = |name| {
+            File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(folder.file(name))
+                .unwrap()
+        };
+        let events = EventLog::open([event_file("events.0"), event_file("events.1")]).unwrap();
+        Recorder::new(columns, Some(archive), events, std::process::id(), now)
+    }
+
+    fn snapshot(at: f64, packets: u64) -> Snapshot {
+        let mut snapshot = Snapshot {
+            at: DAY_ZERO + at,
+            monotonic: at,
+            traffic: Traffic::from_all(&[packets, 0, packets * 76, 0, packets, 0, packets * 76, 0]),
+            ..Snapshot::default()
+        };
+        snapshot.tracking.stratum = 3;
+        snapshot
+    }
+
+    #[test]
+    fn a_killed_daemon_leaves_a_gap_and_no_spike() {
+        let folder = Folder::new("recorder");
+        let mut first = recorder(&folder, DAY_ZERO);
+        for second in 0..300_u32 {
+            first.take(snapshot(f64::from(second) + 0.3, 5_000_000 + u64::from(second) * 1000));
+        }
+        assert_eq!(first.recent("packets_in"), 1000.0);
+        first.flush(DAY_ZERO + 300.0);
+        // Killed: no end. The next counts from zero.
+        drop(first);
+        let mut second = recorder(&folder, DAY_ZERO + 400.0);
+        let mut told = Vec::new();
+        for number in 0..200_u32 {
+            told.extend(second.take(snapshot(400.3 + f64::from(number), u64::from(number) * 500)));
+        }
+        let kinds: Vec<&str> = told.iter().map(|event| event.kind.word()).collect();
+        assert_eq!(kinds[..2], ["stop", "start"], "{told:?}");
+        assert!(told[0].what.starts_with("Off for"), "{told:?}");
+        let archive = second.archive.as_ref().unwrap();
+        let column = archive.layout().column("packets_in").unwrap();
+        let answer = archive.query(&[column], DAY_ZERO, DAY_ZERO + 600.0, 60).unwrap();
+        let points = &answer.columns[0];
+        assert!(points.max.iter().all(|max| max.is_nan() || *max <= 1001.0), "{points:?}");
+        assert!(points.mean[1..29].iter().all(|mean| (*mean - 1000.0).abs() < 1.0), "{points:?}");
+        assert!(points.mean[30..40].iter().all(|mean| mean.is_nan()), "{points:?}");
+        assert!(points.mean[41..59].iter().all(|mean| (*mean - 500.0).abs() < 1.0), "{points:?}");
+    }
+
+    #[test]
+    fn a_clean_stop_is_told_as_one() {
+        let folder = Folder::new("recorder-stop");
+        let mut first = recorder(&folder, DAY_ZERO);
+        first.take(snapshot(1.0, 0));
+        first.end(DAY_ZERO + 2.0, true);
+        let mut second = recorder(&folder, DAY_ZERO + 60.0);
+        let told = second.take(snapshot(60.0, 0));
+        assert_eq!(told[0].kind, Kind::Start, "{told:?}");
+        assert!((second.oldest() - DAY_ZERO).abs() < 60.0);
+        second.take(snapshot(75.0, 0));
+        assert_eq!(second.tick(DAY_ZERO + 400.0), None);
+        assert!(second.written_today() > 0);
+    }
+
+    #[test]
+    fn a_clock_not_set_yet_writes_nothing_over_the_past() {
+        let folder = Folder::new("recorder-past");
+        let mut first = recorder(&folder, DAY_ZERO);
+        first.take(snapshot(5.0, 0));
+        first.end(DAY_ZERO + 6.0, true);
+        let mut second = recorder(&folder, DAY_ZERO - 1e6);
+        let mut early = snapshot(-1e6, 0);
+        early.tracking.stratum = 0;
+        second.take(early);
+        assert_eq!(second.archive.as_ref().unwrap().waiting(), 0);
+    }
+}
