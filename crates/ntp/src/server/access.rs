@@ -1,9 +1,10 @@
 //! Who may ask: one prefix tree per address family, four address bits a level.
 //!
-//! Start with [`AccessTable::check`]: the deepest entry on the way to the address decides, and without any the
-//! answer is no. The rules are chrony's, so that its configurations mean the same here; the visible consequence is
+//! The deepest entry on the way to an address decides, and without any the answer is no. What that comes to is kept as
+//! [`Ranges`], which [`AccessTable::check`] asks. The rules are chrony's, so that its configurations mean the same here; the visible consequence is
 //! that prefixes are grouped by level: lengths 5 to 8 share one, and there the later directive wins.
 
+use super::ranges::Ranges;
 use crate::config::{AccessRule, Subnet};
 use core::net::IpAddr;
 
@@ -17,6 +18,8 @@ const FAN: usize = 1 << BITS;
 pub struct AccessTable {
     v4: Tree,
     v6: Tree,
+    ranges_v4: Ranges<u32>,
+    ranges_v6: Ranges<u128>,
 }
 
 impl AccessTable {
@@ -24,13 +27,25 @@ impl AccessTable {
     pub fn new(rules: &[AccessRule]) -> Self {
         let mut table = Self::default();
         for rule in rules {
-            table.set(rule);
+            table.apply(rule);
         }
+        table.sum_up();
         table
     }
 
     /// Applies one more rule. A prefix longer than the address means the whole address.
     pub fn set(&mut self, rule: &AccessRule) {
+        self.apply(rule);
+        self.sum_up();
+    }
+
+    fn sum_up(&mut self) {
+        let v4 = self.v4.parts().into_iter().map(|(begin, allowed)| ((begin >> 96) as u32, allowed));
+        self.ranges_v4 = Ranges::new(v4);
+        self.ranges_v6 = Ranges::new(self.v6.parts());
+    }
+
+    fn apply(&mut self, rule: &AccessRule) {
         let value = if rule.allow { Entry::ALLOW } else { Entry::DENY };
         let Some(subnet) = rule.subnet else {
             self.v4.set(0, 0, value, rule.all);
@@ -48,19 +63,19 @@ impl AccessTable {
     /// May `address` ask? IPv4 addresses mapped into IPv6 are IPv4 addresses.
     pub fn check(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
-            IpAddr::V4(address) => self.v4.check(left_aligned(address.into())),
-            IpAddr::V6(address) => self.v6.check(address.to_bits()),
+            IpAddr::V4(address) => self.ranges_v4.check(address.into()),
+            IpAddr::V6(address) => self.ranges_v6.check(address.to_bits()),
         }
     }
 
     /// May any IPv4 address ask? (Else its port need not be open.)
     pub fn any_v4_allowed(&self) -> bool {
-        self.v4.any_allowed()
+        self.ranges_v4.any_allowed()
     }
 
     /// May any IPv6 address ask?
     pub fn any_v6_allowed(&self) -> bool {
-        self.v6.any_allowed()
+        self.ranges_v6.any_allowed()
     }
 }
 
@@ -126,20 +141,6 @@ fn nibble(address: u128, depth: u8) -> usize {
 impl Tree {
     fn entry(&self, node: usize, index: usize) -> Entry {
         self.nodes.get(node).and_then(|n| n.get(index)).copied().unwrap_or_default()
-    }
-
-    fn check(&self, address: u128) -> bool {
-        let (mut entry, mut decision) = (self.root, Entry::DENY);
-        for depth in 0..=u8::MAX {
-            if entry.value() != Entry::INHERIT {
-                decision = entry.value();
-            }
-            if entry.child() == 0 {
-                break;
-            }
-            entry = self.entry(entry.child(), nibble(address, depth));
-        }
-        decision == Entry::ALLOW
     }
 
     /// Sets the entries of the level of `prefix` whose addresses begin with the first `prefix` bits of `address`.
@@ -211,18 +212,33 @@ impl Tree {
         }
     }
 
-    fn any_allowed(&self) -> bool {
-        self.any_allowed_below(self.root, Entry::DENY)
+    /// What it says, in ascending order of addresses: the first address (left aligned) of each part and its answer.
+    fn parts(&self) -> Vec<(u128, bool)> {
+        let mut parts = Vec::new();
+        self.parts_below(self.root, Entry::DENY, (0, 0), &mut parts);
+        parts
     }
 
-    /// Exact: an allowed network that is denied piece by piece does not count.
-    fn any_allowed_below(&self, entry: Entry, above: u32) -> bool {
+    fn parts_below(
+        &self,
+        entry: Entry,
+        above: u32,
+        (begin, depth): (u128, u32),
+        parts: &mut Vec<(u128, bool)>,
+    ) {
         let value = if entry.value() == Entry::INHERIT { above } else { entry.value() };
-        match self.nodes.get(entry.child()) {
-            Some(node) if entry.child() != 0 => {
-                node.iter().any(|&below| self.any_allowed_below(below, value))
+        let node = if entry.child() == 0 { None } else { self.nodes.get(entry.child()) };
+        let Some(node) = node else {
+            let allowed = value == Entry::ALLOW;
+            if parts.last().is_none_or(|&(_, before)| before != allowed) {
+                parts.push((begin, allowed));
             }
-            _ => value == Entry::ALLOW,
+            return;
+        };
+        let below = depth.saturating_add(BITS.into());
+        for (index, &entry) in node.iter().enumerate() {
+            let bits = (index as u128).checked_shl(128u32.saturating_sub(below)).unwrap_or(0);
+            self.parts_below(entry, value, (begin | bits, below), parts);
         }
     }
 }
@@ -366,6 +382,37 @@ mod tests {
                     prefix: if address.is_ipv4() { prefix % 33 } else { prefix },
                 }),
             })
+    }
+
+    #[test]
+    fn ten_thousand_rules_are_the_list() {
+        let mut rng = crate::rng::Rng::from_number(4);
+        let mut address = |v6: bool| {
+            let bits = rng.bits();
+            let v6_address = 0x2001_u128 << 112 | u128::from(bits) << 32;
+            if v6 {
+                IpAddr::V6(v6_address.into())
+            } else {
+                IpAddr::from((bits as u32 & 0x0fff_ffff).to_be_bytes())
+            }
+        };
+        let rules: Vec<AccessRule> = (0..10_000)
+            .map(|index| {
+                let v6 = index % 2 == 0;
+                let prefix = if v6 { 24 + index % 100 } else { 12 + index % 21 } as u8;
+                let subnet = Some(Subnet { address: address(v6), prefix });
+                AccessRule { allow: index % 3 == 0, all: index % 97 == 0, subnet }
+            })
+            .collect();
+        let table = AccessTable::new(&rules);
+        let inside = rules.iter().step_by(13).filter_map(|rule| rule.subnet).map(|net| net.address);
+        let asked: Vec<IpAddr> = (0..1000).map(|index| address(index % 2 == 0)).chain(inside).collect();
+        let allowed = asked.iter().filter(|&&address| {
+            assert_eq!(table.check(address), naive(&rules, address), "{address}");
+            table.check(address)
+        });
+        let allowed = allowed.count();
+        assert!((100..asked.len() - 100).contains(&allowed), "{allowed} of {}", asked.len());
     }
 
     proptest! {

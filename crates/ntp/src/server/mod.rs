@@ -9,6 +9,7 @@ pub mod access;
 pub mod clients;
 pub mod held;
 pub mod limit;
+pub mod ranges;
 pub mod reject;
 pub mod shards;
 pub mod state;
