@@ -7,9 +7,11 @@
 //! |---|---|
 //! | `{"hello":1}` | `{"hello":1,"program":"timeball","version":"…"}` |
 //! | `{"get":"why","from":N}` | `{"get":"why","total":…,"from":N,"next":…,"sources":[…]}`; `from` may be left out; `next` is `null` on the last page |
+//! | `{"get":"clients","from":N,"top":M,"sort":"hits"}` | `{"get":"clients","remembered":…,"from":N,"next":…,"clients":[…]}`: the first M of a stretch of the table; `sort` may also be `drops`, `rate`, `last` |
 //! | anything else | `{"error":"…"}` |
 
 use crate::engine::Engine;
+use crate::engine::client_list::{LONGEST_LIST, Order};
 use crate::report::json::string;
 use crate::report::json_read::Value;
 use crate::time::Now;
@@ -41,7 +43,13 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             why(engine, now, from as usize)
         }
-        _ => error("there is nothing of this name; \"why\" is"),
+        Some("clients") => {
+            let number = |name| request.get(name).and_then(Value::number);
+            let order = request.get("sort").and_then(Value::text).and_then(Order::named).unwrap_or_default();
+            let top = number("top").map_or(LONGEST_LIST, |top| top as usize);
+            engine.client_list(now, number("from").unwrap_or(0.0) as usize, top, order)
+        }
+        _ => error("there is nothing of this name; \"why\" and \"clients\" are"),
     }
 }
 

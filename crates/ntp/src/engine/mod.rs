@@ -8,6 +8,7 @@
 //! are told, `reports` and `commands` answer the control protocol.
 
 mod associations;
+pub mod client_list;
 mod clients;
 mod commands;
 mod dumps;

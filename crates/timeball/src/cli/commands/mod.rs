@@ -3,6 +3,7 @@
 //! To add a command, add one [`Command`] to the list of its group; the tests of this file check the rest.
 
 mod access;
+mod clients;
 mod clock;
 mod orders;
 mod program;

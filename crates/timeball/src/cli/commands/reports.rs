@@ -152,10 +152,18 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "clients",
-        forms: &[form("[-p HITS] [-k] [-r]", "who asked for time, and how often")],
+        forms: &[
+            form("[-p HITS] [-k] [-r]", "who asked for time, and how often"),
+            form("[--top N] [--sort hits|drops|rate|last]", "the first N of them, with versions"),
+            form("--nft-set [--top N]", "the loudest as commands for nft -f -"),
+        ],
         doc: "Lists the hosts that asked for time or sent commands; -p leaves out those that sent fewer packets, -k shows \
-              key establishment (NTS-KE) instead of commands, -r sets the counters to zero after reading.",
-        example: "clients -p 100",
+              key establishment (NTS-KE) instead of commands, -r sets the counters to zero after reading. With --top or \
+              --sort, lists the first of them only (20 unless it is said), sorted by requests, by requests not answered, by \
+              requests a second or by when they were there last, with the versions they speak; with --json for programs. \
+              With --nft-set, those that are over their limit or ask more than once a second are printed as elements of two \
+              sets, for nft -f -; what is done with the sets is up to a rule of yours.",
+        example: "clients --top 10 --sort rate",
         group: Group::Server,
         run: clients,
     },
@@ -265,6 +273,9 @@ fn ntpdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// `clients`: page by page, until a page is not full.
 fn clients(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+    if session.name == Name::Timeball && super::clients::is_own(words) {
+        return super::clients::run(session, words);
+    }
     let (mut min_hits, mut key_establishment, mut reset) = (0, false, false);
     let mut options = words.iter();
     while let Some(option) = options.next() {
