@@ -403,6 +403,7 @@ impl Host {
             }
             Action::Record(_)
             | Action::SaveDumps
+            | Action::SaveTraffic
             | Action::ReloadSources
             | Action::CycleLogs
             | Action::Rekey => {}

@@ -21,6 +21,11 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         "remove noclientlog or the rate limits",
     );
     refuse(
+        config.server.no_client_log && config.server.traffic_limit.is_some(),
+        "trafficlimit cannot be used with noclientlog",
+        "remove one of them: the loudest can only be found if clients are remembered",
+    );
+    refuse(
         config.nts.server_certs.len() != config.nts.server_keys.len(),
         "Uneven number of NTS certs and keys",
         "give one ntsserverkey for each ntsservercert",

@@ -446,6 +446,15 @@ pub struct RateLimit {
     pub kod: i32,
 }
 
+/// `trafficlimit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrafficLimit {
+    /// Bytes a calendar month (UTC), both ways.
+    Month(u64),
+    /// Bits a second of replies.
+    Rate(u64),
+}
+
 /// `broadcast`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BroadcastConfig {
@@ -505,6 +514,8 @@ pub struct ServerConfig {
     pub rate_limit: Option<RateLimit>,
     /// `ratelimit auto`.
     pub rate_limit_auto: bool,
+    /// `trafficlimit`.
+    pub traffic_limit: Option<TrafficLimit>,
     /// The loudest lose first when there is too much to do, whatever `ratelimit` says: Timeball's own way.
     pub sheds_load: bool,
     /// `broadcast` lines in order.
@@ -879,6 +890,7 @@ impl Default for ServerConfig {
             access_names: Vec::new(),
             rate_limit: None,
             rate_limit_auto: false,
+            traffic_limit: None,
             sheds_load: false,
             broadcasts: Vec::new(),
             signd_dir: None,

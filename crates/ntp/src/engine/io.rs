@@ -224,6 +224,8 @@ pub enum Action {
     },
     /// Write what was learned ([`super::Engine::learned`]).
     SaveLearned,
+    /// Write what `trafficlimit` has counted ([`super::Engine::traffic_used`]).
+    SaveTraffic,
     /// Write the measurement dumps.
     SaveDumps,
     /// Read the source folders again.

@@ -48,6 +48,7 @@ use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection, Status};
+use crate::server::limit::Budget;
 use crate::server::{self, AccessTable, Responder, ServeConfig, ServerState, Shards};
 use crate::source::Source;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
@@ -164,6 +165,8 @@ pub struct Engine {
     /// Rules that commands have added since the start, while lists may still be made anew.
     access_changes: Vec<(AccessList, AccessRule)>,
     command_clients: CommandClients,
+    /// `trafficlimit`.
+    budget: Option<Budget>,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
@@ -258,6 +261,7 @@ impl Engine {
             command_access: AccessTable::new(&config.control.access),
             access_changes: Vec::new(),
             command_clients: CommandClients::new(config, &rng),
+            budget: config.server.traffic_limit.map(Budget::new),
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
@@ -352,6 +356,7 @@ impl Engine {
         self.send_due(now, clock, out);
         self.retry_names(now, out);
         self.watch_leap(now, clock, out);
+        self.watch_traffic(now, out);
         self.give_up(now, out);
     }
 
@@ -391,7 +396,7 @@ impl Engine {
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.
     fn needs_watching(&self) -> bool {
-        self.local.is_some() || self.leap.armed() || self.once != Once::No
+        self.local.is_some() || self.leap.armed() || self.once != Once::No || self.budget.is_some()
     }
 
     /// The end of the process: the slew is cancelled, drift and dumps are saved, leap flags are cleared.
@@ -408,6 +413,9 @@ impl Engine {
                 out.push(Action::SaveLearned);
             }
             out.push(Action::SaveDumps);
+            if self.budget.is_some() {
+                out.push(Action::SaveTraffic);
+            }
         }
         self.finish(now);
     }

@@ -1,6 +1,8 @@
 //! What clients are told: the reference, the local reference, or that we do not know.
 
-use super::Engine;
+use super::{Action, Actions, Engine};
+use crate::server::limit::Budget;
+use crate::server::limit::budget::{Look, Used};
 use crate::server::{ServerState, SyncedState};
 use crate::time::Now;
 
@@ -39,6 +41,37 @@ impl Engine {
         };
         state.earliest = self.stamps_from;
         self.server_state = state;
+    }
+
+    /// Looks whether the traffic is within its budget, and tells all shards what each client may have.
+    pub(super) fn watch_traffic(&mut self, now: Now, out: &mut Actions) {
+        let Some(budget) = &mut self.budget else { return };
+        let traffic = self.shards.counters().traffic;
+        let sum = |bytes: [u64; 2]| bytes[0].wrapping_add(bytes[1]);
+        let sent = sum(traffic.bytes_out);
+        let time = self.discipline.cooking(now.raw).apply(now.raw);
+        let share = budget.look(Look {
+            mono: now.mono,
+            time: self.reference.synchronised.then_some(time),
+            both: sum(traffic.bytes_in).wrapping_add(sent),
+            sent,
+        });
+        for mut responder in self.shards.locked() {
+            responder.gate_mut().level_mut().set_budget(share);
+        }
+        if budget.is_save_due(now.mono) {
+            out.push(Action::SaveTraffic);
+        }
+    }
+
+    /// What `trafficlimit` has counted; `None` without one.
+    pub fn traffic_used(&self) -> Option<Used> {
+        self.budget.as_ref().map(Budget::used)
+    }
+
+    /// The last run had counted this.
+    pub fn restore_traffic(&mut self, used: Used) {
+        self.budget.iter_mut().for_each(|budget| budget.restore(used));
     }
 
     fn note_activation(&mut self, now: Now) {

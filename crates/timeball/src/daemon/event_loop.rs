@@ -464,6 +464,7 @@ impl EventLoop {
             Action::Record(record) => self.logs.write(&record),
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
             Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
+            Action::SaveTraffic => self.state.save_traffic(&self.engine),
             Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();

@@ -347,6 +347,7 @@ fn assemble(
     let now = clocks.now();
     let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
     state.load_learned(&mut engine, now);
+    state.load_traffic(&mut engine);
     let folders = SourceFolders::new(&config);
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);

@@ -12,6 +12,7 @@ use ntp::dump::is_dump_name;
 use ntp::engine::Engine;
 use ntp::learned::Learned;
 use ntp::logfile::{BannerState, LogFile, Record};
+use ntp::server::limit::budget::Used;
 use ntp::time::Now;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -86,6 +87,38 @@ impl StateFiles {
         if let Some(path) = &self.learned {
             let outcome = files::replace(path, learned.format().as_bytes(), 0o644);
             if let Some(text) = self.complaints.news(path, outcome) {
+                logger::error(&text);
+            }
+        }
+    }
+
+    /// Where the traffic of the month is counted: beside what was learned.
+    fn traffic(&self) -> Option<PathBuf> {
+        let learned = self.learned.as_ref()?;
+        let name = learned.file_name()?.to_str()?.replace("learned", "traffic");
+        Some(learned.with_file_name(name))
+    }
+
+    /// Tells the engine what this month has used already. A file that is not ours is said and left alone.
+    pub fn load_traffic(&self, engine: &mut Engine) {
+        let Some(path) = self.traffic().filter(|_| engine.traffic_used().is_some()) else { return };
+        match files::read(&path, LONGEST) {
+            Ok(None) => {}
+            Ok(Some(text)) => match Used::parse(&text) {
+                Some(used) => engine.restore_traffic(used),
+                None => {
+                    logger::warning(&format!("Ignored {} : it is not whole, or not ours", path.display()));
+                }
+            },
+            Err(failure) => logger::warning(&failure.to_string()),
+        }
+    }
+
+    /// Writes what this month has used.
+    pub fn save_traffic(&mut self, engine: &Engine) {
+        if let (Some(path), Some(used)) = (self.traffic(), engine.traffic_used()) {
+            let outcome = files::replace(&path, used.format().as_bytes(), 0o644);
+            if let Some(text) = self.complaints.news(&path, outcome) {
                 logger::error(&text);
             }
         }

@@ -168,6 +168,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Own,
         super::ratelimit::ntp,
     ),
+    Directive::new(
+        "trafficlimit",
+        "AMOUNT",
+        "off",
+        "Limits the traffic: 500GB is an amount a calendar month (UTC), requests and replies together, and 2000kbit a rate of replies, each with the headers of IP and UDP; MB, GB, TB, kbit, Mbit, Gbit are known. When the budget is short, whoever asks most loses first; the probes of pool.ntp.org are always answered, so that a budget too small for the quiet clients alone is exceeded. What a month has used is remembered over a restart.",
+        Exactly(1),
+        super::ratelimit::traffic,
+    ),
 ];
 
 fn broadcast(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {

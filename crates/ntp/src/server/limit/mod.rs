@@ -7,11 +7,13 @@
 //! the level loses nothing. The numbers are derived in `DESIGN.md`.
 
 pub mod bucket;
+pub mod budget;
 pub mod gate;
 pub mod level;
 pub mod share;
 
 pub use bucket::{Admission, Bucket};
+pub use budget::Budget;
 pub use gate::Gate;
 pub use level::{Level, Load};
 pub use share::Share;

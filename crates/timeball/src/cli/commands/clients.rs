@@ -68,7 +68,9 @@ fn read(words: &[&str]) -> Result<Wish, Failure> {
             "--sort" => {
                 let (names, word) = (Order::ALL.map(|(name, _)| name), value().unwrap_or_default());
                 wish.order = names.into_iter().find(|name| *name == word).ok_or_else(|| {
-                    let near = nearest(word, names).map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
+                    let near = nearest(word, names)
+                        .map(|name| format!("; did you mean \"{name}\"?"))
+                        .unwrap_or_default();
                     Failure::usage(format!("--sort needs one of {}{near}", names.join(", ")))
                 })?;
             }
