@@ -17,6 +17,9 @@ pub(crate) mod number {
     /// Each message tells how many were dropped before it.
     pub const SO_RXQ_OVFL: c_int = 40;
 
+    /// A program chooses among the sockets of one address.
+    pub const SO_ATTACH_REUSEPORT_CBPF: c_int = 51;
+
     /// Stamp outgoing packets just before the driver takes them (linux/net_tstamp.h).
     pub const SOF_TX_SOFTWARE: c_int = 1 << 1;
     /// Stamp incoming packets when the driver hands them over.

@@ -69,13 +69,8 @@ pub struct Reply<'a> {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self::new(simulated())
+        Self::new(crate::thread::simulated())
     }
-}
-
-/// May something stand between us and the kernel? Whoever preloads a library wants to see each datagram.
-fn simulated() -> bool {
-    std::env::var_os("LD_PRELOAD").is_some_and(|libraries| !libraries.is_empty())
 }
 
 impl Batch {
@@ -230,6 +225,16 @@ impl Batch {
             (*header).msg_controllen = used as _;
         }
         self.replies += 1;
+    }
+
+    /// How many replies are kept.
+    pub fn replies(&self) -> usize {
+        self.replies
+    }
+
+    /// Drops the replies kept; returns how many.
+    pub fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.replies)
     }
 
     /// Sends the replies kept. Returns how many left: one without a route is passed over, and when there is no room

@@ -47,6 +47,7 @@ pub mod message;
 pub mod names;
 #[cfg(feature = "bench")]
 pub mod packets;
+mod pinning;
 pub mod poll;
 pub mod privileges;
 pub mod process;
@@ -55,6 +56,7 @@ pub mod signal;
 pub mod socket;
 pub mod syslog;
 pub mod terminal;
+pub mod thread;
 
 use std::io;
 

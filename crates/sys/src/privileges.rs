@@ -87,7 +87,7 @@ unsafe extern "C" {
     fn capset(header: *const CapHeader, data: *const CapData) -> c_int;
 }
 
-fn set_capabilities(set: u64) -> io::Result<()> {
+pub(crate) fn set_capabilities(set: u64) -> io::Result<()> {
     let half = |bits: u64| {
         let bits = (bits & 0xffff_ffff) as u32;
         CapData { effective: bits, permitted: bits, inheritable: 0 }

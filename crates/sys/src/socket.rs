@@ -236,6 +236,30 @@ impl Socket {
         })
     }
 
+    /// Lets the sockets that share this one's address and port (all with [`Self::set_reuse_port`], this one bound the
+    /// first) divide the senders among them: an IPv4 address, or an IPv6 network of `prefix` bits (at most 64 of them
+    /// are looked at), always comes to the same one of `count`. (SO_ATTACH_REUSEPORT_CBPF)
+    pub fn set_pinning(&self, count: u32, prefix: u8) -> io::Result<()> {
+        let mut program = match self.family {
+            Family::Inet => crate::pinning::by_address(count),
+            Family::Inet6 => crate::pinning::by_prefix(count, prefix),
+            Family::Unix => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+        };
+        let program = libc::sock_fprog { len: program.len() as _, filter: program.as_mut_ptr() };
+        let (pointer, len) = ((&raw const program).cast::<c_void>(), size_of::<libc::sock_fprog>());
+        // SAFETY: `program` and the instructions it points to are live; the call only reads them.
+        cvt(unsafe {
+            libc::setsockopt(
+                self.fd,
+                libc::SOL_SOCKET,
+                number::SO_ATTACH_REUSEPORT_CBPF,
+                pointer,
+                len as libc::socklen_t,
+            )
+        })
+        .map(drop)
+    }
+
     fn set_by_family(&self, inet: (c_int, c_int), inet6: (c_int, c_int), value: c_int) -> io::Result<()> {
         match self.family {
             Family::Inet => self.set(inet.0, inet.1, value),

@@ -14,6 +14,7 @@ mod error;
 mod glob;
 pub mod parse;
 pub mod suggest;
+mod threads;
 pub mod words;
 
 pub use check::check;
@@ -22,6 +23,7 @@ pub const PAGE_PORT: u16 = 8123;
 
 pub use error::{ConfigError, Origin, Warning};
 pub use parse::{Loader, Parsed, Refused, parse, parse_lines, parse_sources_file};
+pub use threads::{ServingThreads, ThreadsConfig};
 
 /// Everything a configuration says.
 #[derive(Clone, Debug, PartialEq)]
@@ -522,6 +524,8 @@ pub struct ServerConfig {
     pub broadcasts: Vec<BroadcastConfig>,
     /// `ntpsigndsocket`: folder of Samba's signing socket.
     pub signd_dir: Option<PathBuf>,
+    /// `serverthreads`, `serverpinning`, `serveraffinity`.
+    pub threads: ThreadsConfig,
 }
 
 /// `opencommands`: reports readable from the network.
@@ -894,6 +898,7 @@ impl Default for ServerConfig {
             sheds_load: false,
             broadcasts: Vec::new(),
             signd_dir: None,
+            threads: ThreadsConfig::default(),
         }
     }
 }

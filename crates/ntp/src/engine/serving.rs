@@ -1,10 +1,11 @@
 //! What clients are told: the reference, the local reference, or that we do not know.
 
+use super::reference::DISPERSION_HORIZON;
 use super::{Action, Actions, Engine};
 use crate::server::limit::Budget;
 use crate::server::limit::budget::{Look, Used};
 use crate::server::{ServerState, SyncedState};
-use crate::time::Now;
+use crate::time::{Now, RawTime};
 
 impl Engine {
     /// Does anybody get an answer from us? (Test D matters only then.)
@@ -40,6 +41,7 @@ impl Engine {
             ServerState { cooking: (&cooking).into(), ..unsynchronised }
         };
         state.earliest = self.stamps_from;
+        state.valid_until = self.served_until(now);
         self.server_state = state;
     }
 
@@ -72,6 +74,17 @@ impl Engine {
     /// The last run had counted this.
     pub fn restore_traffic(&mut self, used: Used) {
         self.budget.iter_mut().for_each(|budget| budget.restore(used));
+    }
+
+    /// Until when this may be told without another look: leap seconds change it, and nobody may tell for long what a main
+    /// loop that hangs has said once.
+    fn served_until(&self, now: Now) -> RawTime {
+        let cooking = self.discipline.cooking(now.raw);
+        let horizon = now.raw + DISPERSION_HORIZON;
+        match self.leap.next(cooking.apply(now.raw)) {
+            Some(at) => horizon.min(RawTime::from_nanos(at.nanos()) + -cooking.pending(now.raw)),
+            None => horizon,
+        }
     }
 
     fn note_activation(&mut self, now: Now) {

@@ -6,9 +6,11 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 pub mod access;
+pub mod batches;
 pub mod clients;
 pub mod held;
 pub mod limit;
+pub mod published;
 pub mod ranges;
 pub mod reject;
 pub mod shards;
@@ -17,8 +19,10 @@ pub mod template;
 pub mod traffic;
 
 pub use access::AccessTable;
+pub use batches::Batches;
 pub use held::HeldStamps;
 pub use limit::{Limits, Load};
+pub use published::{Published, Publisher};
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
@@ -198,6 +202,11 @@ impl Responder {
     /// Totals since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What came and went in batches: counted by who moves the datagrams.
+    pub fn batches(&mut self) -> &mut Batches {
+        &mut self.counters.batches
     }
 
     /// What is held for clients in interleaved mode.

@@ -1,7 +1,7 @@
 //! Why a datagram got no answer, and how often: every refusal has a name and a counter.
 
 use super::Answer;
-use super::Traffic;
+use super::{Batches, Traffic};
 use crate::engine::io::StampSource;
 
 macro_rules! rejects {
@@ -68,6 +68,8 @@ pub struct Counters {
     rejects: [u64; REJECTS],
     /// What came and went.
     pub traffic: Traffic,
+    /// How they were moved.
+    pub batches: Batches,
 }
 
 /// The figures of chronyc's `serverstats` that a responder knows.
@@ -123,6 +125,7 @@ impl Counters {
             *mine = mine.wrapping_add(theirs);
         }
         self.traffic.add(&other.traffic);
+        self.batches.add(other.batches);
     }
 
     pub(super) fn count_reject(&mut self, reject: Reject) {

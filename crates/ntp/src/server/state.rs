@@ -11,7 +11,7 @@ use crate::time::{LocalTime, NANOS, NtpShort, NtpTime, RawTime, seconds_to_nanos
 use crate::wire::Leap;
 
 /// Words of [`ServerState::to_words`].
-pub const WORDS: usize = 25;
+pub const WORDS: usize = 31;
 const _: () = assert!(WORDS <= 48, "the published state must fit a small map entry");
 
 /// Smallest precision ever told, log₂ s: below it an NTP time stamp has too few bits left to randomise.
@@ -40,9 +40,11 @@ pub struct ServerState {
     pub earliest: RawTime,
     /// After this reading the state is stale and replies say "unsynchronised".
     pub valid_until: RawTime,
-    /// Real-time minus monotonic clock, ns, when published; 0: unknown. A reader that finds another difference knows
-    /// that somebody stepped the clock.
+    /// Real-time minus monotonic clock, ns, when published. A reader that finds another difference knows that somebody
+    /// stepped the clock.
     pub realtime_minus_monotonic: i64,
+    /// What the clock we steer reads when the system's does: the same, unless it is a virtual one.
+    pub reading: FixedReading,
 }
 
 /// What a synchronised server says, in SI units.
@@ -93,6 +95,7 @@ impl ServerState {
             earliest: RawTime::from_nanos(i64::MIN),
             valid_until: RawTime::from_nanos(i64::MAX),
             realtime_minus_monotonic: 0,
+            reading: FixedReading::default(),
         }
     }
 
@@ -140,10 +143,18 @@ impl ServerState {
 
     /// What is true at `raw`: this state, or "unsynchronised" when it is stale.
     pub fn at(&self, raw: RawTime) -> Self {
-        if raw <= self.valid_until {
-            return *self;
+        if raw <= self.valid_until { *self } else { self.doubted() }
+    }
+
+    /// The same of a clock that is not where it should be: "unsynchronised".
+    pub fn doubted(&self) -> Self {
+        Self {
+            cooking: self.cooking,
+            earliest: self.earliest,
+            realtime_minus_monotonic: self.realtime_minus_monotonic,
+            reading: self.reading,
+            ..Self::unsynchronised(self.precision)
         }
-        Self { cooking: self.cooking, earliest: self.earliest, ..Self::unsynchronised(self.precision) }
     }
 
     /// For crossing threads: [`Self::from_words`] gives back the same state.
@@ -160,6 +171,9 @@ impl ServerState {
         let [early_hi, early_lo] = halves(self.earliest.nanos().cast_unsigned());
         let [valid_hi, valid_lo] = halves(self.valid_until.nanos().cast_unsigned());
         let [mono_hi, mono_lo] = halves(self.realtime_minus_monotonic.cast_unsigned());
+        let [system_hi, system_lo] = halves(self.reading.system.cast_unsigned());
+        let [ahead_hi, ahead_lo] = halves(self.reading.ahead.cast_unsigned());
+        let [faster_hi, faster_lo] = halves(self.reading.faster.cast_unsigned());
         [
             small,
             self.refid.0,
@@ -186,6 +200,12 @@ impl ServerState {
             valid_lo,
             mono_hi,
             mono_lo,
+            system_hi,
+            system_lo,
+            ahead_hi,
+            ahead_lo,
+            faster_hi,
+            faster_lo,
         ]
     }
 
@@ -220,6 +240,11 @@ impl ServerState {
             earliest: RawTime::from_nanos(next().cast_signed()),
             valid_until: RawTime::from_nanos(next().cast_signed()),
             realtime_minus_monotonic: next().cast_signed(),
+            reading: FixedReading {
+                system: next().cast_signed(),
+                ahead: next().cast_signed(),
+                faster: next().cast_signed(),
+            },
         }
     }
 }
@@ -293,6 +318,34 @@ impl FixedCooking {
         let change = elapsed.wrapping_mul(i128::from(self.slope)).wrapping_add(1 << 61) >> 62;
         let local = i128::from(raw.nanos()).wrapping_add(i128::from(self.offset)).wrapping_add(change);
         LocalTime::from_nanos(i64::try_from(local).unwrap_or(if local < 0 { i64::MIN } else { i64::MAX }))
+    }
+}
+
+/// What a virtual clock reads, as a function of the system's clock: `system + ahead + faster · (system − self.system)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FixedReading {
+    /// System time from which it holds, ns since the Unix epoch.
+    pub system: i64,
+    /// The virtual clock's reading then, minus the system's, ns.
+    pub ahead: i64,
+    /// What its rate differs by from the system clock's, 2⁻⁶² s/s.
+    pub faster: i64,
+}
+
+impl FixedReading {
+    /// From `system` (ns since the Unix epoch) on, when the virtual clock read `raw`, it runs faster by `frequency` s/s.
+    pub fn new(system: i64, raw: RawTime, frequency: f64) -> Self {
+        let ahead = raw.nanos().saturating_sub(system);
+        Self { system, ahead, faster: libm::rint(frequency * 2f64.powi(62)) as i64 }
+    }
+
+    /// The reading at `system`, ns since the Unix epoch; saturates at the ends of time.
+    pub fn raw(&self, system: i64) -> RawTime {
+        let elapsed = i128::from(system.saturating_sub(self.system));
+        // At most 2⁶³ · 2⁶³ + 2⁶¹: never wraps.
+        let gained = elapsed.wrapping_mul(i128::from(self.faster)).wrapping_add(1 << 61) >> 62;
+        let raw = i128::from(system).wrapping_add(i128::from(self.ahead)).wrapping_add(gained);
+        RawTime::from_nanos(i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX }))
     }
 }
 
@@ -463,7 +516,7 @@ mod tests {
             let state = ServerState::from_words(&words);
             let later = raw(at.saturating_add(1));
             prop_assert!(state.dispersion.at(raw(at)) <= state.dispersion.at(later));
-            let _ = state.local(raw(at));
+            let _ = (state.local(raw(at)), state.reading.raw(at));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Requests in, replies out: one batch at a time, the same in the main loop and in every serving thread.
 
-use super::sockets::pinned_interface;
+use super::sockets::{ServingSocket, pinned_interface};
 use ntp::engine::{Stamp, StampSource};
-use ntp::server::{Datagram, ReplyBuf, Responder, ServerState, Template, Verdict};
+use ntp::server::{Datagram, Load, ReplyBuf, Responder, ServerState, Template, Verdict};
 use ntp::time::RawTime;
-use sys::batch::{Batch, Reply};
+use sys::batch::{Batch, Reply, SIZE};
 use sys::socket::Socket;
 
 /// Room for a frame that comes back with its stamp: the longest reply behind the headers of all lower layers.
@@ -22,6 +22,12 @@ pub struct Answerer {
     begun: i64,
     /// Replies of this batch whose time of leaving the kernel was asked for.
     unstamped: usize,
+    /// Datagrams of this batch.
+    count: usize,
+    /// What the kernel says it has dropped of this socket's, in this batch.
+    drops: Option<u32>,
+    /// Replies that did not leave, not counted yet.
+    unsent: usize,
 }
 
 /// How long a reply of a batch waits for the others: its transmit time is when it leaves, not when it was written.
@@ -66,10 +72,11 @@ impl Answerer {
         raw: impl Fn(i64) -> RawTime,
     ) {
         let mut room = ReplyBuf::default();
-        self.unstamped = 0;
+        (self.unstamped, self.count, self.drops) = (0, count, None);
         self.begun = sys::clock::realtime();
         for index in 0..count {
             let received = self.batch.received(index);
+            self.drops = received.drops.or(self.drops);
             let Some(from) = received.from else { continue };
             let rx = stamp(received.stamp, &raw);
             let request = Datagram { from, to: received.to, rx, bytes: self.batch.bytes(index) };
@@ -86,6 +93,20 @@ impl Answerer {
         }
     }
 
+    /// Counts the batch from `socket`, what was lost before it, and replies that did not leave before.
+    pub fn count(&mut self, socket: &ServingSocket, responder: &mut Responder) {
+        let load = Load { full: self.count == SIZE, lost: socket.new_drops(self.drops) };
+        responder.note_load(load);
+        let batches = responder.batches();
+        batches.count(load.full, load.lost);
+        batches.count_unsent(std::mem::take(&mut self.unsent));
+    }
+
+    /// Drops them unsent.
+    pub fn forget(&mut self) {
+        self.unsent = self.unsent.saturating_add(self.batch.forget());
+    }
+
     /// Does a reply of the last batch want to be told when it left? Mostly the kernel knows as soon as [`Self::send`] returns.
     pub fn wants_stamps(&self) -> bool {
         self.unstamped > 0
@@ -94,7 +115,9 @@ impl Answerer {
     /// Sends them. No room, no route: for the client the reply is lost on the way.
     pub fn send(&mut self, socket: &Socket) {
         let written = sys::clock::realtime();
+        let replies = self.batch.replies();
         let sent = self.batch.send(socket);
+        self.unsent = self.unsent.saturating_add(replies.saturating_sub(sent));
         if sent > 1 {
             self.pace.learn(
                 sent,

@@ -8,9 +8,10 @@
 //! comes far too late tells.
 
 use super::system_clock::SystemClock;
-use super::virtual_clock::VirtualClock;
+use super::virtual_clock::{Segment, VirtualClock};
 use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
 use ntp::engine::{Stamp, StampSource};
+use ntp::server::state::FixedReading;
 use ntp::time::{MonoTime, Now, RawTime, seconds_to_nanos};
 use ntp::wire::Leap;
 
@@ -103,6 +104,23 @@ impl Clocks {
         match kernel {
             Some(system) => Stamp { time: self.raw(system), source: StampSource::Kernel },
             None => Stamp { time: self.raw_now(), source: StampSource::Daemon },
+        }
+    }
+
+    /// Real-time minus monotonic clock, ns, as it is if nobody else has stepped since the last look.
+    pub fn expected_difference(&self) -> i64 {
+        let known = self.difference.map(|difference| difference.saturating_add(self.stepped));
+        known.unwrap_or_else(|| difference(sys::clock::boottime, sys::clock::realtime).0)
+    }
+
+    /// What the clock we steer reads, for those who answer from a copy.
+    pub fn reading(&self) -> FixedReading {
+        match &self.steered {
+            Steered::System(_) => FixedReading::default(),
+            Steered::Virtual(clock) => {
+                let Segment { system, raw, frequency } = clock.current();
+                FixedReading::new(system, raw, frequency)
+            }
         }
     }
 
@@ -212,7 +230,7 @@ fn look() -> (i64, i64) {
 
 /// One clock minus a monotonic one and its uncertainty, ns: the best of a few readings, because the process may be
 /// interrupted between the two.
-fn difference(monotonic: fn() -> i64, other: fn() -> i64) -> (i64, i64) {
+pub fn difference(monotonic: fn() -> i64, other: fn() -> i64) -> (i64, i64) {
     let mut best = (0, i64::MAX);
     for _ in 0..ATTEMPTS {
         let before = monotonic();
@@ -279,6 +297,10 @@ mod tests {
         let ahead = clocks.raw_now() - RawTime::from_nanos(system);
         assert!((100.0..101.0).contains(&ahead), "{ahead}");
         assert!(!clocks.steers_system() && clocks.stepped == 0 && clocks.foreign_step().is_none());
+        let copy = clocks.reading();
+        for system in [sys::clock::realtime(), sys::clock::realtime() + 1_000_000_000] {
+            assert!((copy.raw(system) - clocks.raw(system)).abs() < 2e-9);
+        }
         let early = clocks.stamp(Some(system));
         assert_eq!((early.time, early.source), (RawTime::from_nanos(system), StampSource::Kernel));
         assert_eq!(clocks.stamp(None).source, StampSource::Daemon);

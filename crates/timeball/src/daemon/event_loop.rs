@@ -13,11 +13,12 @@ use super::observer::Observer;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
+use super::threads::Threads;
 use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
-use ntp::server::{Load, Template};
+use ntp::server::Template;
 use ntp::time::{MonoTime, Now};
 use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
@@ -51,6 +52,8 @@ pub struct EventLoop {
     pub access_names: AccessNames,
     /// Sockets that serve.
     pub servers: ServerSockets,
+    /// Threads that serve with them, if there are any.
+    pub threads: Threads,
     /// Sockets that take commands.
     pub commands: CommandSockets,
     /// Drift file and dumps.
@@ -117,6 +120,7 @@ enum Slot {
 impl EventLoop {
     /// Runs until a signal, a command or the engine ends it. Returns the exit status.
     pub fn run(&mut self) -> i32 {
+        self.start_threads();
         loop {
             self.act();
             self.ask_access_names();
@@ -152,6 +156,7 @@ impl EventLoop {
 
     /// Leaves the clock and the files in order.
     pub fn finish(&mut self) {
+        self.threads.stop();
         let now = self.clocks.now();
         self.engine.shutdown(now, &mut self.clocks, &mut self.out);
         self.act();
@@ -161,10 +166,25 @@ impl EventLoop {
     }
 
     /// Opens and closes the serving sockets as the access list wants it.
-    fn follow_access(&mut self) {
+    pub(super) fn follow_access(&mut self) {
         let access = &self.engine.shards().config().access;
         let (v4, v6) = (access.any_v4_allowed(), access.any_v6_allowed());
-        self.servers.follow(v4, v6, say);
+        if self.servers.follow(v4, v6, say) {
+            self.start_threads();
+        }
+    }
+
+    /// Has the serving sockets that are open now served by threads, if that is wanted.
+    fn start_threads(&mut self) {
+        if self.servers.threads() == 0 {
+            return;
+        }
+        self.threads.publish(&self.engine, &self.clocks);
+        if let Err(error) = self.threads.restart(&self.servers, self.engine.shards().all()) {
+            logger::error(&format!("Could not start serving threads : {error}; the main loop serves"));
+            self.servers.serve_in_main_loop();
+            self.follow_access();
+        }
     }
 
     /// Reads the clocks, and tells the engine if the machine slept and if somebody else has moved or steered the one we
@@ -223,8 +243,8 @@ impl EventLoop {
             entries.push(Entry::new(fd));
         };
         for index in 0..2 {
-            if let Some(socket) = self.servers.get(index) {
-                add(Slot::Server(index), socket.as_raw_fd());
+            if let Some(socket) = self.servers.of_main_loop(index) {
+                add(Slot::Server(index), socket.socket().as_raw_fd());
             }
             if let Some(socket) = self.commands.udp(index) {
                 add(Slot::CommandUdp(index), socket.as_raw_fd());
@@ -275,18 +295,19 @@ impl EventLoop {
 
     /// Answers requests for time.
     fn serve(&mut self, index: usize) {
-        let Some(socket) = self.servers.get(index) else { return };
+        let Some(socket) = self.servers.of_main_loop(index) else { return };
         let answerer = &mut self.workspace.answerer;
-        let count = answerer.receive(socket);
+        let count = answerer.receive(socket.socket());
         if count > 0 {
             let (mut responder, state) = self.engine.responder();
             let now = self.clocks.now();
             let template = Template::new(state, now.raw);
             responder.set_time(now.mono);
-            responder.note_load(Load { full: count == BATCH, lost: 0 });
-            answerer.answer(count, socket, &mut responder, &template, |system| self.clocks.raw(system));
+            let raw = |system| self.clocks.raw(system);
+            answerer.answer(count, socket.socket(), &mut responder, &template, raw);
+            answerer.count(socket, &mut responder);
             drop(responder);
-            answerer.send(socket);
+            answerer.send(socket.socket());
             if answerer.wants_stamps() {
                 self.take_server_stamps(index);
             }
@@ -295,9 +316,9 @@ impl EventLoop {
 
     /// The kernel's stamps of our replies.
     fn take_server_stamps(&self, index: usize) {
-        let Some(socket) = self.servers.get(index) else { return };
+        let Some(socket) = self.servers.of_main_loop(index) else { return };
         let (mut responder, state) = self.engine.responder();
-        take_stamps(socket, &mut responder, state, |system| self.clocks.raw(system));
+        take_stamps(socket.socket(), &mut responder, state, |system| self.clocks.raw(system));
     }
 
     /// Obeys commands that came by UDP.
@@ -418,7 +439,10 @@ impl EventLoop {
     }
 
     /// Does what the engine asked for, and what it asks for in return.
-    fn act(&mut self) {
+    pub(super) fn act(&mut self) {
+        if self.servers.threads() > 0 {
+            self.threads.publish(&self.engine, &self.clocks);
+        }
         self.drain();
         // The first names are answered (or there were none): the dumps know their sources now.
         if self.state.dumps_wait() && self.resolver.pipe().is_none() {
@@ -500,7 +524,7 @@ impl EventLoop {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::super::args::{self, Request};
     use super::super::{Name, assemble, configuration};
     use super::*;
@@ -513,13 +537,14 @@ mod tests {
     use std::time::Duration;
 
     /// A daemon that was started with these directives, without a clock, folders and command sockets.
-    fn daemon(directives: &[&str]) -> EventLoop {
+    pub fn daemon(directives: &[&str]) -> EventLoop {
         let words: Vec<std::ffi::OsString> = directives.iter().map(|&word| word.into()).collect();
         let Ok(Request::Run(options)) = args::parse(Name::Timeball, &words) else { panic!("{directives:?}") };
         let chosen =
             configuration::choose(Name::Timeball, &options, false, |_| None).expect("a configuration");
         let config = chosen.parsed.config;
-        let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4);
+        let servers = ServerSockets::new(Name::Timeball, &config.server, ntp::config::Family::V4)
+            .for_threads(config.server.threads.count(2, true));
         let clocks = Clocks::simulated();
         let mut daemon = assemble(
             Name::Timeball,
@@ -535,7 +560,7 @@ mod tests {
         daemon
     }
 
-    fn free_port() -> u16 {
+    pub fn free_port() -> u16 {
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
     }
 

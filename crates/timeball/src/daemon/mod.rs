@@ -21,6 +21,7 @@ pub mod resolver;
 pub mod sockets;
 pub mod state;
 pub mod system_clock;
+pub mod threads;
 pub mod virtual_clock;
 pub mod welcome;
 
@@ -50,6 +51,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use sys::process::User;
+use threads::Threads;
 use welcome::Welcome;
 
 /// The name the program was called by, which sets the defaults.
@@ -229,7 +231,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         _ => None,
     };
     // 5. Sockets: the ports may need root. Nothing has been looked up yet, so the first answer is not far.
-    let mut servers = ServerSockets::new(name, &config.server, options.family);
+    let threads = serving_threads(name, options, &config);
+    let mut servers = ServerSockets::new(name, &config.server, options.family).for_threads(threads);
     let access = AccessTable::new(&config.server.access);
     servers.follow(access.any_v4_allowed(), access.any_v6_allowed(), say);
     let mut commands = CommandSockets::open_udp(&config.control, options.family, |text| match name {
@@ -341,7 +344,7 @@ fn assemble(
         reload: options.restart,
         steers: clocks.steers_system(),
         family: options.family,
-        serving_threads: 0,
+        serving_threads: servers.threads(),
     };
     let mut out = Actions::new();
     let now = clocks.now();
@@ -367,6 +370,7 @@ fn assemble(
         logs: LogFiles::new(&config.log),
         deadline: options.timeout.map(|seconds| now.mono + seconds),
         workspace: Workspace::default(),
+        threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
         config,
         engine,
         clocks,
@@ -401,12 +405,28 @@ fn generator(seed: &[u8; 32]) -> Rng {
     Rng::from_seed(numbers)
 }
 
+/// How many threads serve. Not for one look at the clock, nor where a simulator may stand in front of the kernel.
+fn serving_threads(name: Name, options: &Options, config: &Config) -> usize {
+    if options.mode != Mode::Serve || config.server.port == 0 {
+        return 0;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if let Some(text) = config.server.threads.warning(cores) {
+        logger::warning(&text);
+    }
+    config.server.threads.count(cores, name == Name::Timeball && !sys::thread::simulated())
+}
+
+fn real_time_priority(options: &Options, config: &Config) -> i32 {
+    options.priority.unwrap_or(config.process.sched_priority)
+}
+
 /// Priority, locked memory: wishes, not conditions.
 fn harden(options: &Options, config: &Config) {
     if options.filter_level != 0 {
         logger::warning("No system call filter in this program, so -F is ignored");
     }
-    let priority = options.priority.unwrap_or(config.process.sched_priority);
+    let priority = real_time_priority(options, config);
     if priority > 0
         && let Err(error) = sys::process::set_realtime_priority(priority)
     {

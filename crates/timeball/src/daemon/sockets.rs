@@ -13,11 +13,17 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use sys::errno;
 use sys::socket::{Family as Domain, Socket, Stamping};
 
 /// Port that a Timeball without the right to the true one serves on.
 pub const SPARE_PORT: u16 = 11123;
+
+/// Room for received requests that wait, bytes; the kernel grants what `net.core.rmem_max` allows, and doubles it for
+/// its own needs. A few milliseconds of a flood.
+const RECEIVE_BUFFER: u32 = 2 << 20;
 
 /// The sockets that serve time, one a family; open while somebody of that family may ask.
 #[derive(Debug)]
@@ -26,9 +32,30 @@ pub struct ServerSockets {
     config: ServerConfig,
     family: Family,
     port: u16,
-    open: [Option<Socket>; 2],
+    /// Threads that serve, each with a socket of its own; 0: the main loop does, with one.
+    threads: usize,
+    open: [Vec<Arc<ServingSocket>>; 2],
     /// A refusal is told once.
     refused: [Option<String>; 2],
+}
+
+/// A socket that serves, and what the kernel has said of it.
+#[derive(Debug)]
+pub struct ServingSocket {
+    socket: Socket,
+    drops: AtomicU32,
+}
+
+impl ServingSocket {
+    /// The socket.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The kernel says that it has dropped `total` datagrams so far, if it says anything: so many are new.
+    pub fn new_drops(&self, total: Option<u32>) -> u32 {
+        total.map_or(0, |total| total.wrapping_sub(self.drops.swap(total, Ordering::Relaxed)))
+    }
 }
 
 /// Something for the log.
@@ -48,23 +75,41 @@ impl ServerSockets {
             config: config.clone(),
             family,
             port: config.port,
-            open: [None, None],
+            threads: 0,
+            open: [Vec::new(), Vec::new()],
             refused: [None, None],
         }
     }
 
-    /// Opens and closes so that those who may ask can: `v4`, `v6` tell whether anybody of the family may.
-    pub fn follow(&mut self, v4: bool, v6: bool, mut say: impl FnMut(Note)) {
+    /// … for so many serving threads; 0: for the main loop.
+    #[must_use]
+    pub fn for_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How many threads serve beside the main loop.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Opens and closes so that those who may ask can: `v4`, `v6` tell whether anybody of the family may. True if
+    /// there are others than before.
+    pub fn follow(&mut self, v4: bool, v6: bool, mut say: impl FnMut(Note)) -> bool {
+        let mut changed = false;
         for (at, wanted, any) in
             [(0, v4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (1, v6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
         {
             if !wanted || self.port == 0 || !self.family.accepts(any) {
-                self.open[at] = None;
-            } else if self.open[at].is_none() {
+                changed |= !self.open[at].is_empty();
+                self.open[at].clear();
+            } else if self.open[at].is_empty() {
                 let bound = self.config.bind.iter().copied().find(|ip| ip.is_ipv4() == any.is_ipv4());
                 self.open[at] = self.try_open(at, bound, any, &mut say);
+                changed |= !self.open[at].is_empty();
             }
         }
+        changed
     }
 
     fn try_open(
@@ -73,9 +118,9 @@ impl ServerSockets {
         bound: Option<IpAddr>,
         any: IpAddr,
         say: &mut impl FnMut(Note),
-    ) -> Option<Socket> {
+    ) -> Vec<Arc<ServingSocket>> {
         let ip = bound.unwrap_or(any);
-        let mut outcome = self.open_one(ip);
+        let mut outcome = self.open_group(ip, say);
         let may_move = self.name == Name::Timeball && !self.config.port_set && self.port != SPARE_PORT;
         if may_move && outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
             say(Note::Warning(format!(
@@ -83,15 +128,15 @@ impl ServerSockets {
                 self.port
             )));
             self.port = SPARE_PORT;
-            outcome = self.open_one(ip);
+            outcome = self.open_group(ip, say);
         }
         match outcome {
-            Ok(socket) => {
+            Ok(sockets) => {
                 self.refused[at] = None;
-                Some(socket)
+                sockets
             }
             // A machine without IPv6 was not asked for it.
-            Err(error) if error.raw_os_error() == Some(errno::EAFNOSUPPORT) && bound.is_none() => None,
+            Err(error) if error.raw_os_error() == Some(errno::EAFNOSUPPORT) && bound.is_none() => Vec::new(),
             Err(error) => {
                 let address = SocketAddr::new(ip, self.port);
                 let text = format!("Could not open NTP socket on {address} : {}", reason(&error));
@@ -99,21 +144,47 @@ impl ServerSockets {
                     self.refused[at] = Some(text.clone());
                     say(Note::Error(text));
                 }
-                None
+                Vec::new()
             }
         }
     }
 
-    fn open_one(&self, ip: IpAddr) -> io::Result<Socket> {
+    /// One socket for each thread, all of one address.
+    fn open_group(&self, ip: IpAddr, say: &mut impl FnMut(Note)) -> io::Result<Vec<Arc<ServingSocket>>> {
+        let share = self.threads > 1;
+        if share && self.name == Name::Timeball {
+            // Sockets of a group share with anybody who shares: see first that there is nobody.
+            self.open_one(ip, false)?;
+        }
+        let open = |_| {
+            let socket = self.open_one(ip, share || self.name == Name::Chronyd)?;
+            Ok(Arc::new(ServingSocket { socket, drops: AtomicU32::new(0) }))
+        };
+        let sockets: Vec<_> = (0..self.threads.max(1)).map(open).collect::<io::Result<_>>()?;
+        if share && self.config.threads.pinning {
+            let (count, prefix) = (sockets.len() as u32, self.config.client_prefix);
+            if let Err(error) = sockets[0].socket.set_pinning(count, prefix) {
+                say(Note::Warning(format!(
+                    "Could not pin clients to threads : {}; each thread counts and limits for itself",
+                    reason(&error)
+                )));
+            }
+        }
+        Ok(sockets)
+    }
+
+    fn open_one(&self, ip: IpAddr, share: bool) -> io::Result<Socket> {
         let address = SocketAddr::new(ip, self.port);
         let socket = Socket::udp(Domain::of(&address))?;
         socket.set_only_v6()?;
-        if self.name == Name::Chronyd {
+        if share {
             // As chronyd does. Timeball rather fails than shares a port with another server and loses half of
             // the requests to it.
             let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
         }
         let _ = socket.set_free_bind();
+        let _ = socket.set_count_drops();
+        let _ = socket.set_receive_buffer(RECEIVE_BUFFER);
         if let Some(device) = &self.config.device {
             socket.set_device(device)?;
         }
@@ -130,12 +201,28 @@ impl ServerSockets {
 
     /// Where time is served now.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.open.iter().flatten().filter_map(|socket| socket.local_addr().ok()).collect()
+        self.open.iter().filter_map(|group| group.first()?.socket.local_addr().ok()).collect()
     }
 
-    /// The open ones: at most two.
-    pub fn get(&self, index: usize) -> Option<&Socket> {
-        self.open.get(index)?.as_ref()
+    /// The first one of IPv4 (0) or IPv6 (1), if it is open.
+    pub fn get(&self, index: usize) -> Option<&ServingSocket> {
+        self.open.get(index)?.first().map(AsRef::as_ref)
+    }
+
+    /// The same, unless threads serve.
+    pub fn of_main_loop(&self, index: usize) -> Option<&ServingSocket> {
+        if self.threads == 0 { self.get(index) } else { None }
+    }
+
+    /// Threads cannot be had: closes all; the next that are opened are the main loop's.
+    pub fn serve_in_main_loop(&mut self) {
+        self.threads = 0;
+        self.open = [Vec::new(), Vec::new()];
+    }
+
+    /// Those of thread `index`.
+    pub fn of_thread(&self, index: usize) -> Vec<Arc<ServingSocket>> {
+        self.open.iter().filter_map(|group| group.get(index)).map(Arc::clone).collect()
     }
 }
 
@@ -328,7 +415,7 @@ mod tests {
     }
 
     fn any_open(sockets: &ServerSockets) -> bool {
-        sockets.open.iter().any(Option::is_some)
+        sockets.open.iter().any(|group| !group.is_empty())
     }
 
     fn free_port() -> u16 {

@@ -17,6 +17,7 @@ mod rtc;
 mod selection;
 mod serving;
 mod sources;
+mod threads;
 
 pub use access::{AccessTarget, parse_access};
 pub use options::{OptionDef, option_names};
@@ -96,6 +97,7 @@ pub const DIRECTIVES: &[Section] = &[
     Section { title: "Source selection", directives: selection::DIRECTIVES },
     Section { title: "System clock", directives: clock::DIRECTIVES },
     Section { title: "Serving time", directives: serving::DIRECTIVES },
+    Section { title: "Serving threads", directives: threads::DIRECTIVES },
     Section { title: "Commands and monitoring", directives: access::DIRECTIVES },
     Section { title: "Real-time clock", directives: rtc::DIRECTIVES },
     Section { title: "Logging", directives: logging::DIRECTIVES },
@@ -197,7 +199,7 @@ mod tests {
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \
         rtcautotrim rtconutc hwclockfile log logbanner logchange logdir mailonchange include confdir sourcedir keyfile \
         pidfile user lock_all sched_priority hwtimestamp hwtstimeout maxtxbuffers ptpport ptpdomain dumponexit \
-        commandkey generatecommandkey linux_freq_scale linux_hz stats web";
+        commandkey generatecommandkey linux_freq_scale linux_hz stats web serverthreads serverpinning serveraffinity";
 
     #[test]
     fn the_table_is_complete() {
