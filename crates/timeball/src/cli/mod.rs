@@ -10,6 +10,8 @@ mod commands;
 mod config;
 mod date;
 mod help;
+#[cfg(feature = "web")]
+mod history;
 mod keygen;
 mod options;
 mod own;

@@ -72,17 +72,10 @@ pub fn plan(name: Name, config: &Config, is_root: bool, user: Option<&User>) -> 
         listen,
         public: observe.public,
         hosts: observe.hosts.clone(),
-        user: user_of(is_root, user),
+        is_root,
+        daemon: user.cloned(),
+        user: None,
     })
-}
-
-/// Whom the observer becomes: a user of its own, else the daemon's, else nobody.
-fn user_of(is_root: bool, user: Option<&User>) -> Option<User> {
-    if !is_root {
-        return None;
-    }
-    let named = |login| sys::process::user(login).ok().flatten();
-    named("timeball-web").or_else(|| user.cloned()).or_else(|| named("nobody"))
 }
 
 impl Observer {

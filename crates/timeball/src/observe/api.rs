@@ -497,7 +497,8 @@ pub fn series(recorder: &Recorder, asked: &Asked<'_>) -> Result<(&'static str, S
         }
         out.push('}');
     }
-    let _ = write!(out, "}},\"gaps\":{}}}", json!(gaps(&answer, asked.now, recorder.oldest())));
+    let gaps = gaps(&answer, asked.now, recorder.oldest());
+    let _ = write!(out, "}},\"covered\":{},\"gaps\":{}}}", json!(answer.covered), json!(gaps));
     Ok(("application/json", out))
 }
 

@@ -7,13 +7,16 @@ pub mod api;
 pub mod archive;
 pub mod events;
 pub mod files;
+pub mod graph;
 pub mod http;
 pub mod machine;
 pub mod observer;
 pub mod openmetrics;
 pub mod plots;
 pub mod rates;
+
 pub mod recorder;
+pub mod rrd;
 pub mod store;
 pub mod watch;
 pub mod words;
@@ -41,6 +44,20 @@ pub struct Plan {
     pub public: bool,
     /// Names by which it may be asked for.
     pub hosts: Vec<String>,
-    /// Whom to become.
+    /// The daemon was started by root …
+    pub is_root: bool,
+    /// … and is this user now, if another.
+    pub daemon: Option<User>,
+    /// Whom to become; found out by the observer itself, because looking users up takes memory.
     pub user: Option<User>,
+}
+
+impl Plan {
+    /// The observer's user: one of its own, else the daemon's, else nobody.
+    pub fn find_user(&mut self) {
+        let named = |login| sys::process::user(login).ok().flatten();
+        if self.is_root {
+            self.user = named("timeball-web").or_else(|| self.daemon.clone()).or_else(|| named("nobody"));
+        }
+    }
 }

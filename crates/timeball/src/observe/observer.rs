@@ -111,6 +111,9 @@ fn message(kind: &str, value: &serde_json::Value) -> Vec<u8> {
 
 /// The process: what it needs root for, then it becomes somebody who has no rights, then its loop. The exit status.
 pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
+    let mut plan = plan.clone();
+    plan.find_user();
+    let plan = &plan;
     sys::process::set_name(c"timeball-web");
     let _ = sys::process::raise_file_limit();
     let listeners = listeners(plan);

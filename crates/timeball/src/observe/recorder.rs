@@ -100,15 +100,23 @@ impl Recorder {
 
     fn find_oldest(&self, now: f64) -> f64 {
         let Some(archive) = &self.archive else { return f64::NAN };
-        let longest = archive
-            .layout()
-            .rings
-            .iter()
-            .map(|ring| f64::from(ring.step) * f64::from(ring.rows))
-            .fold(0.0, f64::max);
-        let Ok(answer) = archive.query(&[], now - longest, now, 2000) else { return f64::NAN };
-        let first = answer.covered.iter().position(|seconds| *seconds > 0.0);
-        first.map_or(f64::NAN, |first| answer.start as f64 + first as f64 * f64::from(answer.step))
+        let rings = &archive.layout().rings;
+        let longest =
+            rings.iter().map(|ring| f64::from(ring.step) * f64::from(ring.rows)).fold(0.0, f64::max);
+        let (mut from, mut to, mut width) = (now - longest, now, f64::INFINITY);
+        // Ever closer, until there is nothing finer.
+        loop {
+            let Ok(answer) = archive.query(&[], from, to, 1000) else { return f64::NAN };
+            let Some(first) = answer.covered.iter().position(|seconds| *seconds > 0.0) else {
+                return f64::NAN;
+            };
+            let step = f64::from(answer.step);
+            let begin = answer.start as f64 + first as f64 * step;
+            if step >= width {
+                return begin;
+            }
+            (from, to, width) = (begin, begin + step, step);
+        }
     }
 
     /// Bytes written since midnight, whole pages.

@@ -89,6 +89,8 @@ pub const fn form(arguments: &'static str, what: &'static str) -> Form {
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
         &[super::status::COMMAND],
+        #[cfg(feature = "web")]
+        super::history::COMMANDS,
         reports::COMMANDS,
         clock::COMMANDS,
         sources::COMMANDS,

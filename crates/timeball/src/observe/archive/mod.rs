@@ -13,10 +13,10 @@ pub mod storage;
 
 pub use layout::{Column, Layout, Ring, Slot};
 pub use query::{Answer, Points};
-pub use row::Cell;
+pub use row::{Cell, Row};
 pub use storage::Storage;
 
-use row::{Gathering, Row};
+use row::Gathering;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -180,6 +180,43 @@ impl<S: Storage> Archive<S> {
         let mut bytes = vec![0; self.layout.row()];
         let length = self.storage.read_at(self.layout.place(ring, index), &mut bytes)?;
         Ok((length == bytes.len() && Row::is_of(&bytes, index)).then_some(bytes))
+    }
+
+    /// One row, if it is whole.
+    pub fn row(&self, ring: usize, index: u32) -> io::Result<Option<Vec<u8>>> {
+        self.read_row(ring, index)
+    }
+
+    /// What is known reaches to `newest`, s since 1970: before older things are inserted.
+    pub fn set_newest(&mut self, newest: f64) {
+        self.newest = newest;
+    }
+
+    /// Puts older rows into `ring` where nothing is known: when each begins, its seconds, its cells; in order of time.
+    pub fn insert(&mut self, ring: usize, rows: Vec<(f64, f64, Vec<Cell>)>) -> io::Result<()> {
+        let Ring { step, rows: length } = self.layout.rings[ring];
+        let newest = (self.newest / f64::from(step)).floor() as u32;
+        // The row in hand is not touched.
+        let mine = self.open[ring].take();
+        let mut gathered: Option<Unfinished> = None;
+        let finish = |archive: &mut Self, complete: Option<Unfinished>| -> io::Result<()> {
+            let Some(complete) = complete else { return Ok(()) };
+            let own = mine.as_ref().is_some_and(|open| open.index == complete.index);
+            let reached = complete.index + length > newest;
+            if reached && !own && archive.read_row(ring, complete.index)?.is_none() {
+                archive.finish(ring, &complete);
+            }
+            if archive.waiting.len() >= 256 { archive.write_waiting() } else { Ok(()) }
+        };
+        for (begin, seconds, cells) in rows {
+            let index = (begin / f64::from(step)).floor() as u32;
+            let complete = gathered.take_if(|open| open.index != index);
+            finish(self, complete)?;
+            gathered.get_or_insert_with(|| Unfinished::new(index, cells.len())).add(&cells, seconds);
+        }
+        finish(self, gathered)?;
+        self.open[ring] = mine;
+        self.write_waiting()
     }
 
     /// Adds what the `seconds` before `at` (s since 1970) were like.

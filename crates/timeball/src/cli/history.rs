@@ -1,0 +1,258 @@
+//! `graph`, `export`, `import`: what the archive remembers, without a daemon or a browser.
+
+use super::commands::{Command, Group, form};
+use super::session::{Failure, Outcome, Session};
+use crate::observe::archive::Archive;
+use crate::observe::graph::{self, CLASSIC, Format};
+use crate::observe::rates::Columns;
+use crate::observe::rrd;
+use crate::places;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// What this file adds to the table.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "graph",
+        forms: &[
+            form("SERIES [--last SPAN] [-o FILE]", "draw a plot or a series as SVG or PNG"),
+            form("--classic FOLDER [--last SPAN]", "write the thirteen PNGs of the rrdtool page"),
+        ],
+        doc: "Draws from the archive, which may be another's (--archive FILE). SPAN is as in 1h, 24h, 3d, 1y; 3d if not given. What the \
+              daemon has not written yet (stats interval) is not in the picture. /api/plots lists the plots, /metrics explains the series.",
+        example: "graph offset --last 24h -o offset.svg",
+        group: Group::Own,
+        run: draw,
+    },
+    Command {
+        name: "export",
+        forms: &[form(
+            "SERIES... [--last SPAN] [--format csv|json|rrd] [-o FILE]",
+            "write series for other programs",
+        )],
+        doc: "Writes series of the archive (--archive FILE): CSV, JSON, or the XML that rrdtool restore reads, which has all resolutions. \
+              Values are in SI units.",
+        example: "export offset frequency --format rrd -o clock.xml",
+        group: Group::Own,
+        run: export,
+    },
+    Command {
+        name: "import",
+        forms: &[form("FILE", "take over what rrdtool has recorded")],
+        doc: "Reads the output of rrdtool dump and puts it into the archive (--archive FILE) where that knows nothing yet: series of the \
+              same names, or the seventeen of the rrdtool page. The daemon must not run meanwhile.",
+        example: "import ntp.xml",
+        group: Group::Own,
+        run: import,
+    },
+];
+
+/// The words after a command, sorted.
+#[derive(Debug, Default)]
+struct Words<'a> {
+    names: Vec<&'a str>,
+    options: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Words<'a> {
+    fn read(words: &[&'a str], known: &[&str]) -> Result<Self, Failure> {
+        let mut sorted = Self::default();
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            if known.contains(word) {
+                let value = rest.next().ok_or_else(|| Failure::usage(format!("{word} wants a value")))?;
+                sorted.options.push((word, value));
+            } else if word.starts_with('-') {
+                return Err(Failure::usage(format!("There is no option {word} here.")));
+            } else {
+                sorted.names.push(word);
+            }
+        }
+        Ok(sorted)
+    }
+
+    fn option(&self, name: &str) -> Option<&'a str> {
+        self.options.iter().rev().find(|(option, _)| *option == name).map(|(_, value)| *value)
+    }
+
+    /// Seconds to look back.
+    fn span(&self) -> Result<f64, Failure> {
+        let Some(text) = self.option("--last") else { return Ok(3.0 * 86_400.0) };
+        let units = [("m", 60.0), ("h", 3600.0), ("d", 86_400.0), ("y", 31_536_000.0)];
+        let found = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+        let span = found
+            .and_then(|(number, unit)| Some(number.parse::<f64>().ok()? * unit))
+            .filter(|span| *span >= 60.0);
+        span.ok_or_else(|| Failure::usage(format!("\"{text}\" is no span such as 1h, 24h, 3d, 1y.")))
+    }
+
+    fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = self.option("--archive") {
+            return Ok(path.into());
+        }
+        let is_root = sys::process::effective_uid() == 0;
+        let state = places::state(is_root, places::variable);
+        let path = state.map(|folder| folder.join("observer").join(crate::observe::store::ARCHIVE));
+        path.ok_or_else(|| Failure::usage("No folder of the state: name the archive with --archive FILE."))
+    }
+}
+
+fn trouble(path: &Path, error: &impl std::fmt::Display) -> Failure {
+    Failure::usage(format!("{} : {error}", path.display()))
+}
+
+fn now() -> f64 {
+    sys::clock::realtime() as f64 * 1e-9
+}
+
+fn open(words: &Words<'_>) -> Result<Archive<File>, Failure> {
+    let path = words.path()?;
+    let file = File::open(&path).map_err(|error| trouble(&path, &error))?;
+    let archive = Archive::open(file, now()).map_err(|error| trouble(&path, &error))?;
+    archive.ok_or_else(|| trouble(&path, &"this is no archive"))
+}
+
+/// The end of what is known, or now.
+fn end(archive: &Archive<File>) -> f64 {
+    if archive.newest() > 0.0 { archive.newest().min(now()) } else { now() }
+}
+
+fn draw(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+    let words = Words::read(words, &["--last", "-o", "--archive", "--classic"])?;
+    let (archive, span) = (open(&words)?, words.span()?);
+    let to = end(&archive);
+    if let Some(folder) = words.option("--classic") {
+        let folder = Path::new(folder);
+        std::fs::create_dir_all(folder).map_err(|error| trouble(folder, &error))?;
+        for (number, name) in CLASSIC {
+            let path = folder.join(format!("{name}.png"));
+            let wanted = graph::classic(number).ok_or_else(|| trouble(&path, &"no such plot"))?;
+            let bytes = graph::draw(&archive, &wanted, (to - span, to), Format::Png)
+                .map_err(|error| trouble(&path, &error))?;
+            std::fs::write(&path, bytes).map_err(|error| trouble(&path, &error))?;
+        }
+        return Ok(writeln!(session.out, "{} pictures are in {}.", CLASSIC.len(), folder.display())?);
+    }
+    let [name] = words.names[..] else {
+        return Err(Failure::usage("graph wants the name of one plot or series."));
+    };
+    let wanted = graph::wanted(name)
+        .ok_or_else(|| Failure::usage(format!("There is no plot or series \"{name}\".")))?;
+    let path = words.option("-o").map(Path::new);
+    let png = path.and_then(Path::extension).is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    let format = if png { Format::Png } else { Format::Svg };
+    let bytes = graph::draw(&archive, &wanted, (to - span, to), format)
+        .map_err(|error| Failure::usage(format!("{name} : {error}")))?;
+    match path {
+        Some(path) => std::fs::write(path, bytes).map_err(|error| trouble(path, &error)),
+        None => Ok(session.out.write_all(&bytes)?),
+    }
+}
+
+fn export(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+    let words = Words::read(words, &["--last", "-o", "--archive", "--format"])?;
+    let (archive, span) = (open(&words)?, words.span()?);
+    if words.names.is_empty() {
+        return Err(Failure::usage("export wants the names of series."));
+    }
+    let column = |name: &&str| {
+        archive
+            .layout()
+            .column(name)
+            .ok_or_else(|| Failure::usage(format!("There is no series \"{name}\" in the archive.")))
+    };
+    let columns: Vec<usize> = words.names.iter().map(column).collect::<Result<_, _>>()?;
+    let format = words.option("--format").unwrap_or("csv");
+    let mut file = match words.option("-o").map(Path::new) {
+        Some(path) => Some(BufWriter::new(File::create(path).map_err(|error| trouble(path, &error))?)),
+        None => None,
+    };
+    let out: &mut dyn Write = match &mut file {
+        Some(file) => file,
+        None => session.out,
+    };
+    let to = end(&archive);
+    match format {
+        "rrd" => rrd::export(&archive, &columns, out)?,
+        "csv" | "json" => {
+            let answer = archive.query(&columns, to - span, to, 10_000)?;
+            write_points(out, format == "json", &words.names, &answer)?;
+        }
+        other => return Err(Failure::usage(format!("There is no format \"{other}\": csv, json, rrd."))),
+    }
+    Ok(out.flush()?)
+}
+
+fn write_points(
+    out: &mut dyn Write,
+    json: bool,
+    names: &[&str],
+    answer: &crate::observe::archive::Answer,
+) -> std::io::Result<()> {
+    let number = |value: f32| match (value.is_finite(), json) {
+        (true, _) => format!("{value:?}"),
+        (false, true) => "null".to_owned(),
+        (false, false) => String::new(),
+    };
+    if json {
+        write!(out, "{{\"start\":{},\"step\":{},\"series\":{{", answer.start, answer.step)?;
+        for (at, (name, points)) in names.iter().zip(&answer.columns).enumerate() {
+            write!(out, "{}\"{name}\":{{", if at > 0 { "," } else { "" })?;
+            for (at, (word, list)) in
+                [("mean", &points.mean), ("min", &points.min), ("max", &points.max)].into_iter().enumerate()
+            {
+                let list: Vec<String> = list.iter().map(|value| number(*value)).collect();
+                write!(out, "{}\"{word}\":[{}]", if at > 0 { "," } else { "" }, list.join(","))?;
+            }
+            write!(out, "}}")?;
+        }
+        return writeln!(out, "}}}}");
+    }
+    let heads: Vec<String> = names.iter().map(|name| format!("{name}_mean,{name}_min,{name}_max")).collect();
+    writeln!(out, "time,{}", heads.join(","))?;
+    for at in 0..answer.covered.len() {
+        let cells =
+            answer.columns.iter().flat_map(|points| [points.mean[at], points.min[at], points.max[at]]);
+        let cells: Vec<String> = cells.map(number).collect();
+        writeln!(out, "{},{}", answer.start + at as u64 * u64::from(answer.step), cells.join(","))?;
+    }
+    Ok(())
+}
+
+fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+    let words = Words::read(words, &["--archive"])?;
+    let [name] = words.names[..] else { return Err(Failure::usage("import wants the name of one file.")) };
+    let text = std::fs::read_to_string(name).map_err(|error| trouble(Path::new(name), &error))?;
+    let database = rrd::parse(&text).map_err(|error| Failure::usage(format!("{name} : {error}")))?;
+    let path = words.path()?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| trouble(&path, &error))?;
+    if file.try_lock().is_err() {
+        return Err(trouble(&path, &"a daemon records there; stop it for the import"));
+    }
+    let empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    let opened = match empty {
+        true => Archive::create(file, Columns::new(false).layout(&[], false)).map(Some),
+        false => Archive::open(file, now()),
+    };
+    let mut archive = opened
+        .map_err(|error| trouble(&path, &error))?
+        .ok_or_else(|| trouble(&path, &"this is no archive"))?;
+    let taken = rrd::import(&mut archive, &database).map_err(|error| trouble(&path, &error))?;
+    if taken.is_empty() {
+        return Err(Failure::usage(format!(
+            "{name} : none of its series is known: {}",
+            database.names.join(", ")
+        )));
+    }
+    for line in &taken {
+        writeln!(session.out, "{line}")?;
+    }
+    Ok(())
+}
