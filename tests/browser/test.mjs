@@ -1,14 +1,15 @@
-// The page in a real browser: node tests/browser/test.mjs [address of a running server]
-//
-// Without an address the made-up server is used and everything is asked of the page; with one, what must hold of any server.
+// The page in a real browser: against a made-up server, where every number is known, and against the program itself, whose
+// `demo` lives through a simulated day.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
+import { spawn } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath, URL } from 'node:url';
 import { chromium } from 'playwright-core';
-import { files, start } from './server.mjs';
+import { PLOTS, files, start } from './server.mjs';
 import { NOW, value } from './story.mjs';
 
 const SHOTS = fileURLToPath(new URL('shots/', import.meta.url));
@@ -46,6 +47,9 @@ const colours = page => page.evaluate(() => [...document.querySelectorAll('.pane
   for (let i = 0; i < d.length; i += 4) if (d[i + 3] && Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 40) coloured += 1;
   return { id: p.dataset.plot, coloured };
 }));
+/** Grey lines, of the axis or of what is only counted, cannot be told from the axes; all others must be there. */
+const grey = id => PLOTS.plots.find(p => p.id === id).series.every(s => s.colour === 'c5');
+function hasLines(list) { for (const p of list) if (!grey(p.id)) assert.ok(p.coloured > 60, `${p.id} has no line: ${p.coloured} coloured points`); }
 const overflow = page => page.evaluate(() => {
   const wide = document.documentElement.clientWidth;
   const out = [...document.querySelectorAll('body *')].filter(e => {
@@ -80,9 +84,9 @@ for (const name of PAGES) {
       const { page, bad } = await open(t, name, options);
       await drawn(page);
       await page.waitForTimeout(400);
-      const list = await colours(page), plots = { overview: 6, clock: 9, sources: 3, service: 2, host: 3, events: 0, classic: 13 }[name];
+      const list = await colours(page), plots = { overview: 5, clock: 9, sources: 4, service: 2, host: 4, events: 0, classic: 13 }[name];
       assert.ok(list.length >= plots, `${list.length} graphs`);
-      for (const p of list) if (p.id !== 'classic_update_interval') assert.ok(p.coloured > 60, `${p.id} has no line: ${p.coloured} coloured points`);
+      hasLines(list);
       assert.deepEqual(await overflow(page), { page: 0, out: [] });
       await shot(page, `${name}-${look}`);
       assert.deepEqual(bad, []);
@@ -247,4 +251,74 @@ test('UTC or local time, and the theme, are remembered', async t => {
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
   assert.equal(await page.locator('.log time').first().innerText(), after);
   assert.deepEqual(bad, []);
+});
+
+/* ---- the program itself */
+const PROGRAM = process.env.TIMEBALL || ['release', 'debug'].map(p => fileURLToPath(new URL(`../../target/${p}/timeball`, import.meta.url))).find(p => fs.existsSync(p));
+
+/** Starts `timeball demo` as fast as it can and waits until its day is over. */
+async function demo(t) {
+  const child = spawn(PROGRAM, ['demo', '--speed', '1000000', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill());
+  let said = '';
+  child.stdout.on('data', d => { said += d; });
+  for (let i = 0; i < 100 && !/http:\/\/127\.0\.0\.1:\d+/.test(said); i++) await new Promise(r => setTimeout(r, 100));
+  const address = said.match(/http:\/\/127\.0\.0\.1:\d+/)[0];
+  for (let i = 0; i < 600; i++) {
+    const status = await fetch(address + '/api/status').then(r => r.json()).catch(() => null);
+    if (status && status.archive.since && status.now - status.archive.since > 86_300) return address;
+    await new Promise(r => setTimeout(r, 500));
+  }
+  throw new Error('the simulated day did not end');
+}
+const weight = (address, path) => new Promise((resolve, reject) => http.get(address + path, { headers: { 'accept-encoding': 'gzip' } }, r => {
+  let n = 0;
+  r.on('data', d => { n += d.length; });
+  r.on('end', () => resolve({ n, type: r.headers['content-encoding'], policy: r.headers['content-security-policy'] }));
+}).on('error', reject));
+
+test('the program: a simulated day on its own page', { skip: PROGRAM ? false : 'SKIPPED: the program is not built' }, async t => {
+  const address = await demo(t);
+  const told = await fetch(address + '/api/plots').then(r => r.json());
+  delete told.metrics;
+  assert.deepEqual(told, PLOTS, 'tests/browser/plots.json is not what the program says');
+
+  const parts = await Promise.all(['/', '/style.css', '/app.js', '/uplot.js'].map(p => weight(address, p)));
+  const total = parts.reduce((a, p) => a + p.n, 0);
+  for (const p of parts) assert.ok(p.type === 'gzip' && /default-src 'none'/.test(p.policy) && !/unsafe/.test(p.policy), JSON.stringify(p));
+  assert.ok(total < BUDGET, `${total} bytes`);
+
+  const looks = [['light', {}], ['dark', { colorScheme: 'dark' }], ['phone', { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 }]];
+  for (const [look, options] of looks) {
+    const c = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light', ...options });
+    for (const name of PAGES) {
+      const page = await c.newPage(), bad = [];
+      page.on('console', m => { if (m.type() === 'error' || m.type() === 'warning') bad.push(m.text()); });
+      page.on('pageerror', e => bad.push(String(e)));
+      page.on('request', r => { if (!r.url().startsWith(address + '/') && !r.url().startsWith('data:')) bad.push('foreign request: ' + r.url()); });
+      page.on('response', r => { if (r.status() >= 400) bad.push(`${r.status()} ${r.url()}`); });
+      await page.goto(`${address}/#/${name}`);
+      await drawn(page);
+      await page.waitForTimeout(300);
+      if (name === 'overview') {
+        const ms = await page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventEnd);
+        console.log(`the program's page, ${look}: ${total} bytes, loaded after ${Math.round(ms)} ms`);
+        assert.match(await page.locator('h1').innerText(), /^Your clock is within [\d.]+ (ms|µs) of true time\.$/);
+        assert.ok(await page.locator('.tile').count() >= 7);
+        assert.ok(await page.locator('.happen li').count() >= 3);
+      }
+      if (name === 'sources') {
+        assert.equal(await page.locator('table.stack tbody tr').count(), 5);
+        assert.match(await page.locator('table.stack tbody').innerText(), /wrong/);
+        assert.ok(await page.locator('.wide rect.s-wrong').count() >= 1);
+      }
+      const list = await colours(page);
+      hasLines(list);
+      assert.deepEqual(await overflow(page), { page: 0, out: [] }, name);
+      await shot(page, `demo-${name}-${look}`);
+      assert.deepEqual(bad, [], name);
+      await page.close();
+    }
+    await c.close();
+  }
 });

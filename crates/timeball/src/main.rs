@@ -6,6 +6,8 @@
 
 mod cli;
 mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
 mod manual;
 #[cfg(feature = "web")]
 mod observe;
@@ -34,6 +36,19 @@ fn main() {
     std::process::exit(dispatch(&program, words));
 }
 
+/// The simulated day.
+#[cfg(feature = "demo")]
+fn show(words: &[OsString]) -> i32 {
+    demo::run(words)
+}
+
+/// The simulated day is left out of small builds.
+#[cfg(not(feature = "demo"))]
+fn show(_: &[OsString]) -> i32 {
+    eprintln!("timeball: demo is not in this build");
+    1
+}
+
 /// Which of the programs is meant. Returns the exit status.
 fn dispatch(program: &OsStr, words: Vec<OsString>) -> i32 {
     let name = Path::new(program).file_name().unwrap_or_default();
@@ -43,6 +58,8 @@ fn dispatch(program: &OsStr, words: Vec<OsString>) -> i32 {
         cli::main(words, cli::Name::Chronyc)
     } else if let Some((_, rest)) = words.split_first().filter(|(word, _)| *word == "run") {
         daemon::run(daemon::Name::Timeball, rest)
+    } else if let Some((_, rest)) = words.split_first().filter(|(word, _)| *word == "demo") {
+        show(rest)
     } else {
         cli::main(words, cli::Name::Timeball)
     }

@@ -32,6 +32,12 @@ timeball, chronyd, chronyc \- keeps the time and serves it: NTP daemon and its c
 .RI [ OPTION ]...\&
 .RI [ DIRECTIVE ]...\&
 .br
+.B timeball demo
+.RB [ \-\-speed
+.IR TIMES ]
+.RB [ \-\-port
+.IR PORT ]
+.br
 .B timeball
 .RI [ OPTION ]...\&
 .I COMMAND
@@ -46,6 +52,13 @@ A configuration file is the permission to set the clock; its language is that of
 .B timeball
 alone says in words how the clock is.
 Every other word is a command for a running daemon, Timeball's or chrony's.
+.PP
+.B timeball demo
+shows a simulated day of a public server in the browser, 600 times as fast as life or as
+.B \-\-speed
+says, at the first free port from 8123 on or at
+.BR \-\-port .
+It needs no network and no rights, and leaves nothing behind; small builds are without it.
 .PP
 Called
 .BR chronyd ,

@@ -72,6 +72,7 @@ pub fn plan(name: Name, config: &Config, is_root: bool, user: Option<&User>) -> 
         listen,
         public: observe.public,
         hosts: observe.hosts.clone(),
+        machine: None,
         is_root,
         daemon: user.cloned(),
         user: None,

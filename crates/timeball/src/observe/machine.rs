@@ -11,6 +11,7 @@ pub struct Looker {
     sensors: Vec<PathBuf>,
     /// Clock ticks of processor time in a second.
     ticks: f64,
+    told: Option<fn() -> Machine>,
 }
 
 impl Looker {
@@ -20,11 +21,20 @@ impl Looker {
             process: format!("/proc/{pid}").into(),
             sensors: sensors(Path::new("/sys/class")),
             ticks: sys::clock::user_hz() as f64,
+            told: None,
         }
+    }
+
+    /// Looks nowhere, but believes `look`.
+    pub fn told(look: fn() -> Machine) -> Self {
+        Self { told: Some(look), ..Self::new(0) }
     }
 
     /// What there is to see now.
     pub fn look(&self) -> Machine {
+        if let Some(told) = self.told {
+            return told();
+        }
         let mut machine = Machine {
             memory: self.memory().unwrap_or(f64::NAN),
             temperature: self.temperature(),

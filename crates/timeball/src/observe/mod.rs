@@ -21,6 +21,7 @@ pub mod store;
 pub mod watch;
 pub mod words;
 
+use ntp::metrics::Machine;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use sys::process::User;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub public: bool,
     /// Names by which it may be asked for.
     pub hosts: Vec<String>,
+    /// Who says what the machine is like, if it is not to be looked at.
+    pub machine: Option<fn() -> Machine>,
     /// The daemon was started by root …
     pub is_root: bool,
     /// … and is this user now, if another.

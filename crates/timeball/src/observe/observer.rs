@@ -19,6 +19,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use sys::socket::Socket;
 use tokio::sync::mpsc;
@@ -38,12 +39,25 @@ pub struct Shared {
     /// What the machine calls itself.
     pub host: String,
     names: Vec<String>,
+    /// What is told is a simulation: its time is ours.
+    simulated: bool,
     listeners: RefCell<Vec<mpsc::Sender<Bytes>>>,
 }
 
+/// The time of a simulation (the bits of s since 1970); zero: there is none.
+static PRETENDED: AtomicU64 = AtomicU64::new(0);
+
 /// Now, s since 1970.
 pub fn now() -> f64 {
-    sys::clock::realtime() as f64 * 1e-9
+    match PRETENDED.load(Ordering::Relaxed) {
+        0 => sys::clock::realtime() as f64 * 1e-9,
+        bits => f64::from_bits(bits),
+    }
+}
+
+/// From now on it is `at`, s since 1970.
+pub fn pretend(at: f64) {
+    PRETENDED.store(at.to_bits(), Ordering::Relaxed);
 }
 
 impl Shared {
@@ -85,6 +99,9 @@ impl Shared {
 
     /// The daemon has spoken.
     fn hear(&self, snapshot: Snapshot) {
+        if self.simulated {
+            pretend(snapshot.at);
+        }
         let events = self.recorder.borrow_mut().take(snapshot);
         self.listeners.borrow_mut().retain(|listener| !listener.is_closed());
         if self.listeners.borrow().is_empty() {
@@ -128,6 +145,9 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
     let _ = sys::privileges::set_no_new_privileges();
     let mut recorder = Recorder::new(columns, archive, events, daemon, now());
     recorder.interval = f64::from(plan.interval);
+    if let Some(look) = plan.machine {
+        recorder.look_with(look);
+    }
     recorder.problem = problem;
     let host = sys::process::host_name().unwrap_or_default();
     let mut names = plan.hosts.clone();
@@ -138,6 +158,7 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
         public: plan.public,
         host,
         names,
+        simulated: plan.machine.is_some(),
         listeners: RefCell::new(Vec::new()),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -115,7 +115,7 @@ async function loadClients() {
   if (S.page !== 'service' || !M.status) return;
   try {
     if (!M.fortnight || now() - M.fortnight.to > 10 * MINUTE) {
-      M.fortnight = await fetchSeries(['packets_in'], (now() - 14 * DAY).toFixed(0), now().toFixed(0), 336);
+      M.fortnight = await fetchSeries(['packets_in'], (now() - 14 * DAY).toFixed(0), now().toFixed(0), 400);
       for (const w of widgets) if (w.slow) w.slow();
     }
     if (M.status.public) return;

@@ -82,7 +82,7 @@ function linesOf(plot) {
     : [{ ...s, name: s.id, colour: s.colour || 'c1' }]);
 }
 
-const fmtOf = plot => v => (plot.signed ? signed : num)(v, plot.digits ?? 2);
+const fmtOf = plot => v => (plot.signed && plot.series.every(s => !(s.sign < 0)) ? signed : num)(v, plot.digits ?? 2);
 
 function swatch(s, plot) {
   const kind = s.as === 'envelope' ? ' env' : s.as === 'area' || (plot.stack && s.as !== 'peak') ? ' area' : s.dash === 2 ? ' dots' : s.dash ? ' dash' : '';
@@ -125,7 +125,9 @@ function graph(plot, look = {}) {
   const height = () => Math.round((look.height || 140) * rem() / 14 * (innerWidth >= 2800 ? 1.3 : innerWidth >= 1900 ? 1.1 : 1));
   box.style.height = height() + 'px';
   legend.append(el('li', { class: 'tb-li' }, el('button', { class: 'tb', type: 'button', tabindex: -1, onclick: () => dataTable(plot, lines, g.shown) }, 'table')));
-  if (!look.classic) lines.forEach((s, i) => legend.append(s.item = el('li', {}, swatch(s, plot), s.label, values[i])));
+  // Two lines of one name, such as a share of in and of out, need it once.
+  const first = (s, i) => s.label && lines.findIndex(o => o.label === s.label) === i;
+  if (!look.classic) lines.forEach((s, i) => first(s, i) && legend.append(s.item = el('li', {}, swatch(s, plot), s.label, values[i])));
 
   const g = { u: null, shown: null, plot, lines, read, box };
   function read() {

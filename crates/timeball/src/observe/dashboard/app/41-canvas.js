@@ -45,7 +45,7 @@ function seriesOf(plot, lines) {
       series.push({ width: 0, points }, { width: 0, points });
       bands.push({ series: [series.length - 2, series.length - 1], fill: token(s.colour + 'b') });
     }
-    series.push({ stroke: c, width: 1.35, dash: dashes(s), points, fill: s.as === 'area' ? token(s.colour + 'b') : undefined, fillTo: 0, paths: s.as === 'step' ? uPlot.paths.stepped({ align: 1 }) : undefined });
+    series.push({ stroke: c, width: 1.35, dash: dashes(s), points, fill: s.as === 'area' ? token(s.colour + 'b') : undefined, fillTo: 0 });
   }
   return { series, bands };
 }
@@ -64,7 +64,10 @@ function valueRange(g, low, high) {
     return [-m, m];
   }
   let lo = known(plot.min) ? plot.min : low, hi = known(plot.max) ? plot.max : high;
-  if (plot.robust && lines.length > 1 && !known(plot.max)) {
+  if (plot.robust && plot.min === 0) {
+    const usual = robust(shown, lines);
+    if (usual && usual < hi * .6) hi = usual;
+  } else if (plot.robust && lines.length > 1 && !known(plot.max)) {
     const all = shown.rows.flatMap(r => r.mean.filter(known)).sort((a, b) => a - b), q = p => all[Math.floor(p * (all.length - 1))];
     const spread = q(.85) - q(.15) || Math.abs(q(.5)) || 1;
     lo = Math.max(lo, q(.15) - 1.5 * spread);
@@ -74,9 +77,12 @@ function valueRange(g, low, high) {
   return [known(plot.min) ? lo : lo - pad, known(plot.max) ? hi : hi + pad];
 }
 function robust(shown, lines) {
-  const r = shown.rows[Math.max(0, lines.findIndex(s => s.as === 'envelope'))];
-  const sizes = r.hi.map((v, i) => v === null ? null : Math.max(Math.abs(v), Math.abs(r.lo[i]))).filter(known).sort((a, b) => a - b);
-  return sizes.length ? sizes[Math.floor(sizes.length * .94)] * 1.55 : null;
+  const envelope = lines.findIndex(s => s.as === 'envelope'), rows = envelope < 0 ? shown.rows : [shown.rows[envelope]];
+  const usual = rows.map(r => {
+    const sizes = r.hi.map((v, i) => v === null ? null : Math.max(Math.abs(v), Math.abs(r.lo[i]))).filter(known).sort((a, b) => a - b);
+    return sizes.length ? sizes[Math.floor(sizes.length * .94)] * 1.55 : 0;
+  });
+  return Math.max(...usual) || null;
 }
 
 function options(g, size) {
@@ -168,7 +174,7 @@ function drawOver(u, g, size, small) {
 /** What leaves the scale is written at the edge, never silently cut; the farthest first, as far as there is room. */
 function drawBeyond(u, g, x, r) {
   const { lines, shown } = g, { left, top, width, height } = u.bbox, max = u.scales.y.max, min = u.scales.y.min, n = shown.x.length;
-  const leaves = [];
+  const leaves = [], digits = v => Math.min(figures(v), g.plot.digits ?? 3);
   lines.forEach((s, k) => {
     const { hi, lo } = shown.rows[k], both = s.as === 'envelope';
     const out = i => known(hi[i]) && (hi[i] > max || lo[i] < min);
@@ -176,8 +182,8 @@ function drawBeyond(u, g, x, r) {
       if (!out(i)) continue;
       const first = i;
       let peak = 0;
-      for (; i < n && out(i); i++) peak = hi[i] > Math.abs(peak) ? hi[i] : -lo[i] > Math.abs(peak) ? lo[i] : peak;
-      const text = both ? '↑ up to ±' + num(Math.abs(peak), figures(peak)) : (peak > 0 ? '↑ ' : '↓ ') + (lines.length > 1 && s.as !== 'band' ? s.label + ' ' : '') + signed(peak, figures(peak));
+      for (; i < n && out(i); i++) for (const v of [hi[i], lo[i]]) if (Math.abs(v) > Math.abs(peak)) peak = v;
+      const text = both ? '↑ up to ±' + num(Math.abs(peak), digits(peak)) : (peak > 0 ? '↑ ' : '↓ ') + (lines.length > 1 && s.as !== 'band' ? s.label + ' ' : '') + signed(peak, digits(peak));
       leaves.push({ text, k, peak, first, last: i - 1, up: peak > 0 || both });
     }
   });

@@ -70,12 +70,17 @@ function arrange(list, a, b, width) {
       for (const [row, p, q, flip] of tries) {
         if (p <= -8 || q > width || !fits(c, row, p, q)) continue;
         Object.assign(c, { text: true, flip, row });
-        texts.push([row, p, q]);
+        texts.push([row, p, q, c]);
         break;
       }
     }
     if (!c.text && !clear(c.row, c.x - 6, c.x + 8) && clear(other, c.x - 6, c.x + 8)) c.row = other;
     done.push(c);
+  }
+  // Where a mark found no free row after all, the words that it would cut are left out.
+  for (const c of groups.filter(g => g.text)) {
+    const t = texts.find(q => q[3] === c);
+    if (groups.some(o => o !== c && o.row === t[0] && o.x > t[1] - 4 && o.x < t[2] + 4)) { c.text = false; c.flip = false; }
   }
   return groups;
 }

@@ -14,6 +14,7 @@ function plotsOf(name) {
 }
 /** Graphs in a grid; the first `wide` of them over the whole width. */
 function graphsOf(plots, wide, cls, small = 140) {
+  if (plots.length === wide + 1) wide += 1; // one alone would stand beside a hole
   return [plots.slice(0, wide).map(p => graph(p, { height: 196 })), el('div', { class: cls }, plots.slice(wide).map(p => graph(p, { height: small })))];
 }
 const panel = (heading, unit, body) => el('section', { class: 'panel' }, el('div', { class: 'head' }, el('h3', {}, heading, el('span', { class: 'u' }, unit))), body);
@@ -144,7 +145,7 @@ function sourceTable() {
 /* ---- service */
 page.service = () => {
   const plots = plotsOf('service');
-  return el('div', {}, heading('clients', 'Service'), lane(), graphsOf(plots, 1, 'g3'),
+  return el('div', {}, heading('clients', 'Service'), lane(), graphsOf(plots, 1, plots.length === 3 ? 'grid2' : 'g3'),
     M.status && M.status.public ? el('p', { class: 'quote' }, 'Client addresses are not shown on the public page.') : clientTable(),
     group('Habits', 'how and when clients ask'),
     el('div', { class: 'g3' },
@@ -173,14 +174,14 @@ function clientTable() {
   };
   const filled = () => {
     const list = (M.clients && M.clients.clients) || [];
-    if (!list.length) return el('tr', {}, el('td', { class: 'full', colspan: 9 }, M.clients ? 'Nobody has asked yet.' : ''));
+    if (!list.length) return el('tr', {}, el('td', { class: 'full', colspan: 9 }, !M.clients ? '' : known(M.clients.remembered) ? 'Nobody has asked yet.' : 'Who asks is not remembered here.'));
     const most = Math.max(...list.map(c => c.rate), 1e-9);
     return list.slice(0, showAll ? 50 : 10).map(c => row(c, most));
   };
   let showAll = false;
   const more = region('p', { class: 'more' }, () => [M.clients && M.clients.clients.length > 10, showAll], () => M.clients && M.clients.clients.length > 10
     ? el('button', { type: 'button', onclick: () => { showAll = !showAll; tickAll(); } }, showAll ? 'Only the busiest ten' : `All ${M.clients.clients.length}`) : '');
-  const known_ = live('span', {}, () => M.clients ? `${num(M.clients.remembered)} addresses remembered, room for ${num(M.clients.capacity)}` : '');
+  const known_ = live('span', {}, () => M.clients && known(M.clients.remembered) ? `${num(M.clients.remembered)} addresses remembered` + (known(M.clients.capacity) ? `, room for ${num(M.clients.capacity)}` : '') : '');
   return [el('h2', { class: 'grouph' }, 'Busiest addresses', known_),
     el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Busiest addresses' }, el('table', { class: 'stack' },
       el('thead', {}, el('tr', {}, el('th', {}, 'Address'), el('th', { class: 'n' }, 'Requests/s'), el('th', { class: 'barcell' }, ''), el('th', { class: 'n' }, 'Requests'), el('th', { class: 'n' }, 'Dropped'), el('th', { class: 'n' }, 'Asks every'), el('th', { class: 'n' }, 'Last asked'), el('th', {}, term('action', 'What we do')), el('th', {}, 'Note'))),
