@@ -118,7 +118,7 @@ fn free_port(wanted: Option<u16>) -> io::Result<SocketAddr> {
         match TcpListener::bind(address).and_then(|listener| listener.local_addr()) {
             Ok(address) => return Ok(address),
             Err(error) => {
-                last = Some(io::Error::new(error.kind(), format!("no page at http://{address}/ : {error}")))
+                last = Some(io::Error::new(error.kind(), format!("no page at http://{address}/ : {error}")));
             }
         }
     }

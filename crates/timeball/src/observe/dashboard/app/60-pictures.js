@@ -56,7 +56,7 @@ function strip() {
       s.append(g);
     });
     const wrong = list.map((q, i) => [q, i]).find(([q]) => q.state === 'wrong' && known(q.offset));
-    if (wrong) { const x = at(wrong[0].offset * 1e3), left = x > W / 2; s.append(sv('text', { x: left ? x - 11 : x + 11, y: 20 + (wrong[1] % 2) * 13, 'text-anchor': left ? 'end' : 'start' }, wrong[0].name)); }
+    if (wrong) { const x = at(wrong[0].offset * 1e3), left = x > W / 2; s.append(sv('text', { x: left ? x - 11 : x + 11, y: 20 + (wrong[1] % 2) * 13, 'text-anchor': left ? 'end' : 'start' }, W < 500 ? shortNames(list)[wrong[1]] : wrong[0].name)); }
     e.replaceChildren(s);
   };
   let observer, width;
