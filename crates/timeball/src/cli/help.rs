@@ -62,7 +62,7 @@ pub fn timeball_usage(style: Style) -> String {
         "Timeball keeps the clock right, serves time, and shows how well.\n\n\
          {strong}Usage{plain}  timeball                       how is the clock? (a status in words)\n\
          \x20      timeball run [OPTION]...       run the daemon; timeball run --help\n\
-         \x20      timeball demo                  a simulated day in your browser; no network, no rights\n\
+         \x20      timeball demo                  a simulated day, in your browser\n\
          \x20      timeball [OPTION]... COMMAND   ask or order the daemon, ours or chronyd\n"
     );
     for group in Group::ALL {
