@@ -12,6 +12,8 @@ mod control_request;
 mod packet;
 #[path = "properties/respond.rs"]
 mod respond;
+#[path = "properties/serve.rs"]
+mod serve;
 
 use std::path::Path;
 
@@ -45,6 +47,11 @@ fn packet_corpus() {
 #[test]
 fn respond_corpus() {
     replay("respond", respond::check);
+}
+
+#[test]
+fn serve_corpus() {
+    replay("serve", serve::check);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #[path = "properties/respond.rs"]
 mod respond;
+#[path = "properties/serve.rs"]
+#[allow(dead_code, reason = "another test reads inputs with it")]
+mod serve;
 
 use ntp::rng::Rng;
 use respond::Bench;
@@ -55,6 +58,26 @@ fn no_datagram_gets_more_than_it_may() {
     }
     // Both ways must have been walked often, or the test proves nothing.
     assert!(replies > DATAGRAMS / 20 && replies < DATAGRAMS / 2, "{replies} replies");
+}
+
+/// Conversations with a server that does everything, step by step from clients who may know its key and its last reply.
+#[test]
+fn no_conversation_gets_more_than_it_may() {
+    let mut rng = Rng::from_number(20_260_202);
+    let mut buffer = [0; 1500];
+    let mut replies = 0;
+    for scenario in 0..=u8::MAX {
+        let mut server = serve::Server::new(scenario);
+        for _ in 0..800 {
+            let len = datagram(&mut rng, &mut buffer);
+            let len = if rng.below(2) == 0 { 48 } else { len };
+            // A step of the clock is rare.
+            let how = rng.bits() as u8;
+            let how = if how & 7 == 7 && rng.below(8) > 0 { how & !1 } else { how };
+            replies += usize::from(server.step(how, &buffer[..len]));
+        }
+    }
+    assert!((20_000..150_000).contains(&replies), "{replies} replies");
 }
 
 #[test]
