@@ -43,6 +43,7 @@ pub mod calendar;
 pub mod clock;
 mod control;
 pub mod file;
+pub mod footprint;
 pub mod message;
 pub mod names;
 #[cfg(feature = "bench")]

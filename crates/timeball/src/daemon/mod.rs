@@ -74,7 +74,7 @@ impl Name {
 }
 
 /// What is in this program, in the words of chrony's version line.
-const FEATURES: &str = "+CMDMON -REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS -SECHASH +IPV6 -DEBUG";
+const FEATURES: &str = "+CMDMON -REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
 
 /// Runs the daemon as `words` (without the program's name) ask. Returns the exit status: 0, or 1 for anything
 /// that went wrong.
@@ -270,6 +270,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     event_loop.observer = observer;
     // 9. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
+    // 10. The start is over: what only it needed of the program need not stay in memory.
+    sys::footprint::forget_start();
     Ok(Some(Daemon { event_loop, _pid_file: pid_file }))
 }
 
