@@ -289,3 +289,6 @@ fn own(out: &mut Text, recorder: &Recorder, latest: Option<&Snapshot>) {
         f64::from(u8::from(recorder.problem.is_none())),
     );
 }
+
+#[cfg(test)]
+mod tests;
