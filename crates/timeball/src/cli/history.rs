@@ -220,6 +220,61 @@ fn write_points(
     Ok(())
 }
 
+/// A day of a few series as lines of blocks, for the status; empty when there is no archive to look into, or an old one.
+pub fn sparks(now: f64) -> String {
+    let Ok(archive) = open(&Words::default()) else { return String::new() };
+    if now - archive.newest() > 3600.0 {
+        return String::new();
+    }
+    let lines = [
+        ("offset", "offset", 1e3, "ms"),
+        ("requests", "packets_in", 1.0, "/s"),
+        ("processor", "cpu_system", 100.0, "%"),
+    ];
+    let mut out = String::new();
+    for (label, name, scale, unit) in lines {
+        let column = archive.layout().column(name);
+        let Some(answer) = column.and_then(|column| archive.query(&[column], now - 86_400.0, now, 48).ok())
+        else {
+            continue;
+        };
+        let points = &answer.columns[0];
+        let known = |list: &[f32]| {
+            list.iter()
+                .filter(|value| value.is_finite())
+                .map(|value| f64::from(*value) * scale)
+                .collect::<Vec<_>>()
+        };
+        let (least, most) = (known(&points.min), known(&points.max));
+        if most.is_empty() {
+            continue;
+        }
+        let (least, most) = (
+            least.into_iter().fold(f64::INFINITY, f64::min),
+            most.into_iter().fold(f64::NEG_INFINITY, f64::max),
+        );
+        let digits = if most.abs().max(least.abs()) < 10.0 { 3 } else { 0 };
+        out.push_str(&format!(
+            "  {label:<11}{} 24 h, {least:.digits$} to {most:.digits$} {unit}\n",
+            blocks(&points.mean)
+        ));
+    }
+    out
+}
+
+/// One block a value; a space where nothing is known.
+fn blocks(values: &[f32]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let known = || values.iter().copied().filter(|value| value.is_finite());
+    let (low, high) = (known().fold(f32::INFINITY, f32::min), known().fold(f32::NEG_INFINITY, f32::max));
+    let block = |value: &f32| match value.is_finite() {
+        false => ' ',
+        true if high <= low => BLOCKS[0],
+        true => BLOCKS[((value - low) / (high - low) * 7.0).round() as usize],
+    };
+    values.iter().map(block).collect()
+}
+
 fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let words = Words::read(words, &["--archive"])?;
     let [name] = words.names[..] else { return Err(Failure::usage("import wants the name of one file.")) };
@@ -255,4 +310,31 @@ fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         writeln!(session.out, "{line}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_show_the_shape_and_the_gaps() {
+        assert_eq!(blocks(&[0.0, 1.0, f32::NAN, 7.0]), "▁▂ █");
+        assert_eq!(blocks(&[3.0, 3.0]), "▁▁");
+        assert_eq!(blocks(&[f32::NAN]), " ");
+    }
+
+    #[test]
+    fn words_are_sorted_and_strangers_refused() {
+        let known = ["--last", "-o"];
+        let words = Words::read(&["offset", "--last", "24h", "-o", "x.png"], &known).unwrap_or_default();
+        assert_eq!((words.names.as_slice(), words.option("-o")), (&["offset"][..], Some("x.png")));
+        assert_eq!(words.span().ok(), Some(86_400.0));
+        assert_eq!(Words::default().span().ok(), Some(259_200.0));
+        for wrong in [&["-x"][..], &["--last"]] {
+            assert!(Words::read(wrong, &known).is_err(), "{wrong:?}");
+        }
+        for wrong in ["24", "0h", "xh", "-1d"] {
+            assert!(Words::read(&["--last", wrong], &known).unwrap_or_default().span().is_err(), "{wrong}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod page;
 mod random;
 mod session;
 mod status;
+mod top;
 mod unix;
 
 use std::ffi::OsString;

@@ -34,16 +34,16 @@ const MOST_SOURCES: u32 = 1000;
 
 /// What the daemon said.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Picture {
-    tracking: Tracking,
+pub(super) struct Picture {
+    pub(super) tracking: Tracking,
     /// What the source of the clock is called.
-    name: String,
-    activity: Activity,
-    sources: Vec<SourceData>,
+    pub(super) name: String,
+    pub(super) activity: Activity,
+    pub(super) sources: Vec<SourceData>,
     /// `None`: not told over this way.
-    served: Option<ServerStats>,
+    pub(super) served: Option<ServerStats>,
     /// Where the daemon answered.
-    endpoint: String,
+    pub(super) endpoint: String,
 }
 
 /// Asks and prints; fails when the clock is not synchronised.
@@ -63,11 +63,16 @@ fn show(session: &mut Session<'_>) -> Outcome {
     };
     let text = if json { picture.json() } else { describe(&picture, now(), session.style) };
     write!(session.out, "{text}")?;
+    // What this machine remembers belongs to this machine's daemon only.
+    #[cfg(feature = "web")]
+    if !json && picture.endpoint.starts_with('/') && session.options.hosts.is_none() {
+        write!(session.out, "{}", super::history::sparks(now() as f64))?;
+    }
     if picture.trouble().is_none() { Ok(()) } else { Err(Failure::Silent) }
 }
 
 /// Collects what [`describe`] needs.
-fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
+pub(super) fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
     let tracking: Tracking = session.fetch(&TRACKING, Argument::None)?;
     let name = tracking_name(session, &tracking)?;
     let activity = session.fetch(&ACTIVITY, Argument::None)?;
@@ -163,7 +168,7 @@ impl Picture {
 }
 
 /// The status in words; `now` is Unix time, s.
-fn describe(picture: &Picture, now: i64, style: Style) -> String {
+pub(super) fn describe(picture: &Picture, now: i64, style: Style) -> String {
     let tracking = &picture.tracking;
     let mut out = String::new();
     let mut line = |label: &str, text: String| {
@@ -311,7 +316,7 @@ fn seconds(value: f64) -> String {
 }
 
 /// Unix time, s.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     i64::try_from(now).unwrap_or(i64::MAX)
 }
