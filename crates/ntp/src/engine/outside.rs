@@ -10,6 +10,8 @@ use crate::time::Now;
 /// What sleep does: deviation of θ (s), because the clock on the board that counts meanwhile is coarse, and of the
 /// frequency (s/s), because the machine is as warm as another day.
 const SLEEP: (f64, f64) = (0.5, 1e-6);
+/// How fast or slow an oscillator may be that nobody has measured yet, s/s.
+const UNMEASURED: f64 = 0.05;
 /// The doubt that a change adds to root dispersion: so many of its deviations.
 const DOUBT_SIGMAS: f64 = 4.0;
 /// Share of what the clock has gained unnoticed that is one deviation: any share of it may be true.
@@ -37,12 +39,15 @@ impl Engine {
         out.log(Severity::Warning, format!("The machine slept for {slept:.0} seconds"));
         // Requests from before have no answer that tells anything.
         self.stamps_from = now.raw;
+        // The oscillator stood still meanwhile, and is taken to have gone on at the rate that is believed.
+        let unsure = self.reference.combined_estimate.map_or(UNMEASURED, |c| c.frequency_sd);
+        let coarse = SLEEP.0 + unsure * slept;
         let slewed = (self.discipline.timeline().frequency() - self.discipline.belief().frequency).abs();
         if sure {
             self.discipline.slept(now.raw, slept);
-            self.shock(now, SLEEP);
+            self.shock(now, (coarse, SLEEP.1));
         } else {
-            self.shock(now, (SLEEP.0 + slewed * slept, SLEEP.1));
+            self.shock(now, (coarse + slewed * slept, SLEEP.1));
         }
         if self.root_distance(now) > self.selection_config.max_distance {
             self.unsynchronise(now, clock, out);
