@@ -64,6 +64,7 @@ fn what_once_went_wrong_does_not_again() {
         (50765, "the first source is followed a tenth of a second before a leap second"),
         (50660, "a server's clock was further off when the samples were taken than it is now"),
         (60013, "after sleep, who was asked first seems to contradict those not asked yet"),
+        (70377, "the machine sleeps before anybody has measured an oscillator 2.8 % off"),
         (62124, "a liar's step looks like a jump of the oscillator"),
         (62769, "the newest sample is of a source that is not believed"),
         (63532, "a distant source that drifts knows the rate best"),

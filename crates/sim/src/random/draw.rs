@@ -14,6 +14,8 @@ use ntp::wire::Leap;
 const PACKETS: f64 = 1200.0;
 /// The oscillator's changes beyond what `maxclockerror` allows by default are told to the daemon, with this margin.
 const MARGIN: f64 = 1.5;
+/// So many round trips are doubted of a time: half of one, waits, another route, few samples.
+const WAITS: f64 = 3.0;
 
 /// Chance with names.
 pub struct Lottery(Rng);
@@ -57,6 +59,10 @@ pub struct DrawnServer {
     pub honest: bool,
     /// It lies so little at times that nobody can tell.
     pub subtle: bool,
+    /// The smallest error with which it lies, s; `None`: more than any doubt.
+    lie: Option<f64>,
+    /// What may be doubted of its time, s: its root distance, the round trip, some jitter.
+    reach: f64,
 }
 
 /// A host as drawn: the client, or a relay between it and the servers.
@@ -91,8 +97,9 @@ pub enum Class {
     Hands,
     /// Some servers lie, fewer than half, and by more than all the others doubt.
     Liars,
-    /// As before, but at times a lie is so small that the honest servers' intervals hold it. Nobody can tell such a
-    /// server from an honest one, so its clients' promises are counted and not asked for.
+    /// As before, but at times a lie is so small that the intervals of honest servers hold it, and of so many that with
+    /// them the liars may be a majority. Nobody can tell such a server from an honest one, so its clients' promises are
+    /// counted and not asked for.
     Subtle,
 }
 
@@ -133,7 +140,7 @@ impl Drawn {
             servers.swap(i, l.0.below(i + 1));
         }
         let relays = if l.chance(0.2) { l.whole(1, 3) } else { 0 };
-        let relays = (0..relays).map(|_| (host(l, 4, length), line(l, near, length, false))).collect();
+        let relays = (0..relays).map(|_| (host(l, 4, length), line(l, near, length, false).0)).collect();
         let mut client = host(l, count, length);
         client.config.selection.min_sources = if l.chance(0.1) { l.whole(1, 3) as i32 } else { 1 };
         let mut drawn = Self {
@@ -147,7 +154,22 @@ impl Drawn {
             sleeps: Vec::new(),
         };
         drawn.draw_events(l);
+        drawn.find_subtle();
         drawn
+    }
+
+    /// Whose lie is inside what so many honest sources doubt that with them all liars may be a majority? (What a relay
+    /// doubts changes all the time.)
+    fn find_subtle(&mut self) {
+        let relay = usize::from(!self.relays.is_empty());
+        let others: Vec<(bool, f64)> = self.servers.iter().map(|s| (s.honest, s.reach)).collect();
+        for server in &mut self.servers {
+            let Some(lie) = server.lie else { continue };
+            // Both ends of an honest interval may be on the same side of the truth by its whole width.
+            let agree = |(honest, reach): &&(bool, f64)| !honest || 2.0 * (reach + server.reach) >= lie;
+            let allies = others.iter().filter(agree).count() + relay;
+            server.subtle = 2 * allies > others.len() + relay;
+        }
     }
 
     fn draw_events(&mut self, l: &mut Lottery) {
@@ -201,24 +223,32 @@ fn server(l: &mut Lottery, near: f64, length: f64, lies: bool, among_liars: bool
     let bound = root_delay / 2.0 + dispersion;
     let mut server =
         Server::ideal().claims(stratum, root_delay, dispersion).offset(bound * l.uniform(-0.9, 0.9));
-    let mut subtle = false;
+    let mut lie = None;
     if lies {
         // More than any server's root distance; see `line` for the longest round trip.
         let much = l.sign() * l.decades(1.0, 1e3);
         let kind = l.whole(0, 3);
-        subtle = kind >= 2;
         server = match kind {
             0 => server.offset(much),
             1 => server.jump(l.uniform(0.0, length), much),
-            2 => server.offset(l.sign() * l.decades(1e-3, 1.0)),
-            _ => server.oscillator(
-                Oscillator::perfect().jump(l.uniform(0.0, length), l.sign() * l.decades(1e-7, 1e-3)),
-            ),
+            2 => {
+                let little = l.sign() * l.decades(1e-3, 1.0);
+                lie = Some(little.abs());
+                server.offset(little)
+            }
+            _ => {
+                // It begins with none.
+                lie = Some(0.0);
+                server.oscillator(
+                    Oscillator::perfect().jump(l.uniform(0.0, length), l.sign() * l.decades(1e-7, 1e-3)),
+                )
+            }
         };
     } else if !among_liars {
         server = faults(l, server, length);
     }
-    DrawnServer { server, link: line(l, near, length, among_liars), honest: !lies, subtle }
+    let (link, round_trip) = line(l, near, length, among_liars);
+    DrawnServer { server, link, honest: !lies, subtle: false, lie, reach: bound + WAITS * round_trip }
 }
 
 fn faults(l: &mut Lottery, mut server: Server, length: f64) -> Server {
@@ -238,8 +268,8 @@ fn faults(l: &mut Lottery, mut server: Server, length: f64) -> Server {
     server
 }
 
-/// `steady`: no more is lost than a vote survives.
-fn line(l: &mut Lottery, near: f64, length: f64, steady: bool) -> Link {
+/// A line and its round trip without waits, s. `steady`: no more is lost than a vote survives.
+fn line(l: &mut Lottery, near: f64, length: f64, steady: bool) -> (Link, f64) {
     let round_trip = near * l.decades(1.0, 10.0);
     // Any asymmetry is within half the round trip; most are small.
     let there = if l.chance(0.2) { l.uniform(0.0, 1.0) } else { 0.5 + 0.05 * l.uniform(-1.0, 1.0) };
@@ -267,7 +297,7 @@ fn line(l: &mut Lottery, near: f64, length: f64, steady: bool) -> Link {
     };
     let there_way = way(there, jitter);
     let back_way = way(1.0 - there, jitter * if steady { 1.0 } else { 0.3 });
-    Link { there: there_way, back: back_way }
+    (Link { there: there_way, back: back_way }, round_trip)
 }
 
 /// Jitter of one of many laws; some packets overtake others.
