@@ -302,6 +302,15 @@ pub const METRICS: &[Metric] = &[
     )
     .labelled("timeball_dropped", &[("reason", "other")])
     .plot("requests"),
+    Metric::new(
+        "clients",
+        Count,
+        Gauge,
+        Daemon(|s| if s.clients.capacity > 0 { s.clients.remembered as f64 } else { f64::NAN }),
+        "Clients remembered.",
+    )
+    .exported("timeball_clients_remembered")
+    .plot("clients"),
     // Clock.
     Metric::new(
         "offset",

@@ -9,7 +9,7 @@ use crate::control::sourcestats::SourceStats;
 use crate::control::tracking::Tracking;
 use crate::ids::RefId;
 use crate::report::wire::{Reader, Writer};
-use crate::report::{Report, Seconds};
+use crate::report::{Address, Report, Seconds};
 use crate::server::{Reject, Traffic};
 
 /// The longest message, bytes; sources that find no room are left out.
@@ -44,10 +44,46 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// What each serving thread received and answered.
     pub threads: Vec<(u64, u64)>,
+    /// Who asks.
+    pub clients: Clients,
     /// Snapshots that could not be handed over before this one.
     pub untold: u64,
     /// The sources.
     pub sources: Vec<SourceSnapshot>,
+}
+
+/// Who asks for the time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Clients {
+    /// Clients remembered.
+    pub remembered: u64,
+    /// … and at most; 0: none are.
+    pub capacity: u64,
+    /// The loudest of a part of them; the next snapshots tell of the others.
+    pub loudest: Vec<ClientSnapshot>,
+}
+
+/// One client.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClientSnapshot {
+    /// Its address, or one of its network's.
+    pub address: Address,
+    /// How many bits of it count.
+    pub prefix: u8,
+    /// Requests.
+    pub hits: u32,
+    /// Of these, not answered because of a limit.
+    pub drops: u32,
+    /// Requests a second, lately.
+    pub rate: f64,
+    /// Mean time between two requests, s; NaN: not known.
+    pub interval: f64,
+    /// Since the last one, s.
+    pub age: f64,
+    /// The last one was not answered because of a limit.
+    pub limited: bool,
+    /// Bit n: version n was seen.
+    pub versions: u8,
 }
 
 /// One source.
@@ -112,6 +148,9 @@ impl Snapshot {
             out.value(&thread.0);
             out.value(&thread.1);
         });
+        out.value(&self.clients.remembered);
+        out.value(&self.clients.capacity);
+        list(&mut out, &self.clients.loudest, |out, client| client.encode(out));
         let mut length = out.finish()?;
         for source in &self.sources {
             let mut one = vec![0; source.name.len() + source.why.len() + 512];
@@ -141,10 +180,34 @@ impl Snapshot {
         snapshot.rejects = items(&mut input, |input| input.value());
         snapshot.traffic = Traffic::from_all(&items(&mut input, |input| input.value()));
         snapshot.threads = items(&mut input, |input| (input.value(), input.value()));
+        snapshot.clients.remembered = input.value();
+        snapshot.clients.capacity = input.value();
+        snapshot.clients.loudest = items(&mut input, ClientSnapshot::decode);
         while input.take() == [1] && !input.is_short() {
             snapshot.sources.push(SourceSnapshot::decode(&mut input));
         }
         (!input.is_short()).then_some(snapshot)
+    }
+}
+
+impl ClientSnapshot {
+    fn encode(&self, out: &mut Writer<'_>) {
+        out.value(&self.address);
+        out.value(&self.hits);
+        out.value(&self.drops);
+        out.put(&[self.prefix, u8::from(self.limited), self.versions]);
+        for number in [self.rate, self.interval, self.age] {
+            out.put(&number.to_bits().to_be_bytes());
+        }
+    }
+
+    fn decode(input: &mut Reader<'_>) -> Self {
+        let mut client =
+            Self { address: input.value(), hits: input.value(), drops: input.value(), ..Self::default() };
+        let [prefix, limited, versions] = input.take();
+        (client.prefix, client.limited, client.versions) = (prefix, limited != 0, versions);
+        [client.rate, client.interval, client.age] = [(); 3].map(|()| real(input));
+        client
     }
 }
 
@@ -246,6 +309,21 @@ mod tests {
             last_step: -0.75,
             answered: u64::MAX - 1,
             untold: 3,
+            clients: Clients {
+                remembered: 5,
+                capacity: 9,
+                loudest: vec![ClientSnapshot {
+                    address: Address::V4([192, 0, 2, 1].into()),
+                    prefix: 32,
+                    hits: 7,
+                    drops: 2,
+                    rate: 0.5,
+                    interval: 2.0,
+                    age: 0.125,
+                    limited: true,
+                    versions: 16,
+                }],
+            },
             rejects: vec![0, 1, u64::MAX],
             traffic: Traffic::from_all(&[1, 2, 3, 4, 5, 6, 7, 8]),
             threads: vec![(5, 4), (1 << 40, 2)],

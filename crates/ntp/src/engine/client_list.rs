@@ -48,7 +48,7 @@ impl Order {
 }
 
 /// Requests a second, lately: by the mean interval, or by the silence since if that is longer.
-fn rate(client: &Client, now: Tick) -> f64 {
+pub(super) fn rate(client: &Client, now: Tick) -> f64 {
     let mean =
         if client.has(Client::UNANSWERED) { client.limited_interval } else { client.interval }.seconds();
     let mean = mean.or(client.interval.seconds()).unwrap_or(f64::INFINITY);
@@ -94,7 +94,7 @@ impl Engine {
 }
 
 /// The `top` heaviest, heaviest first.
-fn keep(list: &mut Vec<(f64, IpAddr, Client)>, top: usize) {
+pub(super) fn keep(list: &mut Vec<(f64, IpAddr, Client)>, top: usize) {
     list.sort_by(|a, b| b.0.total_cmp(&a.0));
     list.truncate(top);
 }

@@ -37,6 +37,8 @@ pub struct Observer {
     due: Option<MonoTime>,
     told: u64,
     untold: u64,
+    /// Where to go on in the table of clients.
+    client: usize,
     buffer: Vec<u8>,
 }
 
@@ -96,7 +98,7 @@ impl Observer {
         });
         match started {
             Ok((socket, process)) => {
-                Some(Self { socket, process, due: None, told: 0, untold: 0, buffer: Vec::new() })
+                Some(Self { socket, process, due: None, told: 0, untold: 0, client: 0, buffer: Vec::new() })
             }
             Err(error) => {
                 logger::warning(&format!("Nothing is recorded or shown : {error}"));
@@ -120,6 +122,7 @@ impl Observer {
         self.due = Some(if next > now.mono { next } else { now.mono + PACE });
         let mut snapshot = engine.snapshot(now, self.told.is_multiple_of(WORDS));
         snapshot.untold = self.untold;
+        (snapshot.clients, self.client) = engine.client_stretch(now, self.client);
         self.buffer.resize(LONGEST, 0);
         let Some(length) = snapshot.encode(&mut self.buffer) else { return };
         self.send(length);
@@ -201,6 +204,7 @@ mod tests {
             due: None,
             told: 0,
             untold: 0,
+            client: 0,
             buffer: vec![1; 60_000],
         };
         for _ in 0..100 {

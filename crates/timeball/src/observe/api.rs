@@ -7,12 +7,14 @@ use super::words;
 use ntp::control::sources::{SourceMode, SourceState};
 use ntp::metrics::{METRICS, Metric, state_code};
 use ntp::report::text::ref_id_text;
-use ntp::snapshot::{Snapshot, SourceSnapshot};
+use ntp::snapshot::{ClientSnapshot, Snapshot, SourceSnapshot};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Values in one answer: names × points.
 const MOST_VALUES: usize = 50_000;
+/// Clients in one answer.
+const MOST_CLIENTS: usize = 50;
 /// Names in one question.
 const MOST_NAMES: usize = 64;
 /// Silence longer than this (s) means that the daemon is gone.
@@ -232,6 +234,19 @@ fn tiles(recorder: &Recorder, snapshot: &Snapshot) -> Value {
         "below 3 % is normal".to_owned(),
         level,
     );
+    if snapshot.clients.capacity > 0 {
+        let full =
+            format!("of {} that can be remembered", words::grouped(snapshot.clients.capacity as f64, 0));
+        tile(
+            "clients",
+            "Clients",
+            "clients",
+            (snapshot.clients.remembered as f64, 1.0, "", 0),
+            Some("clients"),
+            full,
+            "none",
+        );
+    }
     let (usable, all) = (words::usable(snapshot), snapshot.sources.len());
     let level = match usable {
         0 if all > 0 => "bad",
@@ -388,10 +403,39 @@ pub fn clients(recorder: &Recorder, asked: &Asked<'_>) -> Result<Value, Refusal>
     if asked.public {
         return Err((403, "addresses of clients are not shown on the public page".to_owned()));
     }
-    let at = recorder.latest.as_ref().map_or(f64::NAN, |snapshot| snapshot.at);
-    Ok(
-        json!({"at": real(at), "remembered": null, "capacity": null, "clients": [], "intervals": [], "versions": []}),
-    )
+    let snapshot = recorder.latest.as_ref().ok_or((503, "the daemon has not spoken yet".to_owned()))?;
+    let known = snapshot.clients.capacity > 0;
+    let mut loudest: Vec<_> =
+        recorder.clients.values().map(|(at, client)| (snapshot.at - at, client)).collect();
+    loudest.sort_by(|a, b| b.1.rate.total_cmp(&a.1.rate));
+    let clients: Vec<Value> =
+        loudest.iter().take(MOST_CLIENTS).map(|(since, client)| one_client(*since, client)).collect();
+    Ok(json!({
+        "at": snapshot.at, "remembered": known.then_some(snapshot.clients.remembered),
+        "capacity": known.then_some(snapshot.clients.capacity), "clients": clients, "intervals": [], "versions": [],
+    }))
+}
+
+fn one_client(since: f64, client: &ClientSnapshot) -> Value {
+    let group = client.prefix < 128 && client.address.ip().is_some_and(|ip| ip.is_ipv6());
+    let address =
+        if group { format!("{}/{}", client.address, client.prefix) } else { client.address.to_string() };
+    let versions: Vec<String> = (1..8)
+        .filter(|version| client.versions & (1 << version) != 0)
+        .map(|version| format!("v{version}"))
+        .collect();
+    let share = f64::from(client.drops) / f64::from(client.hits.max(1));
+    let note = match (client.rate, share) {
+        (rate, share) if rate > 10.0 && share > 0.5 => "Asks without pause.".to_owned(),
+        (_, share) if share > 0.01 => format!("{:.0} % of its requests were not answered.", share * 100.0),
+        _ if group => "Several devices of one network.".to_owned(),
+        _ => String::new(),
+    };
+    json!({
+        "address": address, "rate": real(client.rate), "requests": client.hits, "dropped": client.drops,
+        "interval": real(client.interval), "age": real(client.age + since.max(0.0)), "version": versions.join(" "),
+        "action": if client.limited { "limited" } else { "answer" }, "note": note,
+    })
 }
 
 /// `/api/events`

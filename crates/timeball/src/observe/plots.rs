@@ -73,6 +73,7 @@ pub const PLOTS: &[Plot] = &[
     plot!("requests" "service" "Requests" "requests", "per second" 1.0 0, "stack least0", ["overview", "clients"] 0,
         line("packets_out", "answered", "area", "c1"), line("limited", "over the limit", "area", "c2"),
         line("invalid", "not valid", "area", "c5"), line("refused", "refused", "area", "c4"), line("lost", "other", "area", "c5"), line("packets_in", "busiest", "peak", "mid")),
+    plot!("clients" "service" "Clients remembered" "clients", "" 1.0 0, "least0", ["overview", "clients"] 0, line("clients", "remembered", "band", "c3")),
     plot!("traffic" "service" "Traffic" "traffic", "kbit/s" 0.008 0, "signed", ["overview", "clients"] 0,
         line("bytes_in", "in", "area", "c1"), down("bytes_out", "out", "c3"),
         line("bytes_in_v6", "IPv6", "area", "c4"), down("bytes_out_v6", "IPv6", "c4")),
@@ -118,6 +119,13 @@ pub const PLOTS: &[Plot] = &[
 
 /// A word and what it means: its name, title, what it is, what is good, chrony's name.
 const TERMS: &[[&str; 5]] = &[
+    [
+        "clients",
+        "Clients",
+        "Different addresses that asked and are still remembered. IPv6 is counted by networks.",
+        "Many devices may hide behind one address.",
+        "clients",
+    ],
     [
         "error_bound",
         "Error bound",

@@ -7,7 +7,8 @@ use super::rates::{Columns, Found, Rates, identity};
 use super::watch::{News, Watcher};
 use super::words::{self, State};
 use ntp::metrics::{METRICS, Machine};
-use ntp::snapshot::{Snapshot, SourceSnapshot};
+use ntp::report::Address;
+use ntp::snapshot::{ClientSnapshot, Snapshot, SourceSnapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 
@@ -15,6 +16,10 @@ use std::fs::File;
 const RECENT: f64 = 10.0;
 /// The machine is looked at so often, s.
 const LOOK: f64 = 10.0;
+/// What was said of a client is old after this, s.
+const REMEMBERED: f64 = 300.0;
+/// Clients kept in mind.
+const MOST_CLIENTS: usize = 400;
 const DAY: f64 = 86_400.0;
 /// A table of connections this full is an alarm.
 const CROWDED: f64 = 0.8;
@@ -28,6 +33,8 @@ pub struct Recorder {
     pub events: EventLog,
     /// What the daemon said last.
     pub latest: Option<Snapshot>,
+    /// The loudest clients heard of lately, by address.
+    pub clients: BTreeMap<Address, (f64, ClientSnapshot)>,
     /// What the machine was like.
     pub machine: Machine,
     /// What is wrong with the archive.
@@ -66,6 +73,7 @@ impl Recorder {
             archive,
             events,
             latest: None,
+            clients: BTreeMap::new(),
             machine: Machine::default(),
             problem: None,
             interval: 300.0,
@@ -157,6 +165,10 @@ impl Recorder {
         if self.latest.is_none() {
             told.extend(self.begin(at));
         }
+        for client in &snapshot.clients.loudest {
+            self.clients.insert(client.address, (at, client.clone()));
+        }
+        self.forget_clients(at);
         let words = snapshot.sources.iter().filter(|source| !source.why.is_empty());
         if words.clone().next().is_some() {
             self.reasons = words.map(|source| (identity(source), source.why.clone())).collect();
@@ -182,6 +194,17 @@ impl Recorder {
         self.reasons = reasons;
         self.latest = Some(snapshot);
         told
+    }
+
+    /// Those of whom nothing was said for long, and the quietest of too many.
+    fn forget_clients(&mut self, now: f64) {
+        self.clients.retain(|_, (at, _)| now - *at < REMEMBERED);
+        if self.clients.len() > MOST_CLIENTS {
+            let mut rates: Vec<f64> = self.clients.values().map(|(_, client)| client.rate).collect();
+            rates.sort_by(|a, b| b.total_cmp(a));
+            let least = rates[MOST_CLIENTS / 2];
+            self.clients.retain(|_, (_, client)| client.rate >= least);
+        }
     }
 
     fn record(&mut self, snapshot: &Snapshot, found: &Found) {

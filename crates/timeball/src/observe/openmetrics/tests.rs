@@ -29,6 +29,7 @@ fn full() -> String {
     };
     snapshot.sources.iter_mut().for_each(|source| source.stats.samples = 9);
     snapshot.tracking.stratum = 2;
+    snapshot.clients.capacity = 9;
     snapshot.server.ntp_hits = Some(12);
     snapshot.server.log_drops = Some(1);
     recorder.take(snapshot);
