@@ -171,7 +171,8 @@ const SERIES: [(&str, f64, &[&str]); 17] = [
     ("packets_out", 1.0, &["packetsout", "pktsout", "pktout", "outpackets", "outpkts"]),
     ("bytes_in", 1.0, &["bytesin", "inbytes", "trafficin"]),
     ("bytes_out", 1.0, &["bytesout", "outbytes", "trafficout"]),
-    ("offset", 1.0, &["systemtime", "systime", "offset", "systemoffset"]),
+    // There positive means slow.
+    ("offset", -1.0, &["systemtime", "systime", "offset", "systemoffset"]),
     ("last_offset", 1.0, &["lastoffset"]),
     ("rms_offset", 1.0, &["rmsoffset"]),
     ("frequency", 1e-6, &["frequency", "freq"]),
@@ -402,7 +403,7 @@ mod tests {
             ("limited", 28.0),
             ("packets_in", 35.0),
             ("bytes_out", 56.0),
-            ("offset", 1.0),
+            ("offset", -1.0),
             ("rms_offset", 1.25),
             ("frequency", 1.375e-6),
             ("skew", 1.625e-6),

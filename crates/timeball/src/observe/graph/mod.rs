@@ -55,6 +55,7 @@ pub struct Wanted {
     title: String,
     unit: String,
     scale: f64,
+    digits: usize,
     from_zero: bool,
     lines: Vec<(String, String, Colour, u8, f64)>,
 }
@@ -76,6 +77,7 @@ pub fn wanted(name: &str) -> Option<Wanted> {
         title: metric.help.trim_end_matches('.').to_owned(),
         unit: unit.to_owned(),
         scale,
+        digits: 3,
         from_zero: false,
         lines: vec![line],
     })
@@ -99,6 +101,7 @@ fn of_plot(plot: &Plot) -> Wanted {
         title: plot.title.to_owned(),
         unit: plot.unit.to_owned(),
         scale: plot.scale,
+        digits: usize::from(plot.digits),
         from_zero: plot.axis.contains("least0"),
         lines: lines.map(one).collect(),
     }
@@ -167,7 +170,7 @@ pub fn draw<S: Storage>(
         {
             canvas.line(&stretch, *colour, 1.3, [0.0, 5.0, 2.0][usize::from(*dash).min(2)]);
         }
-        let text = format!("{label} {}", summary(points, wanted.scale)).trim().to_owned();
+        let text = format!("{label} {}", summary(points, wanted.scale, wanted.digits)).trim().to_owned();
         canvas.text((left, 34.0), Pin::Left, 11.0, *colour, &text);
         left += text.chars().count() as f64 * 6.5 + 18.0;
     }
@@ -175,7 +178,7 @@ pub fn draw<S: Storage>(
 }
 
 /// Last, average, least and most, as on the classic pages.
-fn summary(points: &Points, scale: f64) -> String {
+fn summary(points: &Points, scale: f64, digits: usize) -> String {
     let known: Vec<f64> =
         points.mean.iter().filter(|mean| mean.is_finite()).map(|mean| f64::from(*mean) * scale).collect();
     let Some(last) = known.last() else { return "nothing known".to_owned() };
@@ -185,7 +188,6 @@ fn summary(points: &Points, scale: f64) -> String {
     let average = known.iter().sum::<f64>() / known.len() as f64;
     let (least, most) =
         (bound(&points.min, f64::INFINITY, f64::min), bound(&points.max, f64::NEG_INFINITY, f64::max));
-    let digits = decimals((most - least).max(most.abs()) / 100.0);
     let number = |value: f64| grouped(value, digits);
     format!("last {}  avg {}  min {}  max {}", number(*last), number(average), number(least), number(most))
 }
