@@ -128,3 +128,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn threads_tell_what_they_did() {
+    let rig = rig(1, |_, _| None);
+    let page = Value::parse(&ask(&rig, r#"{"get":"threads"}"#)).expect("JSON");
+    let threads = page.get("threads").and_then(Value::list).expect("a list");
+    assert_eq!(threads.len(), 1, "the main loop");
+    for name in ["thread", "requests", "answered", "batches", "full_batches", "kernel_drops", "unsent"] {
+        assert_eq!(threads[0].get(name).and_then(Value::number), Some(0.0), "{name}");
+    }
+    assert_eq!(threads[0].get("rejected"), Some(&Value::Object(Vec::new())));
+}

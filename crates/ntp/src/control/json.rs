@@ -8,12 +8,14 @@
 //! | `{"hello":1}` | `{"hello":1,"program":"timeball","version":"…"}` |
 //! | `{"get":"why","from":N}` | `{"get":"why","total":…,"from":N,"next":…,"sources":[…]}`; `from` may be left out; `next` is `null` on the last page |
 //! | `{"get":"clients","from":N,"top":M,"sort":"hits"}` | `{"get":"clients","remembered":…,"from":N,"next":…,"clients":[…]}`: the first M of a stretch of the table; `sort` may also be `drops`, `rate`, `last` |
+//! | `{"get":"threads","from":N}` | the same with `"threads":[…]`: what each serving thread received, answered, refused and lost |
 //! | anything else | `{"error":"…"}` |
 
 use crate::engine::Engine;
 use crate::engine::client_list::{LONGEST_LIST, Order};
 use crate::report::json::string;
 use crate::report::json_read::Value;
+use crate::server::Counters;
 use crate::time::Now;
 use core::fmt::Write;
 
@@ -49,7 +51,11 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let top = number("top").map_or(LONGEST_LIST, |top| top as usize);
             engine.client_list(now, number("from").unwrap_or(0.0) as usize, top, order)
         }
-        _ => error("there is nothing of this name; \"why\" and \"clients\" are"),
+        Some("threads") => {
+            let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
+            threads(engine, from as usize)
+        }
+        _ => error("there is nothing of this name; \"why\", \"clients\" and \"threads\" are"),
     }
 }
 
@@ -62,11 +68,46 @@ fn error(text: &str) -> String {
 
 /// Sources from number `from` on, as many as there is room for.
 fn why(engine: &Engine, now: Now, from: usize) -> String {
-    let total = engine.source_count();
+    let one = |index| engine.why(now, index).map(|why| why.json());
+    page(("why", "sources"), engine.source_count(), from, one)
+}
+
+/// Serving threads from number `from` on.
+fn threads(engine: &Engine, from: usize) -> String {
+    let shards = engine.shards().all();
+    let one = |index: usize| {
+        let counters = *crate::server::shards::lock(shards.get(index)?).counters();
+        Some(thread(index, &counters))
+    };
+    page(("threads", "threads"), shards.len(), from, one)
+}
+
+fn thread(index: usize, counters: &Counters) -> String {
+    let Counters { stats, batches, .. } = counters;
+    let mut out = format!(
+        r#"{{"thread":{index},"requests":{},"answered":{},"batches":{},"full_batches":{},"kernel_drops":{},"unsent":{},"rejected":{{"#,
+        stats.received, stats.answered, batches.taken, batches.full, batches.kernel_drops, batches.unsent,
+    );
+    let mut first = true;
+    for (reject, count) in counters.rejects().filter(|(_, count)| *count > 0) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, r#"{}"{}":{count}"#, if first { "" } else { "," }, reject.name());
+        first = false;
+    }
+    out.push_str("}}");
+    out
+}
+
+/// What `one` says of the `total` things from number `from` on, as many as there is room for.
+fn page(
+    (what, things): (&str, &str),
+    total: usize,
+    from: usize,
+    one: impl Fn(usize) -> Option<String>,
+) -> String {
     let mut list = String::new();
     let mut next = from.min(total);
-    while let Some(why) = engine.why(now, next) {
-        let one = why.json();
+    while let Some(one) = one(next) {
         let length = list.len().saturating_add(one.len()).saturating_add(TAIL);
         if length > LONGEST && !list.is_empty() {
             break;
@@ -77,9 +118,9 @@ fn why(engine: &Engine, now: Now, from: usize) -> String {
         list.push_str(&one);
         next = next.saturating_add(1);
     }
-    let mut out = format!(r#"{{"get":"why","total":{total},"from":{from},"next":"#);
+    let mut out = format!(r#"{{"get":"{what}","total":{total},"from":{from},"next":"#);
     // Writing to a string cannot fail.
     let _ = if next < total { write!(out, "{next}") } else { write!(out, "null") };
-    let _ = write!(out, r#","sources":[{list}]}}"#);
+    let _ = write!(out, r#","{things}":[{list}]}}"#);
     out
 }

@@ -9,6 +9,7 @@ mod orders;
 mod program;
 mod reports;
 mod sources;
+mod threads;
 mod why;
 
 use ntp::config::suggest::nearest;

@@ -26,7 +26,7 @@ use super::super::arguments::{scan_float, scan_integer, source_address};
 use super::super::options::Format;
 use super::super::page::{List, record};
 use super::super::session::{Failure, Outcome, Session};
-use super::{Command, Group, form, why};
+use super::{Command, Group, form, threads, why};
 
 /// Shortest pause between two tries of `waitsync`, s.
 const SHORTEST_WAIT: f64 = 0.1;
@@ -144,11 +144,22 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "serverstats",
-        forms: &[form("", "what was served and dropped")],
-        doc: "Counts requests received and dropped, and time stamps by who took them.",
-        example: "serverstats",
+        forms: &[
+            form("", "what was served and dropped"),
+            form("--threads", "the same of each serving thread, and why requests were refused"),
+        ],
+        doc: "Counts requests received and dropped, and time stamps by who took them. --threads tells, of Timeball's daemon \
+              only, what each serving thread received, answered and refused, how many of its batches were full (more was \
+              waiting), what the kernel dropped because the receive buffer was full, and which replies could not leave; \
+              then the refusals by reason. With --json each thread is an object.",
+        example: "serverstats --threads",
         group: Group::Server,
-        run: |session, _| single::<ServerStats>(session, &SERVERSTATS),
+        run: |session, words| {
+            if session.name == Name::Timeball && words.contains(&threads::WORD) {
+                return threads::run(session);
+            }
+            single::<ServerStats>(session, &SERVERSTATS)
+        },
     },
     Command {
         name: "clients",
