@@ -99,6 +99,14 @@ mod tests {
                 r#"{"thread":1,"requests":7,"answered":7,"batches":7,"full_batches":0,"kernel_drops":0,"unsent":0,"rejected":{"too_short":1,"bad_version":4}}"#,
             ),
         ];
-        insta::assert_snapshot!(table(&threads), @"");
+        let expected = [
+            "      Thread    Requests    Answered     Batches        Full        Lost      Unsent     Refused",
+            "================================================================================================",
+            "           0          12          11           3           1           5           1           2",
+            "           1           7           7           7           0           0           0           5",
+            "refused, bad version: 4",
+            "refused, too short: 3",
+        ];
+        assert_eq!(table(&threads).lines().collect::<Vec<_>>(), expected);
     }
 }
