@@ -135,6 +135,33 @@ impl Lab {
         command
     }
 
+    /// What the server's kernel has lost on the way so far: datagrams without room in the server's buffer, replies without room to
+    /// be sent, frames dropped by the server's end of the link and by the load's.
+    pub fn lost(&self) -> [u64; 4] {
+        let script = format!("cat /proc/net/snmp; grep -h {} /proc/net/dev", self.server_interface);
+        let out = Command::new("ip").args(["netns", "exec", SERVER_SIDE, "sh", "-c", &script]).output();
+        let text =
+            out.map_or_else(|_| String::new(), |out| String::from_utf8_lossy(&out.stdout).into_owned());
+        let udp = |name: &str| {
+            let mut rows = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
+            let at = rows.next()?.split(' ').position(|word| word == name)?;
+            rows.next()?.split(' ').nth(at)?.parse().ok()
+        };
+        let column = |text: &str, interface: &str, at: usize| {
+            let line =
+                text.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'));
+            line?.split_whitespace().nth(at)?.parse().ok()
+        };
+        let own = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
+        [
+            udp("RcvbufErrors"),
+            udp("SndbufErrors"),
+            column(&text, &self.server_interface, 11),
+            column(&own, &self.load_interface, 11),
+        ]
+        .map(|number: Option<u64>| number.unwrap_or(0))
+    }
+
     /// Lets each end receive as a network card does: a kernel thread of its own for the server's (so that its cost can
     /// be told from the program's), on the server's processors; the load's end is polled by a timer, so that a reply costs the server
     /// a write into a ring and no interrupt of the other processor.

@@ -15,8 +15,10 @@ const SLOTS: usize = 1 << 16;
 const REMEMBERED: usize = 1 << 22;
 /// Numbers whose sending times are remembered.
 const TIMED: usize = 1 << 16;
-/// A closed loop takes what has not come back by then for lost.
-const LOST_AFTER: Duration = Duration::from_millis(100);
+/// A server answers in the order of requests, about: in a closed loop, whoever is passed over by so many is lost.
+const PASSED_BY: u64 = 512;
+/// … and all are, when nothing comes back for so long: longer than a machine's scheduler keeps a server from running.
+const SILENCE: Duration = Duration::from_millis(100);
 /// How long an open loop waits for the last replies.
 const LAST_REPLIES: Duration = Duration::from_millis(100);
 /// Below this rate (1/s) requests leave one by one; above, several at a time every [`TICK`].
@@ -86,6 +88,12 @@ struct Running {
     tally: Tally,
     answered: Vec<u64>,
     sent_at: Vec<u64>,
+    /// Requests without a reply that are not given up.
+    out: u64,
+    /// All before this number are answered or given up.
+    settled: u64,
+    /// The latest number that is answered.
+    latest: u64,
 }
 
 /// Sends and judges.
@@ -155,18 +163,21 @@ impl Load {
     /// Keeps `window` requests of `flow` under way until `done` (asked with the number of requests sent).
     pub fn closed(&mut self, flow: &Flow, window: u64, mut done: impl FnMut(u64) -> bool) -> Outcome {
         self.begin(std::slice::from_ref(flow));
-        let (began, mut out, mut last) = (Instant::now(), 0_u64, Instant::now());
+        let (began, mut last) = (Instant::now(), Instant::now());
         while !done(self.running[0].tally.sent) {
             let back = self.drain();
+            let running = &mut self.running[0];
             if back > 0 {
-                out = out.saturating_sub(back);
                 last = Instant::now();
+                running.give_up(running.latest.saturating_sub(PASSED_BY));
             }
+            let out = running.out;
             if out < window {
-                out += self.send(0, (window - out).min(BURST));
+                self.send(0, (window - out).min(BURST));
             } else if back == 0 {
-                if last.elapsed() > LOST_AFTER {
-                    (out, last) = (0, Instant::now());
+                if last.elapsed() > SILENCE {
+                    last = Instant::now();
+                    running.give_up(running.tally.sent);
                 }
                 std::thread::yield_now();
             }
@@ -175,6 +186,7 @@ impl Load {
         let end = Instant::now();
         while self.running[0].tally.loss() > 0.0 && end.elapsed() < LAST_REPLIES {
             self.drain();
+            std::thread::sleep(Duration::from_micros(200));
         }
         self.finish(elapsed)
     }
@@ -191,6 +203,9 @@ impl Load {
                 tally: Tally { name: flow.name, ..Tally::default() },
                 answered: vec![0; REMEMBERED / 64],
                 sent_at: vec![0; TIMED],
+                out: 0,
+                settled: 0,
+                latest: 0,
             })
             .collect();
     }
@@ -218,6 +233,7 @@ impl Load {
         }
         let sent = self.packets.send(&self.batch[..count as usize]).unwrap_or(0) as u64;
         running.tally.sent += sent;
+        running.out += sent;
         sent
     }
 
@@ -244,6 +260,16 @@ impl Load {
 }
 
 impl Running {
+    /// Takes those before `number` that are not answered for lost.
+    fn give_up(&mut self, number: u64) {
+        while self.settled < number {
+            let place = self.settled as usize % REMEMBERED;
+            let answered = self.answered[place / 64] >> (place % 64) & 1;
+            self.out = self.out.saturating_sub(1 - answered);
+            self.settled += 1;
+        }
+    }
+
     /// Counts a reply; was it good?
     fn judge(&mut self, reply: &Reply<'_>, tag: u64, stamp: i64, scratch: &mut Frame) -> bool {
         let number = tag as u32;
@@ -265,6 +291,13 @@ impl Running {
             _ => {
                 *word |= bit;
                 self.tally.received += 1;
+                // Numbers are 32 bits long on the wire.
+                let behind = (self.tally.sent as u32).wrapping_sub(number);
+                let number = self.tally.sent.saturating_sub(u64::from(behind));
+                if number >= self.settled {
+                    self.out = self.out.saturating_sub(1);
+                    self.latest = self.latest.max(number);
+                }
                 self.tally.unsynchronised += u64::from(reply.payload.get(1) == Some(&0));
                 let delay = stamp.cast_unsigned().saturating_sub(self.sent_at[number as usize % TIMED]);
                 if self.tally.delays.len() < 1 << 20 {

@@ -26,6 +26,8 @@ struct Bench<'a> {
     /// Wrong replies, crashes, refusals: reasons to fail.
     failures: Vec<String>,
     notes: Vec<String>,
+    /// See [`Lab::lost`].
+    lost: [u64; 4],
 }
 
 /// Measures all candidates; `Err` when something broke, not when a goal is missed.
@@ -40,6 +42,7 @@ pub fn compare(lab: &Lab, options: &Options) -> Result<(), String> {
         table: Table::new(names),
         failures: Vec::new(),
         notes: Vec::new(),
+        lost: lab.lost(),
     };
     for round in 0..options.rounds {
         for (who, candidate) in candidates.iter().enumerate() {
@@ -192,11 +195,16 @@ impl Bench<'_> {
             }
             if tally.loss() > 1e-5 {
                 let (lost, sent) = (tally.sent.saturating_sub(tally.received), tally.sent);
+                let now = self.lab.lost();
+                let [room, sending, server_end, load_end] = std::array::from_fn(|at| now[at] - self.lost[at]);
+                self.lost = now;
                 self.notes.push(format!(
-                    "{}: {what}: {lost} of {sent} requests without a reply ({:.3} %){}",
+                    "{}: {what}: {lost} of {sent} requests without a reply ({:.3} %); the kernel counts {room} without room in the \
+                     server's buffer, {sending} replies without room to be sent, {server_end} and {load_end} frames dropped by the link's \
+                     ends, {} overlooked by the load",
                     candidate.name,
                     tally.loss() * 100.0,
-                    if outcome.overlooked > 0 { ", some lost by the load itself" } else { "" }
+                    outcome.overlooked
                 ));
             }
         }

@@ -13,7 +13,7 @@ use crate::server::{Running, Setup};
 use std::time::{Duration, Instant};
 
 /// Limits, and a table of clients of [`TABLE`].
-const LIMITS: &str = "ratelimit\nclientloglimit 16777216\n";
+const LIMITS: &str = "ratelimit auto\nclientloglimit 16777216\n";
 /// The table of clients, kB: memory the server may use as clients come.
 const TABLE: u64 = 16_384;
 /// Beyond that a server may grow by so much while anything happens, kB: buffers of the kernel's and pages of code used for the first time.
