@@ -20,7 +20,9 @@ pub struct Load {
     pub lost: u32,
 }
 
-/// Full batches in one tick, and no other, that mean that requests are waiting all the time: 16 000 a second at least.
+/// Full batches in one tick, and no other, that mean that requests are waiting all the time: 16 000 a second at least. That
+/// is a server at its limit, not beyond it: as long as nothing is lost, nobody has to go without an answer but those who ask more than
+/// anybody honest does.
 const BUSY: u32 = 16;
 /// The level rises by 1/2^this per tick: it doubles in three seconds, so that a server at its limit spends few
 /// moments beyond it.
@@ -69,11 +71,13 @@ impl Level {
 
     /// A tick is over.
     fn turn(&mut self, now: Tick) {
-        let pressed = self.lost > 0 || self.full >= BUSY && self.full == self.batches;
+        let waiting = self.full >= BUSY && self.full == self.batches;
         let Share(share) = self.share;
-        self.share = if pressed {
+        self.share = if self.lost > 0 {
             // Below the ceiling at once: above it nobody honest is.
             Share((share / 2).min(CEILING.0 * 2)).max(FLOOR)
+        } else if waiting {
+            self.share.min(CEILING)
         } else {
             // Ticks without a request count as well, but not for ever.
             let ticks = now.since(self.tick).clamp(1, 1024);
@@ -125,7 +129,7 @@ mod tests {
         };
         note(&mut level, 3, Load { full: false, lost: 1 });
         assert_eq!(rate(&level), Some(256.0));
-        note(&mut level, 20, Load { full: true, lost: 0 });
+        note(&mut level, 20, Load { full: true, lost: 1 });
         assert_eq!(rate(&level), Some(1.0), "it cannot sink below the floor");
         note(&mut level, 16 * 10, Load::default());
         let risen = rate(&level).unwrap();
@@ -133,6 +137,29 @@ mod tests {
         note(&mut level, 16 * 60, Load::default());
         assert_eq!(rate(&level), Some(CEILING.rate()));
         assert_eq!(level.share(&Limits { adaptive: true, ..Limits::default() }), None);
+    }
+
+    #[test]
+    fn a_server_at_its_limit_that_loses_nothing_refuses_only_who_is_never_honest() {
+        let adaptive = Limits { adaptive: true, ..Limits::default() };
+        let (mut level, mut now) = (Level::default(), Tick(0));
+        for tick in 0..1000 {
+            now = Tick(tick);
+            (0..2 * BUSY).for_each(|_| level.note(now, Load { full: true, lost: 0 }));
+        }
+        assert_eq!(level.share(&adaptive), Some(CEILING));
+        now.0 += 1;
+        level.note(now, Load { full: true, lost: 1 });
+        now.0 += 1;
+        level.note(now, Load::default());
+        assert_eq!(level.share(&adaptive), Some(Share::per_second(128)));
+        // Full batches keep it where it is.
+        for _ in 0..100 {
+            now.0 += 1;
+            (0..2 * BUSY).for_each(|_| level.note(now, Load { full: true, lost: 0 }));
+        }
+        let held = level.share(&adaptive).map(Share::rate);
+        assert!(held.is_some_and(|rate| (128.0..140.0).contains(&rate)), "{held:?}");
     }
 
     /// A server that can do 500 requests a tick (8000/s); one client sends 10 000/s, 30 send 30/s each and 999 one in 4 s.
