@@ -25,8 +25,9 @@ const LAST_REPLIES: Duration = Duration::from_millis(100);
 const SINGLE: f64 = 60_000.0;
 /// Pause of an open loop at high rates.
 const TICK: f64 = 30e-6;
-/// Requests a closed loop sends by one call.
-const BURST: u64 = 32;
+/// Requests a closed loop sends by one call, at most, and at least while others are under way: a call for each would make the load
+/// dearer than the server.
+const BURST: std::ops::RangeInclusive<u64> = 16..=32;
 
 /// What became of a flow.
 #[derive(Clone, Debug, Default)]
@@ -172,8 +173,9 @@ impl Load {
                 running.give_up(running.latest.saturating_sub(PASSED_BY));
             }
             let out = running.out;
-            if out < window {
-                self.send(0, (window - out).min(BURST));
+            let room = window.saturating_sub(out);
+            if room >= *BURST.start() || out == 0 {
+                self.send(0, room.min(*BURST.end()));
             } else if back == 0 {
                 if last.elapsed() > SILENCE {
                     last = Instant::now();
