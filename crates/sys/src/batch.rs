@@ -12,7 +12,7 @@ use crate::cvt;
 use crate::message::Received;
 use crate::socket::Socket;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 
@@ -171,6 +171,12 @@ impl Batch {
     pub fn bytes(&self, index: usize) -> &[u8] {
         let (header, slot) = (&self.all().requests[index], &self.all().slots[index]);
         &slot.bytes[..(header.msg_len as usize).min(ROOM)]
+    }
+
+    /// The sender of datagram `index`.
+    pub fn sender(&self, index: usize) -> Option<SocketAddr> {
+        let (request, slot) = (&self.all().requests[index], &self.all().slots[index]);
+        inet(&slot.address, request.msg_hdr.msg_namelen)
     }
 
     /// What datagram `index` came with. Datagrams are counted from 0 up to what [`Self::receive`] returned.

@@ -229,6 +229,12 @@ impl Responder {
         self.gate.set_time(now);
     }
 
+    /// Reads a little of the memory that a request from `from` will need. To be called for all of a batch first: the processor then fetches
+    /// them at the same time, instead of waiting for each. The value means nothing.
+    pub fn glance(&self, from: IpAddr) -> u64 {
+        self.gate.glance(from)
+    }
+
     /// What a batch told about the load: when there is too much to do, the loudest lose first.
     pub fn note_load(&mut self, load: Load) {
         self.gate.note(load);

@@ -62,6 +62,7 @@ fn everybody_gets_his_own_answer_from_the_address_he_asked() {
             for index in 0..expected {
                 let got = batch.received(index);
                 assert_eq!((got.to, got.truncated), (Some(to.ip()), false));
+                assert!(got.from.is_some() && batch.sender(index) == got.from);
                 let text = format!("{} answered", String::from_utf8_lossy(batch.bytes(index)));
                 let reply =
                     Reply { bytes: text.as_bytes(), from: got.reply_from, interface: 0, stamp: false };

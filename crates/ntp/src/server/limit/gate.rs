@@ -62,6 +62,11 @@ impl Gate {
         admission
     }
 
+    /// Reads what is remembered of the sender `from`, as [`ClientTable::glance`].
+    pub fn glance(&self, from: core::net::IpAddr) -> u64 {
+        self.table.as_ref().map_or(0, |table| table.glance(from))
+    }
+
     /// Whom it remembers; `None`: nobody.
     pub fn clients(&self) -> Option<&ClientTable> {
         self.table.as_ref()
