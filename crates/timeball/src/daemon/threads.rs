@@ -194,11 +194,11 @@ struct Server {
 }
 
 impl Server {
-    /// Answers one batch.
-    fn serve(&mut self, socket: &ServingSocket) {
+    /// Answers one batch. False: nothing waited.
+    fn serve(&mut self, socket: &ServingSocket) -> bool {
         let count = self.answerer.receive(socket.socket());
         if count == 0 {
-            return;
+            return false;
         }
         self.seen = self.published.read(&mut self.state, self.seen);
         let state = self.state;
@@ -222,6 +222,7 @@ impl Server {
         if self.answerer.wants_stamps() {
             self.take_stamps(socket);
         }
+        true
     }
 
     /// The kernel's stamps of replies.

@@ -11,6 +11,7 @@ use ntp::time::{NtpTime, RawTime};
 use ntp::wire::{Leap, Mode, Packet};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
+use sys::batch::SIZE;
 
 fn served(port: u16, more: &[&str]) -> EventLoop {
     let port = format!("port {port}");
@@ -190,4 +191,42 @@ fn a_request_stamped_before_the_last_step_is_dropped_and_counted() {
     let (reply, counters) = served_by(&stepped);
     assert!(reply.is_none());
     assert_eq!((counters.rejected(Reject::StaleStamp), counters.stats.answered), (1, 0));
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted_exactly() {
+    const FLOOD: u64 = 30_000;
+    let (mut server, socket, asker, _daemon) = server(&good());
+    // Nobody serves meanwhile, so that the room for received requests is soon full.
+    let sent = (0..FLOOD).filter(|number| asker.send(&request(*number)).is_ok()).count() as u64;
+    let mut serve_all = || while server.serve(&socket) {};
+    serve_all();
+    // A datagram tells what was dropped before it came.
+    asker.send(&request(FLOOD)).expect("room");
+    serve_all();
+    let counters = *lock(&server.shard).counters();
+    let answered = counters.stats.answered + counters.total_rejected();
+    assert!(counters.batches.kernel_drops > 0 && counters.batches.full > 0, "{counters:?}");
+    assert_eq!(answered + counters.batches.kernel_drops, sent + 1, "{counters:?}");
+}
+
+#[test]
+fn a_thread_that_serves_allocates_nothing() {
+    const ROUNDS: usize = 300;
+    let (mut server, socket, asker, _daemon) = server(&good());
+    let mut allocated = 0;
+    for round in 0..ROUNDS {
+        for number in 0..SIZE {
+            asker.send(&request(number as u64)).expect("room");
+        }
+        let before = sys::allocation::count();
+        assert!(server.serve(&socket));
+        // The first round makes the batch's room.
+        allocated += if round == 0 { 0 } else { sys::allocation::count() - before };
+        for _ in 0..SIZE {
+            hear(&asker).expect("an answer within five seconds");
+        }
+    }
+    assert_eq!(allocated, 0, "allocations for {} requests", (ROUNDS - 1) * SIZE);
+    assert_eq!(lock(&server.shard).counters().stats.answered, (ROUNDS * SIZE) as u64);
 }
