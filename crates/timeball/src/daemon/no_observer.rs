@@ -6,12 +6,16 @@ use ntp::engine::Engine;
 use ntp::time::{MonoTime, Now};
 use sys::process::User;
 
+/// Nothing is to be done.
+#[derive(Debug)]
+pub struct Plan;
+
 /// There is none.
 #[derive(Debug)]
 pub enum Observer {}
 
 /// Nothing, and a warning if something was asked for.
-pub fn plan(_: Name, config: &Config, _: bool, _: Option<&User>) -> Option<()> {
+pub fn plan(_: Name, config: &Config, _: bool, _: Option<&User>) -> Option<Plan> {
     if config.observe.stats == Some(true) || config.observe.web == Some(true) {
         logger::warning("No statistics and no page in this program, so stats and web are ignored");
     }
@@ -20,7 +24,7 @@ pub fn plan(_: Name, config: &Config, _: bool, _: Option<&User>) -> Option<()> {
 
 impl Observer {
     /// There is none.
-    pub fn start((): &(), _: impl Fn()) -> Option<Self> {
+    pub fn start(_: &Plan, _: impl Fn()) -> Option<Self> {
         None
     }
 
