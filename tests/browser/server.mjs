@@ -89,7 +89,7 @@ export class World {
   }
 
   clients() {
-    const clients = this.options.empty ? [] : CLIENTS.map(([address, rate, dropped, action, interval, note], i) => ({ address, rate, requests: Math.round(rate * DAY * .7), dropped: Math.round(rate * DAY * .7 * dropped), interval, age: i * .7, action, note: this.name(note) }));
+    const clients = this.options.empty ? [] : CLIENTS.map(([address, rate, dropped, action, interval, note], i) => ({ address, rate, requests: Math.round(rate * DAY * .7), dropped: Math.round(rate * DAY * .7 * dropped), interval, age: i * .7, version: i % 3 ? 'v4' : 'v3', action, note: this.name(note) }));
     const list = rows => this.options.empty ? [] : rows.map(([label, share]) => ({ label, share: share / 100 }));
     return { at: this.now(), remembered: this.options.empty ? 0 : 1060000, capacity: 2000000, clients, intervals: list(INTERVALS), versions: list(VERSIONS) };
   }

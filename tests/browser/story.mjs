@@ -63,6 +63,7 @@ const F = {
   conntrack: t => 700 + load(t) / 9 + 60 * waves(t / 900, 30),
   cpu_user: t => busy(t) * .31, cpu_system: t => busy(t) * .69,
   memory: t => 5.1e6 + 4e5 * waves(t / 20000, 41),
+  clients: t => Math.round(load(t) * 78 * (1 + .01 * waves(t / 3000, 28))),
   usable_sources: t => within(t, TRANSIT) ? 2 : t > WRONG ? 4 : 5,
 };
 

@@ -83,6 +83,10 @@ pub struct Day {
     turn: u32,
     /// Parts of requests that are still owed.
     owed: f64,
+    /// Requests so far.
+    asked: u64,
+    /// Where the next look into the table of clients begins.
+    stretch: usize,
 }
 
 impl Day {
@@ -114,7 +118,17 @@ impl Day {
             world.connect(router, node, link);
         }
         world.start(router, Start { steers: true, ..Start::default() });
-        Self { world, router, rng: Rng::from_number(1074), begins, second: 0, turn: 0, owed: 0.0 }
+        Self {
+            world,
+            router,
+            rng: Rng::from_number(1074),
+            begins,
+            second: 0,
+            turn: 0,
+            owed: 0.0,
+            asked: 0,
+            stretch: 0,
+        }
     }
 
     /// Seconds since it began.
@@ -149,6 +163,7 @@ impl Day {
     }
 
     fn ask(&mut self, from: IpAddr, length: usize) {
+        self.asked += 1;
         let mut request = [0; 48];
         request[0] = if self.turn.is_multiple_of(4) { 0x1b } else { 0x23 }; // versions 3 and 4, client mode
         request[40..].copy_from_slice(&self.rng.bits().to_be_bytes());
@@ -156,15 +171,17 @@ impl Day {
     }
 
     /// What the router's daemon would tell its observer now.
-    pub fn snapshot(&self, words: bool) -> Option<Snapshot> {
+    pub fn snapshot(&mut self, words: bool) -> Option<Snapshot> {
         let host = self.world.host(self.router);
-        Some(host.engine()?.snapshot(host.clock().now(), words))
+        let (engine, now) = (host.engine()?, host.clock().now());
+        let mut told = engine.snapshot(now, words);
+        (told.clients, self.stretch) = engine.client_stretch(now, self.stretch);
+        Some(told)
     }
 
     /// What its machine would be like: made up, from the load, after the figures of a small router.
     pub fn machine(&self) -> Machine {
-        let asked: u64 = self.snapshot(false).map_or(0, |told| told.traffic.packets_in.iter().sum());
-        let busy = asked as f64;
+        let busy = self.asked as f64;
         Machine {
             cpu_user: f64::from(self.second) * 0.004 + busy * 9e-6,
             cpu_system: f64::from(self.second) * 0.003 + busy * 21e-6,

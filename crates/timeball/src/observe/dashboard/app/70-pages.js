@@ -170,11 +170,11 @@ function clientTable() {
     return el('tr', {}, el('td', { class: 'full mono' }, c.address), el('td', { class: 'n', 'data-l': 'Requests/s' }, num(c.rate, c.rate < 10 ? 2 : 1)), el('td', { class: 'barcell' }, b),
       el('td', { class: 'n', 'data-l': 'Requests' }, num(c.requests)), el('td', { class: 'n', 'data-l': 'Dropped' }, !c.requests ? '–' : c.dropped ? num(100 * c.dropped / c.requests, 1) + NB + '%' : '0'),
       el('td', { class: 'n', 'data-l': 'Asks every' }, c.interval < .1 && known(c.interval) ? num(c.interval * 1e3, 1) + NB + 'ms' : pollWords(c.interval)), el('td', { class: 'n', 'data-l': 'Last asked' }, known(c.age) ? lasting(Math.max(1, c.age)) + ' ago' : '–'),
-      el('td', { 'data-l': 'We' }, c.action === 'answer' ? 'answer' : el('span', { class: 'tag bad' }, ACTIONS[c.action] || c.action)), el('td', { class: 'full' }, c.note || ''));
+      el('td', { 'data-l': 'Version' }, c.version || '–'), el('td', { 'data-l': 'We' }, c.action === 'answer' ? 'answer' : el('span', { class: 'tag bad' }, ACTIONS[c.action] || c.action)), el('td', { class: 'full' }, c.note || ''));
   };
   const filled = () => {
     const list = (M.clients && M.clients.clients) || [];
-    if (!list.length) return el('tr', {}, el('td', { class: 'full', colspan: 9 }, !M.clients ? '' : known(M.clients.remembered) ? 'Nobody has asked yet.' : 'Who asks is not remembered here.'));
+    if (!list.length) return el('tr', {}, el('td', { class: 'full', colspan: 10 }, !M.clients ? '' : known(M.clients.remembered) ? 'Nobody has asked yet.' : 'Who asks is not remembered here.'));
     const most = Math.max(...list.map(c => c.rate), 1e-9);
     return list.slice(0, showAll ? 50 : 10).map(c => row(c, most));
   };
@@ -184,7 +184,7 @@ function clientTable() {
   const known_ = live('span', {}, () => M.clients && known(M.clients.remembered) ? `${num(M.clients.remembered)} addresses remembered` + (known(M.clients.capacity) ? `, room for ${num(M.clients.capacity)}` : '') : '');
   return [el('h2', { class: 'grouph' }, 'Busiest addresses', known_),
     el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Busiest addresses' }, el('table', { class: 'stack' },
-      el('thead', {}, el('tr', {}, el('th', {}, 'Address'), el('th', { class: 'n' }, 'Requests/s'), el('th', { class: 'barcell' }, ''), el('th', { class: 'n' }, 'Requests'), el('th', { class: 'n' }, 'Dropped'), el('th', { class: 'n' }, 'Asks every'), el('th', { class: 'n' }, 'Last asked'), el('th', {}, term('action', 'What we do')), el('th', {}, 'Note'))),
+      el('thead', {}, el('tr', {}, el('th', {}, 'Address'), el('th', { class: 'n' }, 'Requests/s'), el('th', { class: 'barcell' }, ''), el('th', { class: 'n' }, 'Requests'), el('th', { class: 'n' }, 'Dropped'), el('th', { class: 'n' }, 'Asks every'), el('th', { class: 'n' }, 'Last asked'), el('th', {}, 'Version'), el('th', {}, term('action', 'What we do')), el('th', {}, 'Note'))),
       region('tbody', {}, () => [M.clients && M.clients.at, showAll], filled))), more];
 }
 
