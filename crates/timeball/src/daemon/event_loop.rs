@@ -10,6 +10,7 @@ use super::keys;
 use super::leap_file::LeapFile;
 use super::logger;
 use super::observer::Observer;
+use super::overrun::Overrun;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
@@ -82,6 +83,7 @@ pub struct Workspace {
     batch: Actions,
     buffer: [u8; BUFFER],
     answerer: Answerer,
+    overrun: Overrun,
     exit: Option<i32>,
 }
 
@@ -94,6 +96,7 @@ impl Default for Workspace {
             batch: Actions::new(),
             buffer: [0; BUFFER],
             answerer: Answerer::default(),
+            overrun: Overrun::default(),
             exit: None,
         }
     }
@@ -143,6 +146,10 @@ impl EventLoop {
             self.attend();
             if let Some(table) = self.leap_file.as_mut().and_then(|file| file.renewed(now.mono)) {
                 self.engine.set_leap_table(table);
+            }
+            let drops = || self.engine.shards().counters().batches.kernel_drops;
+            if let Some(text) = self.workspace.overrun.watch(now.mono, drops) {
+                logger::warning(&text);
             }
             if let Some(observer) = &mut self.observer {
                 observer.attend(now, &self.engine);

@@ -16,6 +16,7 @@ pub mod logger;
 pub mod memory;
 #[cfg_attr(not(feature = "web"), path = "no_observer.rs")]
 pub mod observer;
+pub mod overrun;
 pub mod readiness;
 pub mod resolver;
 pub mod sockets;
