@@ -2,7 +2,8 @@
 //!
 //! The program runs itself anew inside namespaces of its own (network and mounts, by `unshare`): that is the load's side. The server's
 //! namespace is kept alive by a mount that only the program's own mount namespace has, and every server is told by the
-//! kernel to die with the program. So nothing can stay behind, however the program ends.
+//! kernel to die with the program. Files in `/run` and `/var/lib` are in memory that only they see. So nothing can stay behind,
+//! however the program ends.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,6 +18,7 @@ const SERVER_SIDE: &str = "server";
 /// The set-up of both sides; `$1` is the server's interface, `$2` the load's, `$3` the number of queues.
 const SET_UP: &str = r#"set -e
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/lib
 mount -t sysfs sysfs /sys
 mkdir -p /run/netns
 ip netns add server

@@ -38,13 +38,15 @@ pub struct Candidate {
 /// What every configuration in chrony's language begins with: the machine's clock is the reference.
 const COMMON: &str =
     "local stratum 1\nallow all\ncmdport 0\nbindcmdaddress /run/{name}.sock\npidfile /run/{name}.pid\n";
+/// What has nothing to do with serving and chronyd has not: a process of its own that remembers and shows.
+const ALONE: &str = "stats off\nweb off\n";
 /// The limits: chrony's defaults, with a table of 256 MiB.
 const LIMITS: &str = "ratelimit\nclientloglimit 268435456\n";
 
 impl Candidate {
     /// Our program.
     pub fn timeball(program: &str) -> Self {
-        Self::chrony_like("timeball", &[program, "run", "-x", "-u", "root", "-f", "{config}"])
+        Self::chrony_like("timeball", &[program, "run", "-x", "-u", "root", "-f", "{config}"]).with(ALONE)
     }
 
     /// Debian's chronyd.
