@@ -169,17 +169,13 @@ impl Running {
         }
     }
 
-    /// Processor time of each thread of its main process, s.
-    pub fn threads(&self) -> Vec<f64> {
+    /// Processor time of the thread of its main process that is called `name`, s; 0: there is none.
+    pub fn thread(&self, name: &str) -> f64 {
         let folder = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
-        let mut all: Vec<(u32, f64)> = folder
-            .filter_map(|entry| {
-                let id = entry.file_name().to_str()?.parse().ok()?;
-                Some((id, schedule_time(&entry.path().join("schedstat"))))
-            })
-            .collect();
-        all.sort_unstable_by_key(|&(id, _)| id);
-        all.into_iter().map(|(_, time)| time).collect()
+        let named = folder
+            .map(|entry| entry.path())
+            .filter(|path| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name));
+        named.map(|path| schedule_time(&path.join("schedstat"))).sum()
     }
 
     /// Resident set of its processes, kB.

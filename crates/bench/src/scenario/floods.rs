@@ -1,6 +1,6 @@
 //! Much that is not worth an answer, and a few who are.
 
-use super::{Stage, requests};
+use super::{Stage, TABLE, requests};
 use crate::flow::{CLIENTS, FORGED, Flow, Kind, Pace, Sources};
 
 /// Honest requests, 1/s, and the clients they come from: each asks every 64 s.
@@ -31,8 +31,8 @@ pub fn forged(stage: &mut Stage<'_>) -> Result<(), String> {
 /// Sends `count` datagrams of `bad` at half the capacity beside the honest ones.
 fn against(stage: &mut Stage<'_>, bad: Flow, count: f64) -> Result<(), String> {
     let server = stage.start("")?;
-    let rate = (stage.capacity() / 2.0).min(MOST);
     let before = server.resident();
+    let rate = (stage.capacity() / 2.0).min(MOST);
     let bad = Flow { pace: Pace::Rate(rate), ..bad };
     let outcome = stage.load.open(&[honest(), bad], count / rate);
     let junk = &outcome.tallies[1];
@@ -45,6 +45,6 @@ fn against(stage: &mut Stage<'_>, bad: Flow, count: f64) -> Result<(), String> {
     ));
     stage.lost_at_most(&outcome, "honest clients", LOSS);
     stage.replies_right(&outcome);
-    stage.sound(server, before, 0);
+    stage.sound(server, before, TABLE);
     Ok(())
 }

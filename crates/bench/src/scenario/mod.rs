@@ -97,7 +97,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Replies a second to a million clients, as many as the server gives. Every page of the table is used afterwards.
+    /// Replies a second to a million clients, as many as the server gives: most of the table is used afterwards.
     fn capacity(&mut self) -> f64 {
         let end = Instant::now() + Duration::from_secs_f64(self.span(0.5, 1.0));
         let outcome = self.load.closed(&Flow::clients(1_000_000), WINDOW, |_| Instant::now() >= end);
