@@ -404,6 +404,7 @@ impl Host {
             Action::Record(_)
             | Action::SaveDumps
             | Action::SaveTraffic
+            | Action::SaveRequests
             | Action::ReloadSources
             | Action::CycleLogs
             | Action::Rekey => {}

@@ -30,8 +30,6 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("commands", "add server N.9.N.9 key 0", "as above"),
     ("commands", "add server N.9.N.9 minpoll", "as above"),
     ("commands", "manual on", "times set by hand are not supported yet"),
-    ("commands", "clients", "no client table yet"),
-    ("fresh", "clients", "no client table yet"),
     ("start_errors", "refclock FOO", "no reference clocks yet"),
     ("start_errors", "noclientlog", "another order of the same complaint"),
     ("start_errors", "mailonchange", "not supported yet"),

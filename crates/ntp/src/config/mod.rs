@@ -516,6 +516,10 @@ pub struct ServerConfig {
     pub rate_limit: Option<RateLimit>,
     /// `ratelimit auto`.
     pub rate_limit_auto: bool,
+    /// `requestlog`, bytes; `None`: not said.
+    pub request_log: Option<u64>,
+    /// Its file.
+    pub request_log_file: Option<PathBuf>,
     /// `trafficlimit`.
     pub traffic_limit: Option<TrafficLimit>,
     /// The loudest lose first when there is too much to do, whatever `ratelimit` says: Timeball's own way.
@@ -894,6 +898,8 @@ impl Default for ServerConfig {
             access_names: Vec::new(),
             rate_limit: None,
             rate_limit_auto: false,
+            request_log: None,
+            request_log_file: None,
             traffic_limit: None,
             sheds_load: false,
             broadcasts: Vec::new(),

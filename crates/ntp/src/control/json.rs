@@ -9,6 +9,7 @@
 //! | `{"get":"why","from":N}` | `{"get":"why","total":…,"from":N,"next":…,"sources":[…]}`; `from` may be left out; `next` is `null` on the last page |
 //! | `{"get":"clients","from":N,"top":M,"sort":"hits"}` | `{"get":"clients","remembered":…,"from":N,"next":…,"clients":[…]}`: the first M of a stretch of the table; `sort` may also be `drops`, `rate`, `last` |
 //! | `{"get":"threads","from":N}` | the same with `"threads":[…]`: what each serving thread received, answered, refused and lost |
+//! | `{"get":"requests","from":N}` | `{"get":"requests","now":…,"thinned":…,"from":N,"next":…,"runs":[[client,start,span,count],…]}`: the log of requests, times in 1/16 s |
 //! | anything else | `{"error":"…"}` |
 
 use crate::engine::Engine;
@@ -45,6 +46,10 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             why(engine, now, from as usize)
         }
+        Some("requests") => {
+            let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
+            engine.requests_page(now, from as usize)
+        }
         Some("clients") => {
             let number = |name| request.get(name).and_then(Value::number);
             let order = request.get("sort").and_then(Value::text).and_then(Order::named).unwrap_or_default();
@@ -55,7 +60,7 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             threads(engine, from as usize)
         }
-        _ => error("there is nothing of this name; \"why\", \"clients\" and \"threads\" are"),
+        _ => error("there is nothing of this name; \"why\", \"clients\", \"requests\" and \"threads\" are"),
     }
 }
 

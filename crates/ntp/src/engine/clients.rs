@@ -66,6 +66,13 @@ pub(super) fn client_bytes(config: &Config) -> usize {
     usize::try_from(config.server.client_log_limit.clamp(1, most)).unwrap_or(usize::MAX / 4)
 }
 
+/// Memory for the logs of requests of all shards, bytes.
+pub(super) fn request_log_bytes(config: &Config) -> usize {
+    /// More than anybody can want to read.
+    const MOST: u64 = 1 << 28;
+    config.server.request_log.map_or(0, |bytes| bytes.min(MOST) as usize)
+}
+
 /// What the configuration limits.
 pub(super) fn limits(config: &Config) -> Limits {
     let server = &config.server;

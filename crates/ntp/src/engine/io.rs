@@ -226,6 +226,8 @@ pub enum Action {
     SaveLearned,
     /// Write what `trafficlimit` has counted ([`super::Engine::traffic_used`]).
     SaveTraffic,
+    /// Write the log of requests ([`super::Engine::requests_text`]).
+    SaveRequests,
     /// Write the measurement dumps.
     SaveDumps,
     /// Read the source folders again.

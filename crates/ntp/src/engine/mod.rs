@@ -23,6 +23,7 @@ mod promise;
 mod records;
 mod reference;
 mod reports;
+mod request_log;
 mod responses;
 mod selection;
 mod serving;
@@ -167,6 +168,8 @@ pub struct Engine {
     command_clients: CommandClients,
     /// `trafficlimit`.
     budget: Option<Budget>,
+    /// `requestlog` has a file, last written then.
+    requests_saved: Option<MonoTime>,
 
     /// Receive stamps before this reading were taken before the clock was stepped.
     stamps_from: RawTime,
@@ -214,6 +217,7 @@ impl Engine {
             // The eighth part is for held stamps.
             client_bytes: (remembered - remembered / 8) / start.serving_threads.max(1),
             client_prefix: config.server.client_prefix,
+            request_log: clients::request_log_bytes(config) / start.serving_threads.max(1),
             ..ServeConfig::default()
         };
         let shards = Shards::new(start.serving_threads, serve_config, &mut rng);
@@ -262,6 +266,7 @@ impl Engine {
             access_changes: Vec::new(),
             command_clients: CommandClients::new(config, &rng),
             budget: config.server.traffic_limit.map(Budget::new),
+            requests_saved: config.server.request_log_file.as_ref().map(|_| now.mono),
             announced: None,
             complained: false,
             stamps_from: RawTime::from_nanos(i64::MIN),
@@ -357,6 +362,7 @@ impl Engine {
         self.retry_names(now, out);
         self.watch_leap(now, clock, out);
         self.watch_traffic(now, out);
+        self.save_requests(now, out);
         self.give_up(now, out);
     }
 
@@ -415,6 +421,9 @@ impl Engine {
             out.push(Action::SaveDumps);
             if self.budget.is_some() {
                 out.push(Action::SaveTraffic);
+            }
+            if self.requests_saved.is_some() {
+                out.push(Action::SaveRequests);
             }
         }
         self.finish(now);

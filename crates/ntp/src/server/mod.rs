@@ -13,6 +13,7 @@ pub mod limit;
 pub mod published;
 pub mod ranges;
 pub mod reject;
+pub mod requests;
 pub mod shards;
 pub mod state;
 pub mod template;
@@ -122,6 +123,8 @@ pub struct ServeConfig {
     pub client_bytes: usize,
     /// The length of IPv6 prefixes that are one client.
     pub client_prefix: u8,
+    /// Memory for the log of requests of a responder made with this, bytes; 0: none.
+    pub request_log: usize,
 }
 
 impl Default for ServeConfig {
@@ -135,6 +138,7 @@ impl Default for ServeConfig {
             limits: Limits::default(),
             client_bytes: 0,
             client_prefix: 64,
+            request_log: 0,
         }
     }
 }
@@ -185,7 +189,8 @@ impl Responder {
         let mut secrets = Rng::from_number(rng.clone().bits());
         let mut secret = || secrets.bits();
         let (key, classes) = ([secret(), secret()], secret());
-        let gate = Gate::new(config.client_bytes, config.client_prefix, key, classes);
+        let mut gate = Gate::new(config.client_bytes, config.client_prefix, key, classes);
+        gate.log_requests(config.request_log, secret());
         Self { config, rng, counters: Counters::default(), held, gate }
     }
 

@@ -496,6 +496,7 @@ impl EventLoop {
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
             Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
             Action::SaveTraffic => self.state.save_traffic(&self.engine),
+            Action::SaveRequests => self.save_requests(),
             Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();
@@ -514,6 +515,14 @@ impl EventLoop {
     fn read_keys(&mut self) {
         if let Some(keys) = self.config.process.key_file.as_deref().and_then(keys::load) {
             self.engine.set_keys(keys, &mut self.out);
+        }
+    }
+
+    /// Writes the log of requests.
+    fn save_requests(&mut self) {
+        if let Some(path) = &self.config.server.request_log_file {
+            let text = self.engine.requests_text(self.clocks.now());
+            self.state.replace(path, &text);
         }
     }
 

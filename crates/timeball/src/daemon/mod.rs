@@ -121,6 +121,9 @@ pub fn run(name: Name, words: &[OsString]) -> i32 {
     status
 }
 
+/// Memory for the log of requests, bytes, unless the configuration says something else.
+const REQUEST_LOG: u64 = 256 * 1024;
+
 /// Timeball's own version.
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -214,6 +217,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     let said = memory::size_client_log(name, &mut config.server, memory::Memory::read());
     said.map_err(|message| vec![message])?.into_iter().for_each(|text| logger::warning(&text));
     config.server.sheds_load = name == Name::Timeball;
+    let log = if name == Name::Timeball { REQUEST_LOG } else { 0 };
+    config.server.request_log.get_or_insert(log);
     // 3. Is another one running? Where do we write? Who sees the pid file may send a signal.
     let one = |message: String| vec![message];
     sys::signal::install().map_err(|error| one(format!("Could not catch signals : {error}")))?;

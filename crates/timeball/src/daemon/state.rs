@@ -124,6 +124,14 @@ impl StateFiles {
         }
     }
 
+    /// Writes another file of ours; what went wrong is said once.
+    pub fn replace(&mut self, path: &Path, text: &str) {
+        let outcome = files::replace(path, text.as_bytes(), 0o644);
+        if let Some(text) = self.complaints.news(path, outcome) {
+            logger::error(&text);
+        }
+    }
+
     /// A run that measures once leaves the dumps as they are.
     pub fn leave_dumps(&mut self) {
         self.found = None;

@@ -195,7 +195,7 @@ mod tests {
         minsources reselectdist stratumweight clockprecision corrtimeratio driftfile fallbackdrift leapsecmode \
         leapsectz leapseclist makestep maxchange maxclockerror maxdrift maxslewrate maxupdateskew tempcomp smoothtime \
         allow deny bindaddress binddevice broadcast clientloglimit clientprefix noclientlog local ntpsigndsocket ntsport \
-        ntsservercert ntsserverkey ntsprocesses maxntsconnections ntsntpserver ntsrotate port ratelimit trafficlimit ntsratelimit \
+        ntsservercert ntsserverkey ntsprocesses maxntsconnections ntsntpserver ntsrotate port ratelimit requestlog trafficlimit ntsratelimit \
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \
         rtcautotrim rtconutc hwclockfile log logbanner logchange logdir mailonchange include confdir sourcedir keyfile \
         pidfile user lock_all sched_priority hwtimestamp hwtstimeout maxtxbuffers ptpport ptpdomain dumponexit \

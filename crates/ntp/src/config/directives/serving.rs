@@ -169,6 +169,21 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         super::ratelimit::ntp,
     ),
     Directive::new(
+        "requestlog",
+        "BYTES [FILE]",
+        "off; as timeball 262144",
+        "Memory for a log of when requests came, from which ratelimit replay tells what another ratelimit would have dropped; 0: none. Requests at a steady pace take 16 bytes, however many they are; where a day does not fit, fewer clients are logged. No addresses are kept. FILE is written every hour and at the end.",
+        Own,
+        |c, w| {
+            c.server.request_log = Some(w.int(0, MAX)?.unsigned_abs().into());
+            c.server.request_log_file = w.next_word().map(PathBuf::from);
+            match w.is_empty() {
+                true => Ok(()),
+                false => Err(WrongKind::TooMany.into()),
+            }
+        },
+    ),
+    Directive::new(
         "trafficlimit",
         "AMOUNT",
         "off",

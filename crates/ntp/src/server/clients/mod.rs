@@ -171,6 +171,12 @@ impl ClientTable {
         slot
     }
 
+    /// The bits that make `address` one client with its neighbours.
+    pub fn group_of(&self, address: IpAddr) -> u128 {
+        let wanted = Wanted::new(address, self.prefix);
+        wanted.whole & wanted.mask
+    }
+
     /// A word of the memory where `address` would be. Reading those of a whole batch of requests first lets the processor
     /// fetch them at the same time; the value means nothing.
     pub fn glance(&self, address: IpAddr) -> u64 {

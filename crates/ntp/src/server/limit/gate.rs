@@ -2,6 +2,7 @@
 
 use super::{Admission, Level, Limits, Load, share};
 use crate::server::clients::{ClientTable, Key, Tick};
+use crate::server::requests::RequestLog;
 use crate::time::{MonoTime, NtpTime};
 use crate::wire::{Mode, Packet};
 use core::net::SocketAddr;
@@ -10,6 +11,7 @@ use core::net::SocketAddr;
 #[derive(Clone, Debug)]
 pub struct Gate {
     table: Option<ClientTable>,
+    log: Option<RequestLog>,
     level: Level,
     now: Tick,
     /// Makes the classes of requests unpredictable.
@@ -21,7 +23,17 @@ impl Gate {
     /// as one.
     pub fn new(bytes: usize, prefix: u8, key: Key, secret: u64) -> Self {
         let table = (bytes > 0).then(|| ClientTable::new(bytes, key, prefix));
-        Self { table, level: Level::default(), now: Tick::default(), secret }
+        Self { table, log: None, level: Level::default(), now: Tick::default(), secret }
+    }
+
+    /// Logs when requests come in `bytes` of memory (0: it does not); needs the table.
+    pub fn log_requests(&mut self, bytes: usize, secret: u64) {
+        self.log = (bytes > 0 && self.table.is_some()).then(|| RequestLog::new(bytes, secret));
+    }
+
+    /// The log of requests.
+    pub fn log(&self) -> Option<&RequestLog> {
+        self.log.as_ref()
     }
 
     /// It is `now`.
@@ -52,6 +64,9 @@ impl Gate {
         };
         let chance = limits.bucket.map_or(0, |_| chance() as u32);
         let slot = table.touch(from.ip(), self.now);
+        if let Some(log) = &mut self.log {
+            log.note(table.group_of(from.ip()), self.now);
+        }
         let mut client = table.client(slot);
         client.versions |= match request.mode {
             Mode::Active => 1,

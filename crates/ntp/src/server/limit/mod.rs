@@ -10,6 +10,7 @@ pub mod bucket;
 pub mod budget;
 pub mod gate;
 pub mod level;
+pub mod replay;
 pub mod share;
 
 pub use bucket::{Admission, Bucket};

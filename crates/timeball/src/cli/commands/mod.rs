@@ -7,6 +7,7 @@ mod clients;
 mod clock;
 mod orders;
 mod program;
+mod replay;
 mod reports;
 mod sources;
 mod threads;
@@ -92,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         &[super::status::COMMAND, super::top::COMMAND],
         #[cfg(feature = "web")]
         super::history::COMMANDS,
+        replay::COMMANDS,
         reports::COMMANDS,
         clock::COMMANDS,
         sources::COMMANDS,
