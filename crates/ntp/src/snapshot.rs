@@ -59,8 +59,49 @@ pub struct Clients {
     pub remembered: u64,
     /// … and at most; 0: none are.
     pub capacity: u64,
-    /// The loudest of a part of them; the next snapshots tell of the others.
+    /// A part of them is told of with each snapshot; this one is the first part.
+    pub first: bool,
+    /// How many of the part ask how often: see [`INTERVALS`].
+    pub intervals: [u32; INTERVALS.len()],
+    /// How many of the part speak which version, by number.
+    pub versions: [u32; 8],
+    /// The loudest of the part.
     pub loudest: Vec<ClientSnapshot>,
+}
+
+/// How often clients ask: classes of the mean time between two requests.
+pub const INTERVALS: [&str; 11] = [
+    "under 2 s",
+    "2 to 11 s",
+    "16 s",
+    "32 s",
+    "64 s",
+    "128 s",
+    "256 s",
+    "512 s",
+    "17 min",
+    "34 min",
+    "longer",
+];
+
+impl Clients {
+    /// Counts one of the part.
+    pub fn count(&mut self, interval: Option<f64>, versions: u8) {
+        if let Some(seconds) = interval {
+            let log2 = libm::round(libm::log2(seconds.max(1e-3)));
+            let class = if seconds < 2.0 {
+                0
+            } else {
+                (log2 as usize).saturating_sub(2).clamp(1, INTERVALS.len() - 1)
+            };
+            if let Some(count) = self.intervals.get_mut(class) {
+                *count += 1;
+            }
+        }
+        for (version, count) in self.versions.iter_mut().enumerate() {
+            *count += u32::from(versions >> version & 1);
+        }
+    }
 }
 
 /// One client.
@@ -150,6 +191,9 @@ impl Snapshot {
         });
         out.value(&self.clients.remembered);
         out.value(&self.clients.capacity);
+        out.put(&[u8::from(self.clients.first)]);
+        list(&mut out, &self.clients.intervals, |out, count| out.value(count));
+        list(&mut out, &self.clients.versions, |out, count| out.value(count));
         list(&mut out, &self.clients.loudest, |out, client| client.encode(out));
         let mut length = out.finish()?;
         for source in &self.sources {
@@ -182,6 +226,9 @@ impl Snapshot {
         snapshot.threads = items(&mut input, |input| (input.value(), input.value()));
         snapshot.clients.remembered = input.value();
         snapshot.clients.capacity = input.value();
+        snapshot.clients.first = input.take() == [1];
+        fill(&mut snapshot.clients.intervals, &items(&mut input, |input| input.value()));
+        fill(&mut snapshot.clients.versions, &items(&mut input, |input| input.value()));
         snapshot.clients.loudest = items(&mut input, ClientSnapshot::decode);
         while input.take() == [1] && !input.is_short() {
             snapshot.sources.push(SourceSnapshot::decode(&mut input));
@@ -264,6 +311,11 @@ fn items<'a, T>(input: &mut Reader<'a>, mut each: impl FnMut(&mut Reader<'a>) ->
     items
 }
 
+/// As many as there are; the rest stays as it is.
+fn fill(counts: &mut [u32], items: &[u32]) {
+    counts.iter_mut().zip(items).for_each(|(count, item)| *count = *item);
+}
+
 fn real(input: &mut Reader<'_>) -> f64 {
     f64::from_bits(u64::from_be_bytes(input.take()))
 }
@@ -312,6 +364,9 @@ mod tests {
             clients: Clients {
                 remembered: 5,
                 capacity: 9,
+                first: true,
+                intervals: [3; INTERVALS.len()],
+                versions: [4; 8],
                 loudest: vec![ClientSnapshot {
                     address: Address::V4([192, 0, 2, 1].into()),
                     prefix: 32,
@@ -356,6 +411,27 @@ mod tests {
         assert!((30..100).contains(&heard.sources.len()), "{}", heard.sources.len());
         assert_eq!(heard.sources[0].why, "é".repeat(512));
         assert_eq!(told.encode(&mut [0; 64]), None);
+    }
+
+    #[test]
+    fn intervals_fall_into_their_classes() {
+        for (seconds, class) in [
+            (0.01, 0),
+            (1.9, 0),
+            (2.0, 1),
+            (8.0, 1),
+            (16.0, 2),
+            (64.0, 4),
+            (70.0, 4),
+            (1024.0, 8),
+            (2048.0, 9),
+            (1e6, 10),
+        ] {
+            let mut clients = Clients::default();
+            clients.count(Some(seconds), 1 << 4);
+            assert_eq!(clients.intervals.iter().position(|count| *count == 1), Some(class), "{seconds}");
+            assert_eq!(clients.versions, [0, 0, 0, 0, 1, 0, 0, 0]);
+        }
     }
 
     #[test]

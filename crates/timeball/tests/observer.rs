@@ -208,6 +208,8 @@ fn what_is_recorded_is_what_was_done_and_a_kill_leaves_a_gap() {
     let ours =
         clients["clients"].as_array().expect("a list").iter().find(|client| client["address"] == "127.0.0.1");
     assert_eq!(ours.and_then(|client| client["requests"].as_u64()), Some(1200), "{clients}");
+    assert_eq!(clients["versions"], serde_json::json!([{"label": "v4", "share": 1.0}]), "{clients}");
+    assert_eq!(clients["intervals"][0]["label"], "under 2 s", "{clients}");
     let names = "packets_in,packets_out,refused,bytes_in,bytes_out,received";
     let series = lab.json(&format!("/api/series?series={names}&from=-300&points=2000"));
     for (name, truth) in [

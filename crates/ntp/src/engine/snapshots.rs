@@ -44,6 +44,7 @@ impl Engine {
         let tick: Tick = now.mono.into();
         let mut first: Vec<(f64, IpAddr, Client)> = Vec::with_capacity(2 * LOUDEST);
         let (mut offset, mut prefix, mut told) = (0, 128, Clients::default());
+        told.first = from == 0;
         let end = from.saturating_add(STRETCH);
         for responder in self.shards.locked() {
             let Some(table) = responder.gate().clients() else { continue };
@@ -52,6 +53,7 @@ impl Engine {
             prefix = table.prefix();
             for index in from.clamp(offset, offset + table.len())..end.clamp(offset, offset + table.len()) {
                 let Some((_, address, client)) = table.entry(index - offset) else { continue };
+                told.count(client.interval.seconds(), client.versions);
                 first.push((rate(&client, tick), address, client));
                 if first.len() == 2 * LOUDEST {
                     keep(&mut first, LOUDEST);

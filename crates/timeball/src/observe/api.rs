@@ -7,7 +7,7 @@ use super::words;
 use ntp::control::sources::{SourceMode, SourceState};
 use ntp::metrics::{METRICS, Metric, state_code};
 use ntp::report::text::ref_id_text;
-use ntp::snapshot::{ClientSnapshot, Snapshot, SourceSnapshot};
+use ntp::snapshot::{ClientSnapshot, INTERVALS, Snapshot, SourceSnapshot};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -412,8 +412,17 @@ pub fn clients(recorder: &Recorder, asked: &Asked<'_>) -> Result<Value, Refusal>
         loudest.iter().take(MOST_CLIENTS).map(|(since, client)| one_client(*since, client)).collect();
     Ok(json!({
         "at": snapshot.at, "remembered": known.then_some(snapshot.clients.remembered),
-        "capacity": known.then_some(snapshot.clients.capacity), "clients": clients, "intervals": [], "versions": [],
+        "capacity": known.then_some(snapshot.clients.capacity), "clients": clients,
+        "intervals": shares(&INTERVALS.map(str::to_owned), &recorder.habits.intervals),
+        "versions": shares(&[0, 1, 2, 3, 4, 5, 6, 7].map(|n| if n == 0 { "symmetric".to_owned() } else { format!("v{n}") }), &recorder.habits.versions),
     }))
+}
+
+/// Which part of all each is; nothing when there are none.
+fn shares(labels: &[String], counts: &[u32]) -> Vec<Value> {
+    let all: f64 = counts.iter().map(|count| f64::from(*count)).sum();
+    let known = labels.iter().zip(counts).filter(|(_, count)| **count > 0);
+    known.map(|(label, count)| json!({"label": label, "share": f64::from(*count) / all})).collect()
 }
 
 fn one_client(since: f64, client: &ClientSnapshot) -> Value {

@@ -8,7 +8,7 @@ use super::watch::{News, Watcher};
 use super::words::{self, State};
 use ntp::metrics::{METRICS, Machine};
 use ntp::report::Address;
-use ntp::snapshot::{ClientSnapshot, Snapshot, SourceSnapshot};
+use ntp::snapshot::{ClientSnapshot, Clients, Snapshot, SourceSnapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 
@@ -35,6 +35,10 @@ pub struct Recorder {
     pub latest: Option<Snapshot>,
     /// The loudest clients heard of lately, by address.
     pub clients: BTreeMap<Address, (f64, ClientSnapshot)>,
+    /// How often clients ask and which versions they speak: of the whole table.
+    pub habits: Clients,
+    /// … as far as it has been looked through this time.
+    counting: Clients,
     /// What the machine was like.
     pub machine: Machine,
     /// What is wrong with the archive.
@@ -74,6 +78,8 @@ impl Recorder {
             events,
             latest: None,
             clients: BTreeMap::new(),
+            habits: Clients::default(),
+            counting: Clients::default(),
             machine: Machine::default(),
             problem: None,
             interval: 300.0,
@@ -168,6 +174,7 @@ impl Recorder {
         for client in &snapshot.clients.loudest {
             self.clients.insert(client.address, (at, client.clone()));
         }
+        self.count_clients(&snapshot.clients);
         self.forget_clients(at);
         let words = snapshot.sources.iter().filter(|source| !source.why.is_empty());
         if words.clone().next().is_some() {
@@ -194,6 +201,18 @@ impl Recorder {
         self.reasons = reasons;
         self.latest = Some(snapshot);
         told
+    }
+
+    /// Adds a part of the table; when the next round begins, the last one is complete.
+    fn count_clients(&mut self, part: &Clients) {
+        if part.first {
+            self.habits = std::mem::take(&mut self.counting);
+        }
+        let add = |sums: &mut [u32], counts: &[u32]| {
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+        };
+        add(&mut self.counting.intervals, &part.intervals);
+        add(&mut self.counting.versions, &part.versions);
     }
 
     /// Those of whom nothing was said for long, and the quietest of too many.
