@@ -24,13 +24,12 @@ pub fn run(lab: &Lab, options: &Options) -> Result<(), String> {
     let (mut sizes, mut received, mut sent, mut wrong) = (Vec::new(), 0, 0, 0);
     let part = options.requests.div_ceil(LOOKS);
     let base = crate::flow::CLIENTS;
+    // All of them come before the first look.
+    let count = CLIENTS.min(part as u32);
     for look in 0..LOOKS {
         // The first part visits every client; then they come at random.
-        let sources = if look == 0 {
-            Sources::InTurn { base, count: CLIENTS }
-        } else {
-            Sources::Random { base, count: CLIENTS }
-        };
+        let sources =
+            if look == 0 { Sources::InTurn { base, count } } else { Sources::Random { base, count } };
         let flow = Flow { sources, ..Flow::clients(CLIENTS) };
         let outcome = load.closed(&flow, WINDOW, |so_far| so_far >= part);
         if !server.alive() {
