@@ -117,7 +117,7 @@ impl Server {
     /// got. Bit 6: it is signed. Bit 7: the kernel says when the reply left. True if there was a reply.
     pub fn step(&mut self, how: u8, bytes: &[u8]) -> bool {
         let pause = [0.001, 0.03, 2.0, 1000.0][usize::from(how >> 3 & 3)];
-        self.now = self.now + pause;
+        self.now += pause;
         let client = usize::from(how & 7);
         let from = match client {
             0 => "192.0.2.1:50123",
