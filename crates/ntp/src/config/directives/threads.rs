@@ -10,7 +10,7 @@ const LAST_PROCESSOR: u16 = 1023;
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
         "serveraffinity",
-        "CPU[-CPU][,…]",
+        "CPU[-CPU][,...]",
         "any processor",
         "Serving threads run on these processors only, one after the other: 2-5,8. With serverthreads auto there is one thread for each.",
         Exactly(1),
