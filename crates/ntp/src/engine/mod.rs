@@ -420,6 +420,7 @@ impl Engine {
             }
             out.push(Action::SaveDumps);
             if self.budget.is_some() {
+                self.watch_traffic(now, out);
                 out.push(Action::SaveTraffic);
             }
             if self.requests_saved.is_some() {

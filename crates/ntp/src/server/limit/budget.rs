@@ -100,7 +100,11 @@ impl Budget {
             TrafficLimit::Month(_) => look.both,
             TrafficLimit::Rate(_) => look.sent,
         };
-        let Some((then, before)) = self.last.replace((look.mono, total)) else { return self.share };
+        let Some((then, before)) = self.last.replace((look.mono, total)) else {
+            // What came before the first look counts, but says nothing of the rate.
+            self.used.bytes = self.used.bytes.saturating_add(total);
+            return self.share;
+        };
         let (elapsed, used) = (seconds(then, look.mono), total.saturating_sub(before));
         if elapsed <= 0.0 {
             self.last = Some((then, before));
