@@ -145,6 +145,12 @@ impl<const N: usize> Anchor<N> {
         }
     }
 
+    /// Counts θ from `theta` (ns).
+    pub fn rebase(&mut self, theta: i64) {
+        self.state.x[0] += self.theta.saturating_sub(theta) as f64 * 1e-9;
+        self.theta = theta;
+    }
+
     /// Moves on over `point`, which came at `v`, and learns it.
     pub fn absorb(&mut self, point: &Point, v: OscTime, paths: &[Path], wander: f64, shocks: &[Shock]) {
         self.state.run(0.0, core::slice::from_ref(point), paths, wander, shocks, |_, _, _, _| ());

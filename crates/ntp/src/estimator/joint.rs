@@ -247,8 +247,8 @@ impl Joint {
         self.slide();
         self.prepare();
         self.checkpoint();
-        self.note_changes(used.clone());
-        let belief = self.average()?;
+        let plain = self.note_changes(used.clone());
+        let belief = self.average(plain)?;
         self.limit_wander(used);
         let gauged = if self.many() { self.gauge(&belief) } else { belief };
         if !belief.is_sound() || !gauged.is_sound() {

@@ -133,6 +133,20 @@ pub struct FirstLine {
     pub frequency_sd: f64,
 }
 
+/// The belief before the newest samples, and the log evidence up to there.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    /// Of the sample before them, s after the anchor.
+    t: f64,
+    state: State<3>,
+    evidence: f64,
+}
+
+/// Where the newest of `n` samples begin, those that may show a change of the server's clock.
+fn first_of_newest(n: usize) -> usize {
+    n.saturating_sub(UNEXPLAINED).max(usize::from(n > 1))
+}
+
 type AllShocks = Shocks<{ CLOCK_JUMPS + ROUTES + STEPS + 1 }>;
 
 impl PathFilter {
@@ -246,8 +260,8 @@ impl PathFilter {
         self.consider_wide(window, oscillator);
         self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
-        self.learn_noise(n, oscillator);
-        let state = self.conclude(n, oscillator)?;
+        let before = self.learn_noise(n, oscillator)?;
+        let state = self.conclude(n, &before, oscillator)?;
         let anchor = self.anchor.as_ref()?;
         if state.is_sound() {
             return Some(Believed { theta: anchor.theta, state });
@@ -393,26 +407,33 @@ impl PathFilter {
     }
 
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
-    fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) {
-        let shocks = self.shocks(oscillator);
+    /// Returns the belief before the newest samples.
+    fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) -> Option<Before> {
+        let (anchor, shocks) = (self.anchor?, self.shocks(oscillator));
+        let first = first_of_newest(n);
         let evidence = |noise: &Noise, wander: f64| {
-            let Some(anchor) = &self.anchor else { return f64::NEG_INFINITY };
             let mut state = anchor.state;
+            let mut before = Before { t: 0.0, state, evidence: 0.0 };
             let path = [Path { noise: *noise, reversion: 0.0 }];
             let x = libm::log(wander / WANDER) / WANDER_SD;
-            state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |_, _, _, _| ())
-                + self.plausibility(noise)
-                - 0.5 * x * x
+            let points = &self.points[..n];
+            let sum = state.run(0.0, points, &path, wander, shocks.as_slice(), |i, t, state, evidence| {
+                if i == first {
+                    before = Before { t, state: *state, evidence };
+                }
+            });
+            (sum + self.plausibility(noise) - 0.5 * x * x, before)
         };
-        let mut best = (evidence(&self.noise, self.wander), self.noise, self.wander);
+        let (plain, before) = evidence(&self.noise, self.wander);
+        let mut best = (plain, self.noise, self.wander, before);
         let mut search = |scale: Scale, step: f64| {
             for factor in [libm::exp(step), libm::exp(-step)] {
-                let (_, mut noise, mut wander) = best;
+                let (_, mut noise, mut wander, _) = best;
                 scale(&mut noise, &mut wander, factor);
                 let (noise, wander) = (noise.limited(), wander.clamp(WANDERS.0, WANDERS.1));
-                let found = evidence(&noise, wander);
+                let (found, before) = evidence(&noise, wander);
                 if found > best.0 {
-                    best = (found, noise, wander);
+                    best = (found, noise, wander, before);
                     return;
                 }
             }
@@ -429,6 +450,7 @@ impl PathFilter {
             search(SCALES[turn + 3], 0.15);
         }
         (self.noise, self.wander) = (best.1, best.2);
+        Some(best.3)
     }
 
     /// Looks for a change of the shortest delay, and drops those that are no longer likely.
@@ -473,24 +495,26 @@ impl PathFilter {
     }
 
     /// The belief at the newest sample. On the way it looks for a change of the server's clock: a run of packets, one
-    /// way of each earlier than it could come.
-    fn conclude(&mut self, n: usize, oscillator: &Oscillator) -> Option<State<3>> {
+    /// way of each earlier than it could come. `before` is what was believed before those.
+    fn conclude(&mut self, n: usize, before: &Before, oscillator: &Oscillator) -> Option<State<3>> {
         let anchor = self.anchor?;
-        let (path, mut state) = ([self.path()], anchor.state);
-        let first = n.saturating_sub(UNEXPLAINED).max(1);
+        let (path, mut state) = ([self.path()], before.state);
+        let first = first_of_newest(n);
         let (points, mut run, mut error) = (&self.points[..n], 0, 0.0);
-        let shocks = self.shocks(oscillator);
-        let plain = state.run(0.0, points, &path, self.wander, shocks.as_slice(), |i, t, state, _| {
-            if i >= first {
-                let mut ahead = *state;
-                ahead.advance(points[i].t - t, self.wander, &path);
-                let (there, back) = ahead.lateness(&points[i], &path[0].noise);
-                run += usize::from((there < -3.0) != (back < -3.0));
-                error += (points[i].offset() - ahead.x[0]).abs() / UNEXPLAINED as f64;
-            }
+        let (newest, shocks) = (&points[first..], self.shocks(oscillator));
+        let rest = state.run(before.t, newest, &path, self.wander, shocks.as_slice(), |i, t, state, _| {
+            let mut ahead = *state;
+            ahead.advance(newest[i].t - t, self.wander, &path);
+            let (there, back) = ahead.lateness(&newest[i], &path[0].noise);
+            run += usize::from((there < -3.0) != (back < -3.0));
+            error += (newest[i].offset() - ahead.x[0]).abs() / UNEXPLAINED as f64;
         });
-        let at = anchor.v + 0.5 * (points[first - 1].t + points[first.min(n - 1)].t);
-        if run < UNEXPLAINED || n < 2 * UNEXPLAINED || at <= anchor.v || self.steps.near(at) {
+        let plain = before.evidence + rest;
+        if run < UNEXPLAINED || n < 2 * UNEXPLAINED {
+            return Some(state);
+        }
+        let at = anchor.v + 0.5 * (points[first - 1].t + points[first].t);
+        if at <= anchor.v || self.steps.near(at) {
             return Some(state);
         }
         let before = self.steps;

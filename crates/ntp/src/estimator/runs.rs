@@ -17,6 +17,8 @@ pub const ITSELF: usize = 2;
 /// Samples run from a checkpoint at first, and updates for which it serves.
 const KEEP: usize = 40;
 const UPDATES: u32 = 8;
+/// Times a checkpoint moves on with the window before all of it is run again, with what has been learned since.
+const MOVES: u32 = 3;
 /// Change of ln wander for which a checkpoint is given up early.
 const MOVED: f64 = 0.25;
 
@@ -29,6 +31,8 @@ pub struct Checkpoint {
     index: usize,
     /// Updates for which they serve yet.
     left: u32,
+    /// Times they moved on with the window since all of it was run.
+    moves: u32,
     /// The shocks among those samples: how many, and the sum of their variances.
     shocks: (usize, f64),
 }
@@ -71,22 +75,37 @@ impl Joint {
         let shocks = self.shocks();
         let checkpoint = &mut self.checkpoint;
         let t = checkpoint.beliefs[ITSELF].v - anchor.v;
-        checkpoint.left = checkpoint.left.saturating_sub(1);
         let moved = log(self.next_wander / self.oscillator.wander).abs();
-        if checkpoint.left > 0 && moved < MOVED && checkpoint.shocks == signature(&shocks, t) {
+        let mut good = checkpoint.left > 0 && moved < MOVED && checkpoint.shocks == signature(&shocks, t);
+        checkpoint.left = checkpoint.left.saturating_sub(1);
+        if good && checkpoint.left > 0 {
             return;
         }
+        good &= checkpoint.moves < MOVES;
+        let start = if good { checkpoint.index } else { 0 };
         checkpoint.left = 0;
-        self.oscillator.wander = self.next_wander;
-        let Some(index) = self.count.checked_sub(KEEP).filter(|&index| index >= KEEP) else { return };
+        if !good {
+            self.oscillator.wander = self.next_wander;
+        }
+        let Some(index) = self.count.checked_sub(KEEP).filter(|&index| index >= KEEP.max(start)) else {
+            return;
+        };
         let (anchor, paths) = (*anchor, self.paths());
+        if !good {
+            for i in 0..FACTORS.len() {
+                (self.checkpoint.beliefs[i], self.checkpoint.evidence[i]) = (anchor, 0.0);
+            }
+        }
+        self.checkpoint.moves = if good { self.checkpoint.moves + 1 } else { 0 };
         let v = self.window[index - 1].v;
         for i in 0..FACTORS.len() {
-            let mut state = anchor.state;
-            let (points, wander) = (&self.points[..index], self.wander(i));
-            let evidence = state.run(0.0, points, &paths, wander, shocks.as_slice(), |_, _, _, _| ());
-            self.checkpoint.beliefs[i] = Anchor { v, theta: anchor.theta, state };
-            self.checkpoint.evidence[i] = evidence;
+            let wander = self.wander(i);
+            let kept = &mut self.checkpoint.beliefs[i];
+            kept.rebase(anchor.theta);
+            let (points, since) = (&self.points[start..index], kept.v - anchor.v);
+            let evidence = kept.state.run(since, points, &paths, wander, shocks.as_slice(), |_, _, _, _| ());
+            kept.v = v;
+            self.checkpoint.evidence[i] += evidence;
         }
         self.checkpoint.index = index;
         self.checkpoint.left = UPDATES;
@@ -109,9 +128,9 @@ impl Joint {
         let (anchor, wander, checkpoint) = (self.anchor.as_ref()?, self.wander(i), &self.checkpoint);
         let (mut state, mut start, mut since, mut before) = (anchor.state, 0, 0.0, 0.0);
         if checkpoint.left > 0 {
-            let kept = &checkpoint.beliefs[i];
+            let mut kept = checkpoint.beliefs[i];
+            kept.rebase(anchor.theta);
             state = kept.state;
-            state.x[0] += kept.theta.saturating_sub(anchor.theta) as f64 * 1e-9;
             (start, since, before) = (checkpoint.index, kept.v - anchor.v, checkpoint.evidence[i]);
         }
         let points = &self.points[start..self.count];
@@ -131,11 +150,16 @@ impl Joint {
         evidence + plausibility(wander)
     }
 
-    /// The belief averaged over wanders by their evidence. The wander to go on with is kept for the next checkpoint.
-    pub(super) fn average(&mut self) -> Option<Belief> {
+    /// The belief averaged over wanders by their evidence; `itself`: that of the run with the wander as it is, if it was made
+    /// already. The wander to go on with is kept for the next checkpoint.
+    pub(super) fn average(&mut self, itself: Option<f64>) -> Option<Belief> {
         let shocks = self.shocks();
         let mut shares = [0.0; FACTORS.len()];
         for (i, share) in shares.iter_mut().enumerate() {
+            if let (ITSELF, Some(evidence)) = (i, itself) {
+                *share = evidence;
+                continue;
+            }
             let (belief, evidence) = self.rerun(i, &shocks, |_, _, _, _| ())?;
             (self.runs[i], *share) = (belief, evidence);
         }

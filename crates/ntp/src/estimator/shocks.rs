@@ -36,16 +36,18 @@ const GLANCE: f64 = -2.0;
 const EARLY: f64 = -3.0;
 
 impl Joint {
-    /// Looks for a new change, drops unlikely ones, and sizes the newest.
-    pub(super) fn note_changes<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) {
-        if self.count >= 6
-            && let Some(jump) = self.seek()
-            && self.is_common(&jump, used)
-        {
+    /// Looks for a new change, drops unlikely ones, and sizes the newest. When all stayed as it was, the evidence of the run
+    /// that was made for it is returned, its belief among `runs`.
+    pub(super) fn note_changes<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) -> Option<f64> {
+        let jumps = self.oscillator.jumps;
+        let (plain, jump) = if self.count >= 6 { self.seek() } else { (None, None) };
+        let considered = jump.filter(|jump| self.is_common(jump, used));
+        if let Some(jump) = considered {
             self.consider(jump);
         }
         self.drop_unlikely();
         self.size_newest();
+        plain.filter(|_| considered.is_none() && self.oscillator.jumps == jumps)
     }
 
     /// A change of the oscillator is seen by most paths alone; a conflict between the sources is not, and neither is a server
@@ -94,9 +96,10 @@ impl Joint {
         self.checkpoint();
     }
 
-    /// The change that explains the newest samples best, if one is needed at all.
-    fn seek(&mut self) -> Option<Jump> {
-        let origin = self.anchor.as_ref()?.v;
+    /// The evidence as it is, and the change that explains the newest samples best, if one is needed at all.
+    fn seek(&mut self) -> (Option<f64>, Option<Jump>) {
+        let Some(anchor) = &self.anchor else { return (None, None) };
+        let origin = anchor.v;
         let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
         let (count, first) = (self.count, self.count.saturating_sub(NEWEST));
         let mut suspicious = false;
@@ -113,11 +116,13 @@ impl Joint {
             }
         });
         self.snapshots = snapshots;
-        let evidence = run?.1 - plausibility(wander);
-        let (points, snapshots) = (&self.points[..self.count], &self.snapshots);
+        let Some((belief, plain)) = run else { return (None, None) };
+        self.runs[ITSELF] = belief;
         if !suspicious {
-            return None;
+            return (Some(plain), None);
         }
+        let evidence = plain - plausibility(wander);
+        let (points, snapshots) = (&self.points[..self.count], &self.snapshots);
         let members = self.members.iter().flatten().count();
         let mut best: Option<(f64, Jump)> = None;
         for (place, back) in BACK.into_iter().enumerate() {
@@ -148,7 +153,7 @@ impl Joint {
                 }
             }
         }
-        best.map(|b| b.1)
+        (Some(plain), best.map(|b| b.1))
     }
 
     /// From when on changes may be judged anew: those before a checkpoint wait for the next.

@@ -15,7 +15,7 @@ use super::likelihood::late;
 use super::noise::Noise;
 use crate::sample::Sample;
 use crate::time::OscTime;
-use libm::{exp, sqrt};
+use libm::{exp, log, sqrt};
 
 /// Time constant with which the asymmetry of a path forgets its value, s (a week).
 const FORGETTING: f64 = 6e5;
@@ -207,11 +207,11 @@ impl<const N: usize> State<N> {
         (mean, ph, variance.max(0.0))
     }
 
-    /// Learns from one way of one sample; returns the logarithm of its evidence.
+    /// Learns from one way of one sample; returns its evidence: the exponent and the factor of a density.
     ///
     /// With l the log density of the residual, x −= P h·l′ and P += (P h)(P h)ᵀ·l″: the exact first two moments of the
     /// posterior. l″ is limited so that h·P·h keeps at least [`SUREST`] of itself.
-    fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> f64 {
+    fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> (f64, f64) {
         let n = self.n;
         let (value, sigma) = match way {
             Way::Forward => (point.forward, noise.forward),
@@ -229,7 +229,7 @@ impl<const N: usize> State<N> {
                 *element += factor * ph;
             }
         }
-        density.log
+        (density.exponent, density.factor)
     }
 
     /// Learns from both ways of one sample; returns the logarithm of their evidence.
@@ -237,7 +237,7 @@ impl<const N: usize> State<N> {
         let forward = self.update(Way::Forward, point, noise);
         let backward = self.update(Way::Backward, point, noise);
         self.mend();
-        forward + backward
+        forward.0 + backward.0 + log(forward.1 * backward.1)
     }
 
     /// Rounding can make a variance that shrank by twenty orders of magnitude negative: such an entry is as certain as
