@@ -116,6 +116,8 @@ impl Engine {
             v,
             theta,
             theta_sd: combined.sd_after(v - combined.v),
+            growth: combined.growth_square(self.discipline.spacing()),
+            sources: self.used.len(),
             frequency: trusted.then_some(combined.frequency),
             interval,
         };

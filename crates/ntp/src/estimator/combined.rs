@@ -34,7 +34,7 @@ impl Combined {
 
     /// Variance that `seconds` (t) without a sample add, s²: 2·max(P_θy, 0)·t + P_yy·t² + w²·t³/3, the error of the
     /// frequency and its wander.
-    fn growth_square(&self, seconds: f64) -> f64 {
+    pub fn growth_square(&self, seconds: f64) -> f64 {
         let t = seconds.max(0.0);
         2.0 * self.covariance.max(0.0) * t
             + self.frequency_sd * self.frequency_sd * t * t
