@@ -226,6 +226,7 @@ impl Engine {
     /// All tests were passed: the sample goes to the estimator.
     fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
         self.recall_path(now, index);
+        let sources = self.used.len();
         let source = &mut self.sources[index];
         source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
@@ -242,7 +243,7 @@ impl Engine {
             Some(estimate) => {
                 let known = self.joint.combined();
                 let growth = |t| known.map_or_else(|| estimate.growth(t), |c| c.growth(t));
-                source.poll.need(estimate, growth, target)
+                source.poll.need(estimate, growth, target, sources)
             }
             None => Need::Same,
         };
