@@ -72,7 +72,7 @@ fn what_once_went_wrong_does_not_again() {
     let work = |index: usize| std::panic::catch_unwind(|| random::run(worlds[index].0)).ok();
     let mut broken = Vec::new();
     pool::run(pool::default_jobs(), worlds.len(), work, |index, verdict: Option<Verdict>| {
-        if !verdict.is_some_and(|v| v.good() && v.promises > 1000) {
+        if !verdict.is_some_and(|v| v.good() && v.promises > 500) {
             broken.push(worlds[index]);
         }
     });

@@ -49,7 +49,7 @@ impl Daemon {
             skip(test, &why);
             return None;
         }
-        let mut lab = Lab::new(test);
+        let lab = Lab::new(test);
         let mut addresses: Vec<String> = (1..=30).map(|host| format!("10.9.1.{host}")).collect();
         addresses.push("10.9.3.1".to_owned());
         lab.addresses(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
