@@ -1,7 +1,7 @@
 //! Symmetric keys: who sent a packet (RFC 5905 §7.3, RFC 8573).
 //!
 //! A message authentication code is a digest over the key and the packet, or AES-CMAC of the packet. Start with
-//! [`Key::sign`] and [`Key::verify`]; [`Keys`] is the key file in memory, [`file`] reads it.
+//! [`Key::sign`] and [`Key::verify`]; [`Keys`] is the key file in memory, [`mod@file`] reads it.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects))]
 
 pub mod file;

@@ -9,7 +9,7 @@ pub trait Address: Copy + Ord {
     /// Bits of an address.
     const WIDTH: u32;
 
-    /// The `count` bits (at most [`MOST_BITS`]) after the first `skip`, which with `count` are at most the width.
+    /// The `count` bits (at most `MOST_BITS`) after the first `skip`, which with `count` are at most the width.
     fn bits(self, skip: u32, count: u32) -> usize;
 
     /// How many of the first bits both have in common.
