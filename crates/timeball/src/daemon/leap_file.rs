@@ -152,4 +152,21 @@ mod tests {
         assert!(zone_path("../../etc/passwd").is_none() && zone_path("/etc/passwd").is_none());
         assert!(zone_path("right/UTC").is_some_and(|path| path.ends_with("right/UTC")));
     }
+
+    #[test]
+    fn the_systems_own_files_agree() {
+        let file = |name: &str| Path::new(ZONES).join(name);
+        let (Ok(zone), Ok(list)) =
+            (read(Kind::Zone, &file("right/UTC")), read(Kind::List, &file("leap-seconds.list")))
+        else {
+            println!("SKIPPED the_systems_own_files_agree: this system has no {ZONES} with leap seconds");
+            return;
+        };
+        let (zone, list) = (zone.expect("right/UTC"), list.expect("leap-seconds.list"));
+        for day in 731..20_000 {
+            let noon = LocalTime::from_seconds(f64::from(day * 86_400 + 43_200));
+            assert_eq!(zone.at_end_of_day(noon), list.at_end_of_day(noon), "day {day}");
+            assert_eq!(zone.tai_offset(noon), list.tai_offset(noon), "day {day}");
+        }
+    }
 }

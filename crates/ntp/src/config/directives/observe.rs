@@ -1,7 +1,7 @@
 //! What is recorded and shown.
 
 use super::prelude::*;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 /// Most resolutions of the archive.
 const MOST_RINGS: usize = 8;

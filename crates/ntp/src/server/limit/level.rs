@@ -187,7 +187,7 @@ mod tests {
                     lost += 1;
                     continue;
                 }
-                let slot = table.touch(std::net::Ipv4Addr::from_bits(number).into(), now);
+                let slot = table.touch(core::net::Ipv4Addr::from_bits(number).into(), now);
                 let mut client = table.client(slot);
                 let share = level.share(&Limits::AUTO);
                 let admission = Limits::AUTO.admit(&mut client, 0, now, share, 1);
