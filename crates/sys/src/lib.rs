@@ -53,6 +53,7 @@ pub mod poll;
 pub mod privileges;
 pub mod process;
 pub mod random;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod syslog;
