@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+#[cfg(test)]
+mod compatibility;
 mod daemon;
 #[cfg(feature = "demo")]
 mod demo;

@@ -143,6 +143,18 @@ pub fn manual_sections() -> String {
     out
 }
 
+/// What chronyc has, and how each is written: its options, its commands.
+#[cfg(test)]
+pub fn compatibility_rows() -> (Vec<&'static str>, Vec<(&'static str, String)>) {
+    let options = OPTIONS.iter().map(|option| option.letters).collect();
+    let of_chronyc = commands::all().filter(|command| command.group != Group::Own);
+    let rows = of_chronyc.flat_map(|command| {
+        let forms = command.forms.iter().filter(|form| !form.arguments.starts_with("--"));
+        forms.map(|form| (command.name, usage(command, form)))
+    });
+    (options, rows.collect())
+}
+
 /// `text` with a capital at its beginning.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();

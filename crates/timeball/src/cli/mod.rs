@@ -28,6 +28,8 @@ use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 use crate::{places, terminal};
 use client::{Client, Endpoint};
 use help::Style;
+#[cfg(test)]
+pub use help::compatibility_rows;
 pub use help::manual_sections;
 use options::{Options, Request};
 use session::{Failure, Session};

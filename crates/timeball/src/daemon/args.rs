@@ -277,6 +277,10 @@ pub fn usage(name: Name) -> String {
     format!("Usage: {program} [OPTION]... [DIRECTIVE]...\n\nOptions:\n{OPTIONS_HELP}{own}")
 }
 
+/// Options that are read but have no effect in this version, and why.
+#[cfg(test)]
+pub const WITHOUT_EFFECT: &[(&str, &str)] = &[("F", "there is no system call filter")];
+
 const OWN_OPTIONS_HELP: &str = "  \
   --help-config\tExplain the directives of the configuration, or the one named next
 ";

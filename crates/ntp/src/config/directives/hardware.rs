@@ -3,7 +3,7 @@
 use super::prelude::*;
 
 /// Options of `hwtimestamp`.
-const HWTIMESTAMP_OPTIONS: &[OptionDef<HwTimestampConfig>] = &[
+pub(super) const HWTIMESTAMP_OPTIONS: &[OptionDef<HwTimestampConfig>] = &[
     OptionDef::new("maxpoll", "POLL", "minpoll + 1", "Longest interval of readings.", |h, w| {
         w.option_int(i32::MIN, MAX).map(|v| h.maxpoll = Some(v))
     }),

@@ -1,5 +1,6 @@
 //! What is written down.
 
+use super::OptionRow;
 use super::prelude::*;
 
 /// A category of `log`: its name, whether it has an effect, and the switch it sets.
@@ -62,6 +63,16 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     )
     .not_yet(),
 ];
+
+/// The categories of `log` as documents show them.
+pub(super) fn categories() -> Vec<OptionRow> {
+    let row = |&(name, effective, _): &Category| OptionRow {
+        name,
+        usage: "",
+        status: if effective { Status::Effective } else { Status::NotYet },
+    };
+    CATEGORIES.iter().map(row).collect()
+}
 
 fn log(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
     let mut without_effect = Vec::new();

@@ -112,6 +112,36 @@ pub fn all() -> impl Iterator<Item = &'static Directive> {
     DIRECTIVES.iter().flat_map(|section| section.directives)
 }
 
+/// One option of a directive as documents show it.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionRow {
+    /// Its name, lower case.
+    pub name: &'static str,
+    /// Its argument, or empty.
+    pub usage: &'static str,
+    /// Does it work?
+    pub status: Status,
+}
+
+/// Every directive that has options of its own, with them. Those of `server` are those of `pool` and `peer` too.
+pub fn option_tables() -> [(&'static str, Vec<OptionRow>); 5] {
+    fn rows<T>(table: &'static [OptionDef<T>]) -> Vec<OptionRow> {
+        let row = |option: &OptionDef<T>| OptionRow {
+            name: option.name,
+            usage: option.usage,
+            status: option.status,
+        };
+        table.iter().map(row).collect()
+    }
+    [
+        ("server", rows(SOURCE_OPTIONS)),
+        ("refclock", rows(REFCLOCK_OPTIONS)),
+        ("local", rows(serving::LOCAL_OPTIONS)),
+        ("hwtimestamp", rows(hardware::HWTIMESTAMP_OPTIONS)),
+        ("log", logging::categories()),
+    ]
+}
+
 /// The directive of this name, whatever the case.
 pub fn find(name: &str) -> Option<&'static Directive> {
     all().find(|directive| directive.name.eq_ignore_ascii_case(name))

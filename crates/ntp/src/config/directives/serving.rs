@@ -4,7 +4,7 @@ use super::access::add_rule;
 use super::prelude::*;
 
 /// Options of `local`.
-const LOCAL_OPTIONS: &[OptionDef<LocalConfig>] = &[
+pub(super) const LOCAL_OPTIONS: &[OptionDef<LocalConfig>] = &[
     OptionDef::new(
         "activate",
         "SECONDS",
