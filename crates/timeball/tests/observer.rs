@@ -348,6 +348,10 @@ fn hostile_visitors_are_refused_and_harm_nobody() {
     } else {
         println!("SKIPPED the rights of the observer: they are dropped by root only");
     }
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        assert_eq!(identity("Seccomp:").as_deref(), Some("2"), "its system calls are not filtered");
+    }
+    assert_eq!(identity("NoNewPrivs:").as_deref(), Some("1"));
     drop(slow);
     // The page may die; time goes on.
     kill("KILL", observer);

@@ -169,9 +169,21 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
             return 1;
         }
     };
+    confine();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, live(shared, socket, listeners));
     0
+}
+
+/// Everything is open now. From here on, whatever a visitor brings about, this thread opens files only to read them, makes no
+/// socket but the system log's, starts no program and has no call that steers a clock.
+fn confine() {
+    use sys::seccomp::{Otherwise, calls, restrict};
+    let groups =
+        [calls::COMMON, calls::FILES, calls::LOOKING, calls::TALKING, calls::WAITING, calls::SYSTEM_LOG];
+    if let Err(error) = restrict(&groups, Otherwise::Fail) {
+        logger::warning(&format!("The observer's system calls are not filtered : {error}"));
+    }
 }
 
 /// The sockets of the page. One that cannot be had is a warning: the rest goes on.
@@ -235,3 +247,47 @@ async fn live(shared: Rc<Shared>, socket: Socket, listeners: Vec<TcpListener>) {
 
 /// The two kinds of things kept.
 pub type Kept = (Option<Archive<File>>, EventLog, Option<String>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confined_it_keeps_writing_and_answering_and_does_nothing_else() {
+        if cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))) {
+            println!("SKIPPED the filter of system calls: no numbers for this processor");
+            return;
+        }
+        let folder = crate::daemon::files::tests::Folder::new("confined");
+        let (kept, other) = (folder.file("kept"), folder.file("other"));
+        let mut file = File::create(&kept).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let visitor = std::net::TcpStream::connect(address).unwrap();
+        // The filter holds for the thread.
+        let inside = move || {
+            use std::io::Write;
+            confine();
+            file.write_all(b"written").unwrap();
+            file.sync_all().unwrap();
+            let mut stream = listener.accept().unwrap().0;
+            stream.write_all(b"hello").unwrap();
+            assert!(super::super::machine::Looker::new(std::process::id()).look().memory > 0.0);
+            let refused = |result: std::io::Result<()>| {
+                assert_eq!(
+                    result.unwrap_err().raw_os_error(),
+                    Some(sys::errno::EPERM),
+                    "the kernel lets it through"
+                );
+            };
+            refused(File::create(&other).map(drop));
+            refused(std::net::TcpStream::connect(address).map(drop));
+            refused(std::net::UdpSocket::bind("127.0.0.1:0").map(drop));
+            refused(std::process::Command::new("true").status().map(drop));
+            refused(sys::clock::adjust(&mut sys::abi::Timex::default()).map(drop));
+        };
+        std::thread::spawn(inside).join().unwrap();
+        assert_eq!(std::fs::read(&kept).unwrap(), b"written");
+        drop(visitor);
+    }
+}
