@@ -14,6 +14,8 @@ mod manual;
 #[cfg(feature = "web")]
 mod observe;
 mod places;
+#[allow(dead_code)] // its commands come next
+mod setup;
 mod terminal;
 
 use ntp::engine::Severity;

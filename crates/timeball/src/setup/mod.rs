@@ -1,0 +1,8 @@
+//! Set-up and its undoing: everything around the daemon that a machine needs to be a time server.
+//!
+//! [`tree`] is the file system that is changed (this machine's or a copy), [`place`] finds out what kind of system it
+//! is, [`uci`] reads and edits OpenWrt's files.
+
+pub mod place;
+pub mod tree;
+pub mod uci;
