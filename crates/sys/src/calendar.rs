@@ -6,6 +6,7 @@ use std::mem::zeroed;
 /// Seconds by which local time is ahead of UTC at the Unix time `at`.
 #[allow(clippy::useless_conversion, reason = "C's long has 32 bits on some systems")]
 pub fn utc_offset(at: i64) -> Option<i64> {
+    #[allow(deprecated, reason = "libc warns that musl's had 32 bits before 1.2")]
     let at = libc::time_t::try_from(at).ok()?;
     // SAFETY: tm is made of integers and a pointer that may be null; zeroes are a valid value.
     let mut local: libc::tm = unsafe { zeroed() };
