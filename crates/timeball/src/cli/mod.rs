@@ -20,6 +20,7 @@ mod random;
 mod session;
 mod status;
 mod top;
+mod uci;
 mod unix;
 
 use std::ffi::OsString;

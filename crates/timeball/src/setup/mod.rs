@@ -3,6 +3,9 @@
 //! [`tree`] is the file system that is changed (this machine's or a copy), [`place`] finds out what kind of system it
 //! is, [`uci`] reads and edits OpenWrt's files.
 
+pub mod interfaces;
 pub mod place;
+pub mod runner;
+pub mod translate;
 pub mod tree;
 pub mod uci;

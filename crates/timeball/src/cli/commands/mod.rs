@@ -94,6 +94,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         #[cfg(feature = "web")]
         super::history::COMMANDS,
         replay::COMMANDS,
+        &[super::uci::COMMAND],
         reports::COMMANDS,
         clock::COMMANDS,
         sources::COMMANDS,
