@@ -32,6 +32,27 @@ impl Storage {
         storage
     }
 
+    /// A copy of an address of either family of the Internet; `None`: it is of another.
+    ///
+    /// # Safety
+    /// `address` points to an address that is as long as those of its family are.
+    pub unsafe fn copied(address: *const libc::sockaddr) -> Option<Self> {
+        // SAFETY: every address begins with its family; the caller vouches for the rest.
+        match i32::from(unsafe { (*address).sa_family }) {
+            libc::AF_INET => {
+                // SAFETY: as the caller says; it may lie anywhere.
+                let raw = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
+                Some(Self::of(raw, size_of_val(&raw)))
+            }
+            libc::AF_INET6 => {
+                // SAFETY: as the caller says; it may lie anywhere.
+                let raw = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
+                Some(Self::of(raw, size_of_val(&raw)))
+            }
+            _ => None,
+        }
+    }
+
     pub fn pointer(&self) -> *const libc::sockaddr {
         (&raw const self.raw).cast()
     }

@@ -44,6 +44,7 @@ pub mod clock;
 mod control;
 pub mod file;
 pub mod footprint;
+pub mod interfaces;
 pub mod message;
 pub mod names;
 #[cfg(feature = "bench")]

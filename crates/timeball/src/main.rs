@@ -10,9 +10,11 @@ mod compatibility;
 mod daemon;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod manual;
 #[cfg(feature = "web")]
 mod observe;
+mod operators;
 mod places;
 #[allow(dead_code)] // its commands come next
 mod setup;

@@ -5,20 +5,20 @@
 //! As chronyc every rule of chronyc's holds: words, layouts, numeric replies, exit status.
 
 mod arguments;
-mod client;
-mod commands;
+pub mod client;
+pub mod commands;
 mod config;
 mod date;
-mod help;
+pub mod help;
 #[cfg(feature = "web")]
 mod history;
 mod keygen;
-mod options;
-mod own;
+pub mod options;
+pub mod own;
 mod page;
 mod random;
-mod session;
-mod status;
+pub mod session;
+pub mod status;
 mod top;
 mod uci;
 mod unix;
@@ -104,7 +104,7 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
     }
     let words = std::mem::take(&mut options.words);
     let client = Client::new(endpoints(&options, name));
-    let mut session = Session { client, options, name, out, err, style, done: false };
+    let mut session = Session { client, options, name, out, err, style, done: false, exit: 1 };
     session.client.debug = session.options.debug;
     // chronyc opens its connection before it looks at the command, so `help` fails too without a socket.
     if name == Name::Chronyc && session.client.open().is_err() {
@@ -117,7 +117,7 @@ fn execute(mut options: Options, name: Name, style: Style, out: &mut dyn Write, 
         (_, commands) if session.options.multi => commands.iter().all(|command| line(&mut session, command)),
         (_, words) => line(&mut session, &words.join(" ")),
     };
-    i32::from(!good)
+    if good { 0 } else { session.exit }
 }
 
 /// Where to look for the daemon.
@@ -173,6 +173,7 @@ fn read_commands(session: &mut Session<'_>) -> bool {
 
 /// One command line; says what is wrong, and returns whether nothing was.
 fn line(session: &mut Session<'_>, line: &str) -> bool {
+    session.exit = 1;
     let words: Vec<&str> = line.split_whitespace().collect();
     let outcome = match words.split_first() {
         _ if line.len() > LONGEST_LINE => Err(Failure::usage("String too long")),

@@ -27,6 +27,8 @@ pub struct Session<'a> {
     pub style: Style,
     /// Set by `exit`.
     pub done: bool,
+    /// The exit status if the last command fails: 1 unless it said another.
+    pub exit: i32,
 }
 
 /// What became of a command.

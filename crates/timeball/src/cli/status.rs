@@ -34,16 +34,16 @@ const MOST_SOURCES: u32 = 1000;
 
 /// What the daemon said.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Picture {
-    pub(super) tracking: Tracking,
+pub struct Picture {
+    pub tracking: Tracking,
     /// What the source of the clock is called.
-    pub(super) name: String,
-    pub(super) activity: Activity,
-    pub(super) sources: Vec<SourceData>,
+    pub name: String,
+    pub activity: Activity,
+    pub sources: Vec<SourceData>,
     /// `None`: not told over this way.
-    pub(super) served: Option<ServerStats>,
+    pub served: Option<ServerStats>,
     /// Where the daemon answered.
-    pub(super) endpoint: String,
+    pub endpoint: String,
 }
 
 /// Asks and prints; fails when the clock is not synchronised.
@@ -72,7 +72,7 @@ fn show(session: &mut Session<'_>) -> Outcome {
 }
 
 /// Collects what [`describe`] needs.
-pub(super) fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
+pub fn look(session: &mut Session<'_>) -> Result<Picture, Failure> {
     let tracking: Tracking = session.fetch(&TRACKING, Argument::None)?;
     let name = tracking_name(session, &tracking)?;
     let activity = session.fetch(&ACTIVITY, Argument::None)?;

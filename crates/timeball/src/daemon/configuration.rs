@@ -77,7 +77,8 @@ fn from_file(path: &Path) -> Result<Parsed, Refused> {
     parse(&text, &name, &Disk)
 }
 
-fn built_in(state: Option<&Path>) -> Vec<String> {
+/// Its lines, with what is kept in the folder `state`.
+pub fn built_in(state: Option<&Path>) -> Vec<String> {
     let mut lines: Vec<String> = BUILT_IN.iter().map(|line| (*line).to_owned()).collect();
     if let Some(folder) = state {
         lines.push(format!("driftfile {}/drift", folder.display()));

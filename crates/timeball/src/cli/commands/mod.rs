@@ -90,7 +90,7 @@ pub const fn form(arguments: &'static str, what: &'static str) -> Form {
 /// Every command of every group.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
-        &[super::status::COMMAND, super::top::COMMAND],
+        &[super::status::COMMAND, super::top::COMMAND, crate::doctor::COMMAND],
         #[cfg(feature = "web")]
         super::history::COMMANDS,
         replay::COMMANDS,
