@@ -3,6 +3,7 @@
 use super::commands::{Command, Group, form};
 use super::session::{Failure, Outcome, Session};
 use crate::observe::archive::Archive;
+use crate::observe::ask;
 use crate::observe::graph::{self, CLASSIC, Format};
 use crate::observe::rates::Columns;
 use crate::observe::rrd;
@@ -19,8 +20,8 @@ pub const COMMANDS: &[Command] = &[
             form("SERIES [--last SPAN] [-o FILE]", "draw a plot or a series as SVG or PNG"),
             form("--classic FOLDER [--last SPAN]", "write the thirteen PNGs of the rrdtool page"),
         ],
-        doc: "Draws from the archive, which may be another's (--archive FILE). SPAN is as in 1h, 24h, 3d, 1y; 3d if not given. What the \
-              daemon has not written yet (stats interval) is not in the picture. /api/plots lists the plots, /metrics explains the series.",
+        doc: "Draws from the archive, which may be another's (--archive FILE). SPAN is as in 1h, 24h, 3d, 1y; 3d if not given. A \
+              running observer is asked first to write what it still holds in memory. /api/plots lists the plots, /metrics explains the series.",
         example: "graph offset --last 24h -o offset.svg",
         group: Group::Own,
         run: draw,
@@ -108,9 +109,15 @@ fn now() -> f64 {
 
 fn open(words: &Words<'_>) -> Result<Archive<File>, Failure> {
     let path = words.path()?;
-    let file = File::open(&path).map_err(|error| trouble(&path, &error))?;
-    let archive = Archive::open(file, now()).map_err(|error| trouble(&path, &error))?;
-    archive.ok_or_else(|| trouble(&path, &"this is no archive"))
+    // What an observer has not written yet, it writes now; without one the file has all there is.
+    let _ = path.parent().and_then(|folder| ask::ask(folder, "flush"));
+    open_file(&path)
+}
+
+fn open_file(path: &Path) -> Result<Archive<File>, Failure> {
+    let file = File::open(path).map_err(|error| trouble(path, &error))?;
+    let archive = Archive::open(file, now()).map_err(|error| trouble(path, &error))?;
+    archive.ok_or_else(|| trouble(path, &"this is no archive"))
 }
 
 /// The end of what is known, or now.
@@ -222,7 +229,7 @@ fn write_points(
 
 /// A day of a few series as lines of blocks, for the status; empty when there is no archive to look into, or an old one.
 pub fn sparks(now: f64) -> String {
-    let Ok(archive) = open(&Words::default()) else { return String::new() };
+    let Ok(archive) = Words::default().path().and_then(|path| open_file(&path)) else { return String::new() };
     if now - archive.newest() > 3600.0 {
         return String::new();
     }
@@ -258,6 +265,38 @@ pub fn sparks(now: f64) -> String {
             "  {label:<11}{} 24 h, {least:.digits$} to {most:.digits$} {unit}\n",
             blocks(&points.mean)
         ));
+    }
+    out
+}
+
+/// The busiest clients that the observer knows of, as lines for `top`; empty when there is nobody to ask.
+pub fn busiest(count: usize) -> String {
+    let Ok(path) = Words::default().path() else { return String::new() };
+    let Some(answer) = path.parent().and_then(|folder| ask::ask(folder, "clients")) else {
+        return String::new();
+    };
+    let clients = answer["clients"].as_array().map_or(&[][..], Vec::as_slice);
+    table(&clients[..count.min(clients.len())])
+}
+
+fn table(clients: &[serde_json::Value]) -> String {
+    if clients.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        format!("\n{:<40} {:>10} {:>8}  {}\n{}\n", "Client", "requests/s", "dropped", "note", "=".repeat(79));
+    for client in clients {
+        let number = |name: &str| client[name].as_f64().unwrap_or(0.0);
+        let text = |name: &str| client[name].as_str().unwrap_or_default();
+        let line = format!(
+            "{:<40} {:>10.2} {:>6.1} %  {}",
+            text("address"),
+            number("rate"),
+            number("dropped") / number("requests").max(1.0) * 100.0,
+            text("note")
+        );
+        out.push_str(line.trim_end());
+        out.push('\n');
     }
     out
 }
@@ -315,6 +354,15 @@ fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_busiest_stand_in_a_table() {
+        let client = serde_json::json!({"address": "192.0.2.7", "rate": 48.1, "requests": 200, "dropped": 50, "note": "Loud."});
+        let text = table(&[client]);
+        let mut line = text.lines().nth(3).unwrap_or_default().split_whitespace();
+        assert_eq!(line.by_ref().collect::<Vec<_>>(), ["192.0.2.7", "48.10", "25.0", "%", "Loud."], "{text}");
+        assert_eq!(table(&[]), "");
+    }
 
     #[test]
     fn blocks_show_the_shape_and_the_gaps() {

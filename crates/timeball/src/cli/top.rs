@@ -14,14 +14,17 @@ use super::status::{self, Picture};
 /// `top`
 pub const COMMAND: Command = Command {
     name: "top",
-    forms: &[form("[SECONDS [COUNT]]", "the clock, sources and requests, live")],
-    doc: "Shows the status, the sources and the requests a second, anew every SECONDS (2 if not given), COUNT times or until it is \
+    forms: &[form("[SECONDS [COUNT]]", "the clock, sources, requests and clients, live")],
+    doc: "Shows the status, the sources, the requests a second and the busiest clients, anew every SECONDS (2 if not given), COUNT times or until it is \
           interrupted. Into a file it goes once unless COUNT says otherwise.",
     example: "top 5",
     group: Group::Own,
     run: top,
 };
 
+/// So many clients are shown.
+#[cfg(feature = "web")]
+const BUSIEST: usize = 10;
 /// Shortest pause, s.
 const SHORTEST: f64 = 0.1;
 
@@ -50,6 +53,10 @@ fn top(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         let mut screen = if terminal { "\x1b[H\x1b[2J".to_owned() } else { String::new() };
         screen.push_str(&status::describe(&picture, status::now(), session.style));
         screen.push_str(&body(&picture, &names, rates));
+        #[cfg(feature = "web")]
+        if picture.endpoint.starts_with('/') && session.options.hosts.is_none() {
+            screen.push_str(&super::history::busiest(BUSIEST));
+        }
         write!(session.out, "{screen}")?;
         session.out.flush()?;
         before = Some((now, picture));

@@ -27,10 +27,13 @@ pub enum Kind {
     Step,
     /// The configuration changed.
     Config,
+    /// A client takes too much.
+    Client,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Alarm, Self::Source, Self::Start, Self::Stop, Self::Step, Self::Config];
+    const ALL: [Self; 7] =
+        [Self::Alarm, Self::Source, Self::Start, Self::Stop, Self::Step, Self::Config, Self::Client];
 
     /// Its word.
     pub const fn word(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Kind {
             Self::Stop => "stop",
             Self::Step => "step",
             Self::Config => "config",
+            Self::Client => "client",
         }
     }
 }

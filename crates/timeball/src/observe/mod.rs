@@ -3,8 +3,10 @@
 //! [`observer`] is the process; [`recorder`] what it knows, kept in the [`archive`] and the [`events`]; [`http`] who may ask,
 //! [`api`] and [`openmetrics`] what they are answered. [`words`] has the sentences.
 
+pub mod abuse;
 pub mod api;
 pub mod archive;
+pub mod ask;
 pub mod events;
 pub mod files;
 pub mod graph;
@@ -14,7 +16,6 @@ pub mod observer;
 pub mod openmetrics;
 pub mod plots;
 pub mod rates;
-
 pub mod recorder;
 pub mod rrd;
 pub mod store;

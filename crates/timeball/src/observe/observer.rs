@@ -5,6 +5,7 @@
 use super::Plan;
 use super::api::{self, Asked};
 use super::archive::Archive;
+use super::ask;
 use super::events::EventLog;
 use super::http::{self, Connections, MOST_LISTENERS};
 use super::rates::Columns;
@@ -17,7 +18,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -136,6 +137,7 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
     let listeners = listeners(plan);
     let columns = Columns::new(plan.router);
     let (archive, events, problem) = store::open(plan, &columns, now());
+    let door = archive.as_ref().and_then(|_| ask::open(plan));
     if let Some(user) = &plan.user
         && let Err(error) = sys::privileges::drop_to(user, &[])
     {
@@ -171,7 +173,7 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
     };
     confine();
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, live(shared, socket, listeners));
+    local.block_on(&runtime, live(shared, socket, listeners, door));
     0
 }
 
@@ -207,11 +209,14 @@ fn listeners(plan: &Plan) -> Vec<TcpListener> {
     listeners
 }
 
-async fn live(shared: Rc<Shared>, socket: Socket, listeners: Vec<TcpListener>) {
+async fn live(shared: Rc<Shared>, socket: Socket, listeners: Vec<TcpListener>, door: Option<UnixListener>) {
     for listener in listeners {
         if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
             tokio::task::spawn_local(http::serve(listener, Rc::clone(&shared)));
         }
+    }
+    if let Some(door) = door {
+        tokio::task::spawn_local(ask::serve(door, Rc::clone(&shared)));
     }
     let line = UnixDatagram::from(OwnedFd::from(socket));
     let line = match tokio::net::UnixDatagram::from_std(line) {

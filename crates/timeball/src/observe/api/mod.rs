@@ -4,8 +4,9 @@ mod clients;
 mod series;
 mod tiles;
 
-use super::events::Event;
-use super::recorder::Recorder;
+use super::abuse::nameless;
+use super::events::{Event, Kind};
+use super::recorder::{Recorder, Totals};
 use super::words;
 pub use clients::clients;
 use ntp::control::sources::{SourceMode, SourceState};
@@ -155,6 +156,14 @@ fn clock(snapshot: &Snapshot, public: bool) -> Value {
     })
 }
 
+fn month(totals: &Totals) -> Value {
+    let [bytes_in, bytes_out, requests, answered] = totals.sums;
+    json!({
+        "begin": totals.begin, "recorded": totals.seconds, "bytes_in": bytes_in, "bytes_out": bytes_out, "requests": requests,
+        "answered": answered,
+    })
+}
+
 fn service(recorder: &Recorder, snapshot: &Snapshot) -> Value {
     let rate = |name: &str| real(recorder.recent(name));
     let (received, sent): (u64, u64) =
@@ -164,6 +173,8 @@ fn service(recorder: &Recorder, snapshot: &Snapshot) -> Value {
         "dropped": real((recorder.recent("packets_in") - recorder.recent("packets_out")).max(0.0)),
         "dropped_rate": rate("limited"), "dropped_access": rate("refused"), "dropped_invalid": rate("invalid"),
         "dropped_other": rate("lost"), "bytes_in": rate("bytes_in"), "bytes_out": rate("bytes_out"),
+        "month": month(&recorder.months.current),
+        "last_month": if recorder.months.last.seconds > 0.0 { month(&recorder.months.last) } else { Value::Null },
         "total": {"requests": received, "dropped": received.saturating_sub(sent)},
         "threads": snapshot.threads.iter().map(|(received, answered)| json!({"received": received, "answered": answered})).collect::<Vec<_>>(),
     })
@@ -266,7 +277,10 @@ pub fn events(recorder: &Recorder, asked: &Asked<'_>) -> Result<Value, Refusal> 
 
 /// One event as it may be shown.
 pub fn event_json(recorder: &Recorder, event: &Event, public: bool) -> Value {
-    let mut value = event.json();
+    let mut value = match event.kind {
+        Kind::Client if public => nameless(event).json(),
+        _ => event.json(),
+    };
     if let (true, Some(snapshot)) = (public, &recorder.latest) {
         for field in ["short", "what", "why", "effect"] {
             value[field] = json!(hide(value[field].as_str().unwrap_or_default(), snapshot));

@@ -1,11 +1,15 @@
 //! What the observer knows: the last snapshot, the archive, the events.
 
+mod month;
+
+use super::abuse::Abuse;
 use super::archive::{Archive, Cell};
 use super::events::{Event, EventLog, Kind};
 use super::machine::Looker;
 use super::rates::{Columns, Found, Rates, identity};
 use super::watch::{News, Watcher};
 use super::words::{self, State};
+pub use month::{Months, Totals};
 use ntp::metrics::{METRICS, Machine};
 use ntp::report::Address;
 use ntp::snapshot::{ClientSnapshot, Clients, Snapshot, SourceSnapshot};
@@ -47,11 +51,14 @@ pub struct Recorder {
     pub interval: f64,
     /// When the daemon began, s since 1970.
     pub started: f64,
+    /// What was served this month.
+    pub months: Months,
     columns: Columns,
     rates: Rates,
     looker: Looker,
     looked: f64,
     watcher: Watcher,
+    abuse: Abuse,
     reasons: BTreeMap<String, String>,
     recent: VecDeque<Found>,
     once_right: bool,
@@ -84,11 +91,13 @@ impl Recorder {
             problem: None,
             interval: 300.0,
             started: now,
+            months: Months::default(),
             columns,
             rates: Rates::default(),
             looker: Looker::new(daemon),
             looked: 0.0,
             watcher: Watcher::default(),
+            abuse: Abuse::default(),
             reasons: BTreeMap::new(),
             recent: VecDeque::new(),
             once_right: false,
@@ -99,6 +108,7 @@ impl Recorder {
             oldest: f64::NAN,
         };
         recorder.oldest = recorder.find_oldest(now);
+        recorder.months = Months::read(recorder.archive.as_ref(), now);
         recorder
     }
 
@@ -188,6 +198,7 @@ impl Recorder {
             told.extend(self.judge_machine(at));
         }
         let found = self.rates.next(&snapshot, look.then_some(&self.machine));
+        self.months.add(self.archive.as_ref(), at, &found);
         self.record(&snapshot, &found);
         self.recent.push_back(found);
         while self.recent.iter().map(|found| found.seconds).sum::<f64>() > RECENT && self.recent.len() > 1 {
@@ -199,6 +210,9 @@ impl Recorder {
             told.extend(self.note(news, at));
         }
         self.reasons = reasons;
+        for news in self.abuse.look(at, self.recent("packets_in"), &snapshot.clients.loudest) {
+            told.extend(self.note(news, at));
+        }
         self.latest = Some(snapshot);
         told
     }
@@ -344,7 +358,8 @@ impl Recorder {
         self.problem.clone().filter(|problem| before.as_ref() != Some(problem))
     }
 
-    fn flush(&mut self, now: f64) {
+    /// Writes what waits.
+    pub fn flush(&mut self, now: f64) {
         self.flushed = now;
         let Some(archive) = &mut self.archive else { return };
         match archive.flush() {

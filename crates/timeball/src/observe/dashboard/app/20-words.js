@@ -80,7 +80,7 @@ const STATES = {
 };
 const stateOf = value => Object.keys(STATES).find(k => STATES[k].value === Math.round(value)) || null;
 
-const KINDS = { alarm: 'Alarms', source: 'Sources', step: 'Steps', start: 'Starts', stop: 'Stops', config: 'Settings', pool: 'Pool' };
+const KINDS = { alarm: 'Alarms', source: 'Sources', step: 'Steps', start: 'Starts', stop: 'Stops', config: 'Settings', client: 'Clients', pool: 'Pool' };
 
 /* Explanations of what only this page shows; all others come with /api/plots and win over these. */
 const TERMS = {
@@ -102,6 +102,7 @@ const TERMS = {
   versions: { title: 'Versions', what: 'The NTP version in the request.' },
   action: { title: 'What we do', what: 'Answer, leave the request without an answer because its sender is over the limit, or tell it to slow down (chrony: KoD).' },
   archive: { title: 'Archive', what: 'One file of fixed size that remembers least, mean and most: 10 s for a day, then ever coarser for years.' },
-  flash: { title: 'Written today', what: 'Bytes written to the disk or flash by the archive since midnight UTC.', good: 'Below 1 MB a day lets eMMC outlive the board.' },
+  month: { title: 'This month', what: 'Bytes of NTP packets with their IP headers since the first of the month, UTC, in both directions, as far as they were recorded.' },
+  flash: { title: 'Written today', what: 'Bytes written to the disk or flash by the archive since midnight UTC.', good: 'Some MB a day are nothing to eMMC. For a small flash, stats interval and stats router make it less.' },
 };
 const termOf = key => (M.plots && M.plots.terms && M.plots.terms[key]) || TERMS[key];

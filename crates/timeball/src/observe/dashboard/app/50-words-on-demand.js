@@ -60,7 +60,7 @@ function glyph(state, size = 12) {
 /** The sign of a kind of event. */
 function mark(kind) {
   const s = sv('svg', { viewBox: '0 0 10 10', width: 10, height: 10, 'aria-hidden': 'true' });
-  const shapes = { alarm: 'M5 .5 9.8 9.5H.2z', source: 'M5 0 10 5 5 10 0 5z', start: 'M1.5.5 9.5 5l-8 4.5z', stop: 'M1 1h8v8H1z', pool: 'M1 9V5h2v4zM4 9V3h2v6zM7 9V0h2v9z', step: 'M0 3h5V0l5 5-5 5V7H0z' };
+  const shapes = { alarm: 'M5 .5 9.8 9.5H.2z', source: 'M5 0 10 5 5 10 0 5z', start: 'M1.5.5 9.5 5l-8 4.5z', stop: 'M1 1h8v8H1z', pool: 'M1 9V5h2v4zM4 9V3h2v6zM7 9V0h2v9z', step: 'M0 3h5V0l5 5-5 5V7H0z', client: 'M5 0a2.5 2.5 0 0 1 0 5 2.5 2.5 0 0 1 0-5zM0 10a5 4.4 0 0 1 10 0z' };
   s.append(shapes[kind] ? sv('path', { d: shapes[kind], class: 'k-' + kind }) : sv('circle', { cx: 5, cy: 5, r: 3.8, class: 'k-config' }));
   return s;
 }

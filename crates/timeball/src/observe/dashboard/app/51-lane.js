@@ -1,6 +1,6 @@
 /* Events on the time axis, in words where there is room. */
 
-const RANK = { alarm: 0, stop: 1, step: 1, source: 2, start: 3, config: 3, pool: 4 };
+const RANK = { alarm: 0, stop: 1, step: 1, source: 2, start: 3, config: 3, client: 3, pool: 4 };
 
 /** `cls` "far" stands on the axis of the wide ribbons instead of that of the graphs. */
 function lane(cls = '') {

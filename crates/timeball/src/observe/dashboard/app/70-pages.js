@@ -68,10 +68,13 @@ function facts(rows) {
 }
 const machine = key => M.status && M.status.machine ? M.status.machine[key] : null;
 const archive = key => M.status && M.status.archive ? M.status.archive[key] : null;
+const month = key => (M.status && M.status.service && M.status.service[key]) || null;
+const volume = m => m ? bytes(m.bytes_in + m.bytes_out) : '–';
 const hostFacts = () => [
   ['temperature', 'Temperature', () => known(machine('temperature')) ? num(machine('temperature'), 1) + NB + '°C' : '–'],
   ['memory', 'Memory', () => bytes(machine('memory'))],
   ['conntrack', 'Connections', () => known(machine('conntrack')) ? `${num(machine('conntrack'))} of ${num(machine('conntrack_limit'))}` : '–'],
+  ['month', 'Traffic this month', () => volume(month('month'))],
   ['flash', 'Written today', () => bytes(archive('written_today'))],
   ['archive', 'Remembers since', () => known(archive('since')) ? dayOf(archive('since')) + ' ' + date(archive('since')).getUTCFullYear() : '–'],
 ];
@@ -151,8 +154,22 @@ page.service = () => {
     el('div', { class: 'g3' },
       region('div', {}, () => M.clients && M.clients.intervals, () => share('intervals', 'How often clients ask', '% of clients')),
       region('div', {}, () => M.clients && M.clients.versions, () => share('versions', 'Versions', '% of requests')),
-      panel(term('hours', 'Hours of the day'), 'requests per second, the last two weeks', fortnight())));
+      panel(term('hours', 'Hours of the day'), 'requests per second, the last two weeks', fortnight())),
+    group('Volume', 'NTP packets with their IP headers, by calendar month'),
+    el('div', { class: 'g3' }, monthFacts('month', 'This month'), monthFacts('last_month', 'Last month')));
 };
+/** What a month took and gave; of one that is not recorded nothing is shown. */
+function monthFacts(key, name) {
+  const m = () => month(key);
+  return region('div', {}, () => [m() && m().begin], () => m() ? facts([
+    ['month', name, () => volume(m())],
+    ['', 'In', () => bytes(m().bytes_in)],
+    ['', 'Out', () => bytes(m().bytes_out)],
+    ['', 'Requests', () => num(m().requests)],
+    ['', 'Answered', () => m().requests ? num(100 * m().answered / m().requests, 1) + NB + '%' : '–'],
+    ['', 'Recorded', () => lasting(m().recorded)],
+  ]) : '');
+}
 function fortnight() {
   const draw = hours('Requests per second'), e = picture(draw);
   widget({ slow: () => draw(e) });
