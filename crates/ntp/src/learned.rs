@@ -333,7 +333,7 @@ fn numbers<'a, const N: usize>(words: &mut impl Iterator<Item = &'a str>) -> Opt
 }
 
 /// CRC-32 (ISO 3309, the one of zip and Ethernet).
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8);
     !bytes.iter().fold(!0, step)
 }

@@ -15,6 +15,7 @@ pub mod dump;
 pub mod engine;
 pub mod estimator;
 pub mod ids;
+pub mod lasting;
 pub mod leap_table;
 pub mod learned;
 pub mod logfile;

@@ -9,6 +9,9 @@
 //! | `{"get":"why","from":N}` | `{"get":"why","total":…,"from":N,"next":…,"sources":[…]}`; `from` may be left out; `next` is `null` on the last page |
 //! | `{"get":"clients","from":N,"top":M,"sort":"hits"}` | `{"get":"clients","remembered":…,"from":N,"next":…,"clients":[…]}`: the first M of a stretch of the table; `sort` may also be `drops`, `rate`, `last` |
 //! | `{"get":"threads","from":N}` | the same with `"threads":[…]`: what each serving thread received, answered, refused and lost |
+//! | `{"get":"changes","from":N}` | the same with `"changes":[{"number":…,"time":…,"saved":…,"line":…},…]`: what commands have changed, and `"following"`: the number that the next change will have |
+//! | `{"save":true,"from":N}` | `{"saved":[…],"file":"…"}`: the changes from number N on are kept for the next start; `from` may be left out (answered by the program around the core) |
+//! | `{"undo":N}` | `{"undone":"…","effect":"now"}`: change N is taken back; `"overruled"`: a later one holds, `"restart"`: only from then on (likewise) |
 //! | `{"get":"requests","from":N}` | `{"get":"requests","now":…,"thinned":…,"from":N,"next":…,"runs":[[client,start,span,count],…]}`: the log of requests, times in 1/16 s |
 //! | anything else | `{"error":"…"}` |
 
@@ -56,15 +59,22 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let top = number("top").map_or(LONGEST_LIST, |top| top as usize);
             engine.client_list(now, number("from").unwrap_or(0.0) as usize, top, order)
         }
+        Some("changes") => {
+            let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
+            changes(engine, from as usize)
+        }
         Some("threads") => {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             threads(engine, from as usize)
         }
-        _ => error("there is nothing of this name; \"why\", \"clients\", \"requests\" and \"threads\" are"),
+        _ => error(
+            "there is nothing of this name; \"why\", \"clients\", \"changes\", \"requests\" and \"threads\" are",
+        ),
     }
 }
 
-fn error(text: &str) -> String {
+/// A reply that says what is wrong.
+pub fn error(text: &str) -> String {
     let mut out = r#"{"error":"#.to_owned();
     string(&mut out, text);
     out.push('}');
@@ -75,6 +85,24 @@ fn error(text: &str) -> String {
 fn why(engine: &Engine, now: Now, from: usize) -> String {
     let one = |index| engine.why(now, index).map(|why| why.json());
     page(("why", "sources"), engine.source_count(), from, one)
+}
+
+/// Changes from place `from` on.
+fn changes(engine: &Engine, from: usize) -> String {
+    let journal = engine.journal();
+    let one = |index: usize| {
+        let entry = journal.entries().get(index)?;
+        let (number, at, saved) = (entry.number, entry.at, entry.saved);
+        let mut out = format!(r#"{{"number":{number},"time":{at},"saved":{saved},"line":"#);
+        string(&mut out, &entry.change.to_string());
+        out.push('}');
+        Some(out)
+    };
+    let mut out = page(("changes", "changes"), journal.entries().len(), from, one);
+    out.pop();
+    // Writing to a string cannot fail.
+    let _ = write!(out, r#","following":{}}}"#, journal.next());
+    out
 }
 
 /// Serving threads from number `from` on.

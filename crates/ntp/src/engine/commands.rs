@@ -94,7 +94,7 @@ impl Backend for Operator<'_> {
         }
     }
     fn change(&mut self, change: &Change) -> Status {
-        let status = self.engine.change(self.now, self.clock, change, self.out);
+        let status = self.engine.journalled(self.now, self.clock, change, self.out);
         self.engine.finish(self.now);
         status
     }
@@ -106,7 +106,13 @@ fn status(done: bool, otherwise: Status) -> Status {
 }
 
 impl Engine {
-    fn change(&mut self, now: Now, clock: &mut dyn Clock, change: &Change, out: &mut Actions) -> Status {
+    pub(super) fn change(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        change: &Change,
+        out: &mut Actions,
+    ) -> Status {
         match change {
             Change::Online(filter) => self.set_online(now, clock, *filter, true, out),
             Change::Offline(filter) => self.set_online(now, clock, *filter, false, out),

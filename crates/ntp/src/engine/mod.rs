@@ -13,6 +13,7 @@ mod clients;
 mod commands;
 mod dumps;
 pub mod io;
+pub mod journal;
 mod keys;
 mod leap;
 mod learning;
@@ -56,6 +57,7 @@ use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
 use clients::CommandClients;
 use core::net::IpAddr;
+use journal::Journal;
 use leap::LeapWatch;
 use learning::Learning;
 use names::Group;
@@ -165,6 +167,8 @@ pub struct Engine {
     command_access: AccessTable,
     /// Rules that commands have added since the start, while lists may still be made anew.
     access_changes: Vec<(AccessList, AccessRule)>,
+    /// What commands have changed, and what undoes it.
+    journal: Journal,
     command_clients: CommandClients,
     /// `trafficlimit`.
     budget: Option<Budget>,
@@ -264,6 +268,7 @@ impl Engine {
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             command_access: AccessTable::new(&config.control.access),
             access_changes: Vec::new(),
+            journal: Journal::default(),
             command_clients: CommandClients::new(config, &rng),
             budget: config.server.traffic_limit.map(Budget::new),
             requests_saved: config.server.request_log_file.as_ref().map(|_| now.mono),

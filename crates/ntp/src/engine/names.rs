@@ -16,6 +16,8 @@ const RETRY_EXPONENTS: (u32, u32) = (2, 9);
 const MAX_POOL_MEMBERS: i32 = 16;
 /// Addresses taken from one answer of the resolver.
 const MAX_ADDRESSES: usize = 16;
+/// Addresses of the past by which a source is still known.
+const MAX_FORMER: usize = 8;
 /// Least time between two checks of addresses against their names, s.
 const REFRESH_DISTANCE: f64 = 3600.0;
 /// Longest random wait between two replacements of any source, s.
@@ -36,6 +38,8 @@ pub(super) struct Group {
     pub replacing: Option<SourceId>,
     /// Whose present addresses the look-up confirms.
     pub refresh: Refresh,
+    /// The addresses of the last look-up.
+    pub found: Vec<IpAddr>,
 }
 
 /// Whose addresses are checked against their name.
@@ -88,6 +92,7 @@ impl Engine {
             failures: 0,
             replacing: None,
             refresh: Refresh::No,
+            found: Vec::new(),
         });
         self.resolve_group(self.groups.len() - 1, out);
         Ok(())
@@ -168,6 +173,7 @@ impl Engine {
             .take(MAX_ADDRESSES)
             .collect();
         let group = &mut self.groups[index];
+        group.found.clone_from(&found);
         let replacing = group.replacing.take();
         let refresh = core::mem::take(&mut group.refresh);
         if found.is_empty() {
@@ -276,6 +282,9 @@ impl Engine {
         if !unreachable {
             source.poll.reset();
         }
+        source.former.retain(|former| *former != old.ip());
+        source.former.insert(0, old.ip());
+        source.former.truncate(MAX_FORMER);
         source.remote = Some(SocketAddr::new(address, port));
         source.resolved = Some(now.mono);
         source.confirmed = false;

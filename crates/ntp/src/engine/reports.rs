@@ -21,6 +21,7 @@ use crate::source::poll::Line;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
 use crate::wire::{Leap, Mode};
+use core::net::IpAddr;
 
 impl Source {
     /// Its address in reports: the number while it has none.
@@ -32,7 +33,21 @@ impl Source {
 impl Engine {
     /// The source a command means.
     pub(super) fn source_at(&self, address: &Address) -> Option<usize> {
-        self.sources.iter().position(|s| s.report_address() == *address)
+        let exactly = self.sources.iter().position(|s| s.report_address() == *address);
+        exactly.or_else(|| self.source_once_at(address.ip()?))
+    }
+
+    /// The only source that had this address before, or whose name has it beside the one in use: clients look names up
+    /// for themselves, and not always get the same answer.
+    fn source_once_at(&self, address: IpAddr) -> Option<usize> {
+        let alone = |s: &Source| self.sources.iter().filter(|other| other.group == s.group).count() == 1;
+        let named = |s: &Source| {
+            s.group.is_some_and(|id| self.groups.iter().any(|g| g.id == id && g.found.contains(&address)))
+        };
+        let once = |s: &Source| s.former.contains(&address) || named(s) && alone(s);
+        let mut found = self.sources.iter().enumerate().filter(|(_, s)| once(s)).map(|(index, _)| index);
+        let first = found.next();
+        first.filter(|_| found.next().is_none())
     }
 
     /// The state of the clock.

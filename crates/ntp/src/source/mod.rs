@@ -36,6 +36,8 @@ pub struct Source {
     pub config: SourceConfig,
     /// Where it is; `None` until its name is resolved.
     pub remote: Option<SocketAddr>,
+    /// Addresses it had before, the last ones.
+    pub former: Vec<IpAddr>,
     /// When its address was last looked up.
     pub resolved: Option<MonoTime>,
     /// The name it came from; `None` when it was given by address.
@@ -131,6 +133,7 @@ impl Source {
             id,
             config,
             remote: None,
+            former: Vec::new(),
             resolved: None,
             group: None,
             placeholder: 0,

@@ -84,7 +84,7 @@ pub fn timeball_usage(style: Style) -> String {
 /// `help`: every command with its forms.
 pub fn commands(name: Name) -> String {
     let mut out = String::new();
-    for group in Group::ALL.into_iter().filter(|group| name == Name::Timeball || *group != Group::Own) {
+    for group in Group::ALL.into_iter().filter(|group| name == Name::Timeball || !group.is_own()) {
         let _ = writeln!(out, "{}:", group.title());
         for command in commands::all().filter(|command| command.group == group) {
             // chronyc has no long options behind a command.
@@ -147,7 +147,7 @@ pub fn manual_sections() -> String {
 #[cfg(test)]
 pub fn compatibility_rows() -> (Vec<&'static str>, Vec<(&'static str, String)>) {
     let options = OPTIONS.iter().map(|option| option.letters).collect();
-    let of_chronyc = commands::all().filter(|command| command.group != Group::Own);
+    let of_chronyc = commands::all().filter(|command| !command.group.is_own());
     let rows = of_chronyc.flat_map(|command| {
         let forms = command.forms.iter().filter(|form| !form.arguments.starts_with("--"));
         forms.map(|form| (command.name, usage(command, form)))

@@ -22,6 +22,7 @@ pub mod status;
 mod top;
 mod uci;
 mod unix;
+mod whom;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
@@ -180,6 +181,11 @@ fn line(session: &mut Session<'_>, line: &str) -> bool {
         None => return true,
         Some((word, _)) if word.starts_with(['!', ';', '#', '%']) => return true,
         Some((word, arguments)) => match commands::find(word, session.name) {
+            Some(command)
+                if session.name == Name::Timeball && arguments.contains(&commands::changes::WORD) =>
+            {
+                commands::changes::lasting(session, command, arguments)
+            }
             Some(command) => (command.run)(session, arguments),
             None => Err(Failure::Usage(unknown(word, session.name))),
         },

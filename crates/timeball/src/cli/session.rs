@@ -116,6 +116,17 @@ impl Session<'_> {
         }
     }
 
+    /// Gives the same order about several sources: prints `200 OK` once when all were carried out.
+    pub fn order_each(&mut self, changes: impl Iterator<Item = Change>) -> Outcome {
+        for change in changes {
+            match self.ask(&change.into())? {
+                Status::Success => {}
+                status => return Err(Failure::Status(status)),
+            }
+        }
+        self.say_status(Status::Success)
+    }
+
     /// Prints the numeric reply for `status`.
     pub fn say_status(&mut self, status: Status) -> Outcome {
         self.say_reply(&status.to_string())

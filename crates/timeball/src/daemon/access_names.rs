@@ -98,13 +98,28 @@ impl AccessNames {
             return Outcome::Missing((wait == RETRY.0).then_some(text));
         };
         list.states[index] = State::Known(address);
+        Outcome::Rules(list.which, list.known())
+    }
+
+    /// What the configuration says of a list, with the names known so far.
+    pub fn rules(&self, which: AccessList, config: &Config) -> Vec<AccessRule> {
+        match self.lists.iter().find(|list| list.which == which && !list.names.is_empty()) {
+            Some(list) => list.known(),
+            None if which == AccessList::Ntp => config.server.access.clone(),
+            None => config.control.access.clone(),
+        }
+    }
+}
+
+impl List {
+    /// The rules, and those of the names known so far in their places.
+    fn known(&self) -> Vec<AccessRule> {
         // Rules are put in the order of the names: the answer for each is that of its state.
-        let mut states = list.states.iter();
-        let rules = resolve_access(&list.rules, &list.names, |_| match states.next() {
+        let mut states = self.states.iter();
+        resolve_access(&self.rules, &self.names, |_| match states.next() {
             Some(State::Known(address)) => Some(*address),
             _ => None,
-        });
-        Outcome::Rules(list.which, rules)
+        })
     }
 }
 

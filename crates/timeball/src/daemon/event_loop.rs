@@ -5,6 +5,7 @@
 
 use super::access_names::{AccessNames, Outcome};
 use super::answer::{Answerer, take_stamps};
+use super::changes::ChangesFile;
 use super::clocks::Clocks;
 use super::keys;
 use super::leap_file::LeapFile;
@@ -59,6 +60,8 @@ pub struct EventLoop {
     pub commands: CommandSockets,
     /// Drift file and dumps.
     pub state: StateFiles,
+    /// Changes that last.
+    pub changes: ChangesFile,
     /// Log files.
     pub logs: LogFiles,
     /// Folders with more sources.
@@ -367,7 +370,13 @@ impl EventLoop {
     /// Answers what chrony's protocol has no words for.
     fn tell_own(&mut self, len: usize, to: &sys::socket::UnixAddress) {
         let now = self.clocks.now();
-        let reply = json::answer(&self.engine, now, &self.workspace.buffer[..len]);
+        let Self { engine, clocks, out, changes, access_names, config, .. } = self;
+        let request = &self.workspace.buffer[..len];
+        let rules = |list| access_names.rules(list, config);
+        let reply = changes
+            .answer(engine, (now, clocks, out), request, &rules)
+            .unwrap_or_else(|| json::answer(engine, now, request));
+        self.follow_access();
         if let Some(socket) = self.commands.unix().filter(|_| !to.is_nameless()) {
             let _ = message::send_unix(socket, reply.as_bytes(), Some(to));
         }

@@ -4,6 +4,7 @@
 pub mod access_names;
 pub mod answer;
 pub mod args;
+pub mod changes;
 pub mod clocks;
 pub mod configuration;
 pub mod event_loop;
@@ -29,6 +30,7 @@ pub mod welcome;
 use crate::places;
 use access_names::AccessNames;
 use args::{LogTarget, Mode, Options, Request, Wrong};
+use changes::ChangesFile;
 use clocks::Clocks;
 use configuration::Chosen;
 use event_loop::{EventLoop, Workspace, say};
@@ -337,6 +339,7 @@ fn assemble(
     };
     // Timeball always goes on where it stopped.
     let state = StateFiles::new(&config, name, options.reload_dumps || name == Name::Timeball);
+    let changes = ChangesFile::new(learned.as_deref());
     let mut state = state.with_learned(learned);
     if once != Once::No {
         state.leave_dumps();
@@ -363,6 +366,9 @@ fn assemble(
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);
     }
+    if once == Once::No {
+        changes.replay(&mut engine, now, &mut clocks, &mut out);
+    }
     if config.process.key_file.is_some() || config.sources.iter().any(|source| source.key != 0) {
         engine.set_keys(keys.unwrap_or_default(), &mut out);
     }
@@ -372,6 +378,7 @@ fn assemble(
         file
     });
     Ok(EventLoop {
+        changes,
         leap_file,
         resolver: Resolver::new(options.family),
         access_names: AccessNames::new(&config, now.mono),

@@ -77,6 +77,11 @@ impl Lab {
         }
     }
 
+    /// The namespace's name.
+    pub fn namespace(&self) -> &str {
+        &self.name
+    }
+
     /// The scratch folder.
     pub fn dir(&self) -> &Path {
         &self.dir

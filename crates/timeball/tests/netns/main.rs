@@ -3,6 +3,7 @@
 //! Needs root and the packages that `./ci` installs; says SKIPPED where they are missing. No daemon here has the right
 //! to set the machine's clock.
 
+mod changes;
 mod interleaved;
 mod keys;
 mod lab;

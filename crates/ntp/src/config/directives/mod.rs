@@ -22,7 +22,7 @@ mod threads;
 pub use access::{AccessTarget, parse_access};
 pub use options::{OptionDef, option_names};
 pub use refclock::REFCLOCK_OPTIONS;
-pub use sources::{SOURCE_OPTIONS, SourceWrong, source_from_words};
+pub use sources::{SOURCE_OPTIONS, SourceWrong, source_from_words, source_words};
 
 use super::Config;
 use super::words::{Words, Wrong};

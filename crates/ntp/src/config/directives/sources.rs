@@ -254,6 +254,48 @@ pub fn source_from_words(kind: SourceKind, words: &str) -> Result<SourceConfig, 
     read_source(kind, &mut Words::new(words)).map(|(source, _)| source).map_err(SourceWrong)
 }
 
+/// The words from which [`source_from_words`] makes this source: its name, and every option that is not at its default.
+pub fn source_words(source: &SourceConfig) -> String {
+    let usual = SourceConfig::new(source.kind, "");
+    let mut words = vec![source.name.clone()];
+    let mut say = |differs: bool, name: &str, value: &dyn fmt::Display| {
+        if differs {
+            words.push(format!("{name} {value}").trim_end().to_owned());
+        }
+    };
+    macro_rules! values {
+        ($($name:literal $field:ident),*) => {
+            $(say(source.$field != usual.$field, $name, &source.$field);)*
+        };
+    }
+    values!("port" port, "minpoll" minpoll, "maxpoll" maxpoll, "key" key, "ntsport" nts_port, "certset" cert_set);
+    values!("maxdelay" max_delay, "maxdelayratio" max_delay_ratio, "maxdelaydevratio" max_delay_dev_ratio);
+    values!("maxdelayquant" max_delay_quant, "mindelay" min_delay, "asymmetry" asymmetry, "offset" offset);
+    values!("minsamples" min_samples, "maxsamples" max_samples, "maxunreach" max_unreach, "filter" filter);
+    values!("polltarget" poll_target, "presend" presend, "minstratum" min_stratum, "version" version);
+    values!("maxsources" max_sources);
+    for (on, name) in [
+        (source.iburst, "iburst"),
+        (source.burst, "burst"),
+        (source.nts, "nts"),
+        (!source.online, "offline"),
+        (source.auto_offline, "auto_offline"),
+        (source.prefer, "prefer"),
+        (source.noselect, "noselect"),
+        (source.trust, "trust"),
+        (source.require, "require"),
+        (source.xleave, "xleave"),
+        (source.copy, "copy"),
+        (source.ext_fields & 1 != 0, "extfield F323"),
+        (source.ext_fields & 2 != 0, "extfield 10A"),
+        (source.family == Family::V4, "ipv4"),
+        (source.family == Family::V6, "ipv6"),
+    ] {
+        say(on, name, &"");
+    }
+    words.join(" ")
+}
+
 fn read_source(kind: SourceKind, words: &mut Words<'_>) -> Result<(SourceConfig, Vec<&'static str>), Wrong> {
     let name = words.next_word().ok_or_else(|| WrongKind::Syntax.hint("no name or address is given"))?;
     let mut source = SourceConfig::new(kind, name);
@@ -460,6 +502,23 @@ mod tests {
         assert_eq!(wrong("a maxsources 0"), "option maxsources N: 0 is less than 1");
         assert_eq!(wrong("a port x"), "option port PORT: \"x\" is not a number");
         assert_eq!(wrong("a offset"), "option offset SECONDS: its value is missing");
+    }
+
+    #[test]
+    fn a_source_is_written_as_it_is_read() {
+        for option in SOURCE_OPTIONS {
+            let value = match option.usage {
+                "" => "",
+                "HEX" => "10A",
+                "RATIO" | "P" => "0.25",
+                "SECONDS" => "0.001",
+                _ => "3",
+            };
+            let words = format!("a {} {value}", option.name).trim_end().to_owned();
+            let source = source_from_words(SourceKind::Server, &words).expect(option.name);
+            assert_ne!(source, SourceConfig::new(SourceKind::Server, "a"), "{words}: no effect");
+            assert_eq!(source_words(&source), words);
+        }
     }
 
     proptest! {

@@ -3,12 +3,14 @@
 //! To add a command, add one [`Command`] to the list of its group; the tests of this file check the rest.
 
 mod access;
+pub mod changes;
 mod clients;
 mod clock;
 mod orders;
 mod program;
 mod replay;
 mod reports;
+mod side_by_side;
 mod sources;
 mod threads;
 mod why;
@@ -18,7 +20,7 @@ use ntp::config::suggest::nearest;
 use super::Name;
 use super::session::{Outcome, Session};
 
-pub use reports::tracking_name;
+pub use reports::{source, source_count, tracking_name};
 
 /// One command.
 pub struct Command {
@@ -55,6 +57,8 @@ pub enum Group {
     Sources,
     /// Whom time is served to.
     Server,
+    /// Changes that last; chronyc does not know them.
+    Changes,
     /// The daemon itself.
     Daemon,
     /// This program.
@@ -65,8 +69,13 @@ pub enum Group {
 
 impl Group {
     /// Every chapter, in the order of the help.
-    pub const ALL: [Self; 6] =
-        [Self::Own, Self::Clock, Self::Sources, Self::Server, Self::Daemon, Self::Program];
+    pub const ALL: [Self; 7] =
+        [Self::Own, Self::Clock, Self::Sources, Self::Server, Self::Changes, Self::Daemon, Self::Program];
+
+    /// Does chronyc not know these?
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::Changes)
+    }
 
     /// The heading.
     pub fn title(self) -> &'static str {
@@ -75,6 +84,7 @@ impl Group {
             Self::Clock => "The clock",
             Self::Sources => "Time sources",
             Self::Server => "Serving time",
+            Self::Changes => "Changes that last",
             Self::Daemon => "The daemon",
             Self::Program => "This program",
             Self::Hidden => "Kept for old scripts",
@@ -99,6 +109,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         clock::COMMANDS,
         sources::COMMANDS,
         access::COMMANDS,
+        changes::COMMANDS,
         orders::COMMANDS,
         program::COMMANDS,
     ]
@@ -108,7 +119,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
 
 /// The command with exactly this name, no abbreviations; run as chronyc, only chronyc's.
 pub fn find(name: &str, program: Name) -> Option<&'static Command> {
-    all().find(|command| command.name == name && (program == Name::Timeball || command.group != Group::Own))
+    all().find(|command| command.name == name && (program == Name::Timeball || !command.group.is_own()))
 }
 
 /// The name that was probably meant.

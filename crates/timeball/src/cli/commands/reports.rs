@@ -26,7 +26,8 @@ use super::super::arguments::{scan_float, scan_integer, source_address};
 use super::super::options::Format;
 use super::super::page::{List, record};
 use super::super::session::{Failure, Outcome, Session};
-use super::{Command, Group, form, threads, why};
+use super::super::whom;
+use super::{Command, Group, form, side_by_side, threads, why};
 
 /// Shortest pause between two tries of `waitsync`, s.
 const SHORTEST_WAIT: f64 = 0.1;
@@ -55,10 +56,14 @@ pub const COMMANDS: &[Command] = &[
         name: "sources",
         forms: &[
             form("[-a] [-v]", "the sources and their last samples"),
+            form("--watch [SECONDS [COUNT]]", "the same again and again"),
             form("--why [NAME]...", "what the daemon thinks of each, in sentences"),
         ],
         doc: concat!(
-            "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns. ",
+            "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns. Each source has a \
+             number (#), by which other commands may name it, and name and address side by side where the width allows; \
+             chronyc's layout is that of chronyc sources, and of -N. --watch shows them anew every SECONDS (2), COUNT \
+             times or until it is interrupted. ",
             "--why tells what the daemon thinks of each source, or of those with these names or addresses: the shortest \
              round trip its packets need, how long they queue each way on average, by how much the way there seems \
              longer than the way back (which only the comparison with other sources can tell), how many samples that \
@@ -77,6 +82,10 @@ pub const COMMANDS: &[Command] = &[
         run: |session, words| {
             if session.name == Name::Timeball && words.contains(&why::WORD) {
                 return why::run(session, words);
+            }
+            let own = session.name == Name::Timeball && session.options.format == Format::Text;
+            if own && !session.options.source_names || words.contains(&side_by_side::WATCH) {
+                return side_by_side::run(session, words);
             }
             table(session, words, &SOURCE_DATA, |data: &SourceData| {
                 let refclock = data.mode == SourceMode::Refclock;
@@ -128,8 +137,15 @@ pub const COMMANDS: &[Command] = &[
         example: "sourcename 192.0.2.1",
         group: Group::Sources,
         run: |session, words| {
-            let address = source_address(&words.join(" "), session.options.family);
-            let address = address.map_err(|_| Failure::usage("Could not read address"))?;
+            let address = match session.name {
+                Name::Chronyc => source_address(&words.join(" "), session.options.family)
+                    .map_err(|_| Failure::usage("Could not read address"))?,
+                // The members of a pool have one name.
+                Name::Timeball => whom::addresses(session, &words.join(" "))?
+                    .first()
+                    .copied()
+                    .ok_or_else(|| Failure::usage("Could not read address"))?,
+            };
             let name: NameReport = session.fetch(&SOURCENAME, Argument::Address(address))?;
             record(session, &name, "")
         },
@@ -262,9 +278,20 @@ fn ntpdata(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let ask =
         |session: &mut Session<'_>, address| session.fetch::<NtpData>(&NTPDATA, Argument::Address(address));
     if !words.is_empty() {
-        let address = super::sources::address(session, &words.join(" "))?;
-        let report = ask(session, address)?;
-        return record(session, &report, "");
+        let addresses = whom::addresses(session, &words.join(" "))?;
+        if let [address] = addresses.as_slice() {
+            let report = ask(session, *address)?;
+            return record(session, &report, "");
+        }
+        let mut list = List::begin(session, "")?;
+        for address in addresses.into_iter().filter(|address| address.ip().is_some()) {
+            let report = list.attempt(session, |session| ask(session, address))?;
+            if session.options.format == Format::Text {
+                writeln!(session.out)?;
+            }
+            list.record(session, &report, "")?;
+        }
+        return list.end(session);
     }
     let count = source_count(session)?;
     let mut list = List::begin(session, "")?;

@@ -6,13 +6,14 @@ use ntp::config::Family;
 use ntp::control::Change;
 use ntp::control::actions::{SourceFilter, SourceOption, SourceRef};
 use ntp::ids::RefId;
-use ntp::report::{Address, SelectOptions};
+use ntp::report::SelectOptions;
 
 use super::super::Name;
-use super::super::arguments::{self, NoAddress, scan_float, scan_integer};
+use super::super::arguments::{self, scan_float, scan_integer};
 use super::super::client::resolve;
 use super::super::config;
 use super::super::session::{Failure, Outcome, Session};
+use super::super::whom;
 use super::{Command, Group, form};
 
 /// A command that changes one option of one source.
@@ -21,8 +22,8 @@ macro_rules! tuning {
         Command {
             name: $name,
             forms: &[form(concat!("ADDRESS ", $value), $what)],
-            doc: "Changes one option of one source until the daemon ends; see the option of the same name of the \
-                  server directive.",
+            doc: "Changes one option of one source until the daemon ends (with --save, of timeball, for good); see the \
+                  option of the same name of the server directive. Names are those that delete takes.",
             example: concat!($name, " 192.0.2.1 ", $example),
             group: Group::Sources,
             run: |session, words| tune(session, words, $scan, SourceOption::$option),
@@ -40,22 +41,24 @@ pub const COMMANDS: &[Command] = &[
             form("peer NAME [OPTION]...", "use another peer"),
         ],
         doc: "Adds a source, with the options of the server, pool and peer directives. The source is forgotten when \
-              the daemon ends.",
+              the daemon ends; timeball add ... --save keeps it.",
         example: "add server ntp.example.net iburst",
         group: Group::Sources,
         run: add,
     },
     Command {
         name: "delete",
-        forms: &[form("ADDRESS", "stop using a source")],
-        doc: "Removes a server or peer. A member of a pool is replaced by another while others of the pool remain. A \
-              source whose name is not resolved yet is named by its number, as printed by sources -a.",
+        forms: &[form("ADDRESS|NAME", "stop using a source")],
+        doc: "Removes a server or peer. A member of a pool is replaced by another while others of the pool remain; by \
+              the name of the pool all of it is removed (timeball). A source may be named by its address, the name it was \
+              added with, its canonical or its reverse name, and by its number in timeball sources; where several sources \
+              have the name they are listed and nothing is done. With --save (timeball) this lasts.",
         example: "delete 192.0.2.1",
         group: Group::Sources,
         run: |session, words| {
             let word = words.first().ok_or_else(|| Failure::usage("Invalid syntax for address"))?;
-            let address = address(session, word)?;
-            session.order(Change::DeleteSource(address))
+            let addresses = whom::addresses(session, word)?;
+            session.order_each(addresses.into_iter().map(Change::DeleteSource))
         },
     },
     Command {
@@ -139,9 +142,9 @@ pub const COMMANDS: &[Command] = &[
         run: |session, words| {
             let bad = || Failure::usage("Invalid syntax for offset command");
             let [source, offset] = words else { return Err(bad()) };
-            let source = source_or_refid(source).ok_or_else(bad)?;
             let offset = scan_float(offset).ok_or_else(bad)?;
-            session.order(Change::Offset { source, offset })
+            let sources = referred(session, source, bad)?;
+            session.order_each(sources.into_iter().map(|source| Change::Offset { source, offset }))
         },
     },
     tuning!(
@@ -181,12 +184,6 @@ pub const COMMANDS: &[Command] = &[
     tuning!("polltarget", "SAMPLES", "samples the polling interval aims at", "8", scan_integer, PollTarget),
 ];
 
-/// The address of a source, from address, number or name.
-pub fn address(session: &Session<'_>, word: &str) -> Result<Address, Failure> {
-    arguments::source_address(word, session.options.family)
-        .map_err(|_| Failure::usage("Could not get address for hostname"))
-}
-
 /// `minpoll` and its like: an address and a number; further words do not matter.
 fn tune<T>(
     session: &mut Session<'_>,
@@ -197,24 +194,27 @@ fn tune<T>(
     let bad = || Failure::usage("Invalid syntax for address value");
     let [name, value, ..] = words else { return Err(bad()) };
     let value = scan(value).ok_or_else(bad)?;
-    let address = address(session, name)?;
-    session.order(Change::SetOption(address, option(value)))
+    let addresses = whom::addresses(session, name)?;
+    let option = option(value);
+    session.order_each(addresses.into_iter().map(|address| Change::SetOption(address, option)))
 }
 
 /// The sources `online`, `offline` and `burst` are about; all of them without words.
-fn selected(session: &Session<'_>, words: &[&str]) -> Result<SourceFilter, Failure> {
-    arguments::selected(&words.join(" "), session.options.family).map_err(|error| {
-        Failure::usage(match error {
-            NoAddress::Unresolved => "Could not get address for hostname",
-            NoAddress::BadMask => "Invalid syntax for mask/address",
-        })
-    })
+fn selected(session: &mut Session<'_>, words: &[&str]) -> Result<Vec<SourceFilter>, Failure> {
+    let word = words.join(" ");
+    if word.is_empty() || word.contains('/') {
+        let filter = arguments::selected(&word, session.options.family);
+        return filter
+            .map(|filter| vec![filter])
+            .map_err(|_| Failure::usage("Invalid syntax for mask/address"));
+    }
+    Ok(whom::addresses(session, &word)?.into_iter().map(SourceFilter::one).collect())
 }
 
 /// `online` and `offline`.
 fn reach(session: &mut Session<'_>, words: &[&str], change: fn(SourceFilter) -> Change) -> Outcome {
     let sources = selected(session, words)?;
-    session.order(change(sources))
+    session.order_each(sources.into_iter().map(change))
 }
 
 /// `burst GOOD/MAX [address]`.
@@ -227,7 +227,7 @@ fn burst(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     });
     let Some((good, total)) = counts else { return Err(Failure::usage("Invalid syntax for burst command")) };
     let sources = selected(session, words.get(1..2).unwrap_or_default())?;
-    session.order(Change::Burst { sources, good, total })
+    session.order_each(sources.into_iter().map(|sources| Change::Burst { sources, good, total }))
 }
 
 /// `add server|pool|peer NAME options`.
@@ -257,11 +257,26 @@ fn source_or_refid(word: &str) -> Option<SourceRef> {
     (1..=4).contains(&word.len()).then(|| SourceRef::RefId(RefId::from_text(word)))
 }
 
+/// The sources that `selectopts` and `offset` are about. chronyc does not look names up here.
+fn referred(session: &mut Session<'_>, word: &str, bad: fn() -> Failure) -> Result<Vec<SourceRef>, Failure> {
+    let plain = source_or_refid(word);
+    if session.name == Name::Chronyc || matches!(plain, Some(SourceRef::Address(_))) {
+        return plain.map(|source| vec![source]).ok_or_else(bad);
+    }
+    let sources = whom::all(session)?;
+    if let (Some(refid), true) =
+        (plain, sources.iter().any(|s| s.refclock && s.name.eq_ignore_ascii_case(word)))
+    {
+        return Ok(vec![refid]);
+    }
+    Ok(whom::addresses(session, word)?.into_iter().map(SourceRef::Address).collect())
+}
+
 /// `selectopts SOURCE +option -option`.
 fn select_options(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let bad = || Failure::usage("Invalid syntax for selectopts command");
     let [source, changes @ ..] = words else { return Err(bad()) };
-    let source = source_or_refid(source).ok_or_else(bad)?;
+    let sources = referred(session, source, bad)?;
     let (mut mask, mut options) = (SelectOptions::default(), SelectOptions::default());
     for change in changes {
         let (sign, name) = change.split_at_checked(1).ok_or_else(bad)?;
@@ -273,7 +288,7 @@ fn select_options(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         *selection_option(&mut mask, name).ok_or_else(bad)? = true;
         *selection_option(&mut options, name).ok_or_else(bad)? = on;
     }
-    session.order(Change::SelectOptions { source, mask, options })
+    session.order_each(sources.into_iter().map(|source| Change::SelectOptions { source, mask, options }))
 }
 
 /// The selection option with this name.
