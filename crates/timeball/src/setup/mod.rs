@@ -4,6 +4,9 @@
 //! is, [`uci`] reads and edits OpenWrt's files.
 
 pub mod interfaces;
+pub mod journal;
+pub mod lines;
+pub mod parts;
 pub mod place;
 pub mod runner;
 pub mod translate;

@@ -5,6 +5,7 @@
 //! not at all.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
@@ -24,6 +25,8 @@ pub struct Tree {
     is_live: bool,
     /// Tests: how many changes are made before the power is cut.
     fuse: Cell<Option<u32>>,
+    /// Texts that are taken to be in files.
+    supposed: BTreeMap<String, String>,
 }
 
 /// What is at a path.
@@ -78,12 +81,12 @@ impl Node {
 impl Tree {
     /// This machine's.
     pub fn live() -> Self {
-        Self { base: "/".into(), is_live: true, fuse: Cell::new(None) }
+        Self { base: "/".into(), is_live: true, fuse: Cell::new(None), supposed: BTreeMap::new() }
     }
 
     /// The copy below `base`.
     pub fn copy(base: &Path) -> Self {
-        Self { base: base.to_owned(), is_live: false, fuse: Cell::new(None) }
+        Self { base: base.to_owned(), is_live: false, fuse: Cell::new(None), supposed: BTreeMap::new() }
     }
 
     /// Is it this machine's? Only then do commands make sense.
@@ -160,11 +163,14 @@ impl Tree {
 
     /// Is there anything, links followed?
     pub fn exists(&self, path: &str) -> bool {
-        self.real(path).exists()
+        self.supposed.contains_key(path) || self.real(path).exists()
     }
 
     /// The text of a file, if there is one that is text.
     pub fn text(&self, path: &str) -> Option<String> {
+        if let Some(text) = self.supposed.get(path) {
+            return Some(text.clone());
+        }
         String::from_utf8(read(&self.real(path)).ok()?).ok()
     }
 
@@ -229,6 +235,22 @@ impl Tree {
             }
         }
         sync_directory(&folder)
+    }
+
+    /// Makes a folder and those above it that are missing.
+    pub fn make_folders(&self, path: &str) -> io::Result<()> {
+        let above = path.rsplit_once('/').map_or("", |(above, _)| above);
+        if !above.is_empty() && !self.exists(above) {
+            self.make_folders(above)?;
+        }
+        self.become_node(path, &Node::Folder(0o755))
+    }
+
+    /// The same tree, as if the file `path` had this text: to see what would come of it.
+    pub fn with(&self, path: &str, text: &str) -> Self {
+        let mut tree = self.clone();
+        tree.supposed.insert(path.to_owned(), text.to_owned());
+        tree
     }
 
     /// Removes what an interrupted change of `path` has left.
