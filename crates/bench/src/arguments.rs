@@ -19,6 +19,7 @@ commands (without one: speed)
   victim       clients in whose names somebody else sends 20 requests/s
   probes       three requests 2 s apart from each of many addresses, as the pool's monitors send them
   threads      two serving threads: what each costs at half the load
+  pages        ten open pages: replies/s beside those without
 
 options
   --rounds N            rounds of speed [5]
@@ -53,7 +54,8 @@ pub enum Task {
 }
 
 /// Names of scenarios.
-pub const SCENARIOS: [&str; 7] = ["scenarios", "hostile", "flood", "fairness", "victim", "probes", "threads"];
+pub const SCENARIOS: [&str; 8] =
+    ["scenarios", "hostile", "flood", "fairness", "victim", "probes", "threads", "pages"];
 
 /// The command line, read.
 #[derive(Clone, Debug)]

@@ -190,7 +190,8 @@ impl Lab {
         Ok(())
     }
 
-    fn within_server<R>(&self, act: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R>
+    /// What `act` gives in a thread on the server's side; so are the threads that it starts.
+    pub fn within_server<R>(&self, act: impl FnOnce() -> io::Result<R> + Send) -> io::Result<R>
     where
         R: Send,
     {

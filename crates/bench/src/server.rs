@@ -144,6 +144,18 @@ impl Running {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until it has said `text`.
+    pub fn wait_for(&self, text: &str) -> Result<(), String> {
+        let began = Instant::now();
+        while !self.said().contains(text) {
+            if began.elapsed() > START {
+                return Err(format!("{} has not said \"{text}\":\n{}", self.name, self.said()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// Is it still there?
     pub fn alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -167,6 +179,11 @@ impl Running {
             process: self.processes().iter().map(|&id| run_time(id)).sum(),
             receiver: receivers.iter().map(|&id| run_time(id)).sum(),
         }
+    }
+
+    /// Processor time of its processes beside the main one (our observer), s.
+    pub fn beside(&self) -> f64 {
+        self.processes().into_iter().filter(|id| *id != self.child.id()).map(run_time).sum()
     }
 
     /// Processor time of the thread of its main process that is called `name`, s; 0: there is none.

@@ -60,3 +60,8 @@ fn who_forges_an_address_does_not_silence_its_owner() {
 fn probes_of_the_pool_are_answered() {
     passes("probes", 4);
 }
+
+#[test]
+fn open_pages_are_told_while_the_server_is_busy() {
+    passes("pages", 3);
+}

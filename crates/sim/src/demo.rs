@@ -33,8 +33,9 @@ const ABUSE_RATE: f64 = 250.0;
 /// Who asks without pause, who asks every second all day.
 const ABUSER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 214);
 const IMPATIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 61);
-/// Addresses of the clients that behave.
-const CLIENTS: u32 = 6000;
+/// Clients that behave, by how often they ask: those of the first group make half of the requests, those of the next one a quarter,
+/// and so on.
+const GROUPS: [u32; 8] = [200, 800, 1600, 400, 640, 800, 800, 500];
 /// Requests of well-behaved clients at the quietest and at the busiest time, 1/s.
 const QUIET: f64 = 12.0;
 const BUSY: f64 = 64.0;
@@ -148,9 +149,9 @@ impl Day {
         self.owed += load((self.unix() / HOUR) % 24.0) * (0.94 + 0.12 * self.rng.uniform());
         while self.owed >= 1.0 {
             self.owed -= 1.0;
-            self.turn = (self.turn + 1) % CLIENTS;
+            self.turn += 1;
             let short = self.turn.is_multiple_of(97); // something that is no request
-            self.ask(client(self.turn), if short { 12 } else { 48 });
+            self.ask(client(whose(self.turn)), if short { 12 } else { 48 });
         }
         self.ask(IMPATIENT.into(), 48);
         if (ABUSE.0..ABUSE.1).contains(&at) {
@@ -205,6 +206,13 @@ fn load(hour: f64) -> f64 {
     let day = 0.5 - 0.5 * libm::cos((hour - 3.6) / 24.0 * core::f64::consts::TAU);
     let from_peak = (hour - 19.2 + 36.0) % 24.0 - 12.0;
     QUIET + (BUSY - QUIET) * (0.45 * libm::pow(day, 1.3) + 0.55 * libm::exp(-from_peak * from_peak / 9.0))
+}
+
+/// Whose turn it is: every second turn a client of the first group, every fourth one of the second, …
+fn whose(turn: u32) -> u32 {
+    let group = (turn.trailing_zeros() as usize).min(GROUPS.len() - 1);
+    let before: u32 = GROUPS.iter().take(group).sum();
+    before + (turn >> (group + 1)) % GROUPS[group]
 }
 
 /// The address of a client: a fifth of them have IPv6, a few are not allowed.

@@ -42,7 +42,8 @@ fn machine() -> Machine {
 }
 
 const USAGE: &str = "Usage: timeball demo [--speed TIMES] [--port PORT]\n\n\
-    A simulated day of a public server in your browser, 600 times as fast as life; it needs no network and no rights.\n";
+    A simulated day of a public server in your browser, 600 times as fast as life; it needs no network and no rights.\n\n\
+    Example: timeball demo --speed 3600\n";
 
 struct Options {
     speed: f64,

@@ -2,6 +2,7 @@
 
 mod fairness;
 mod floods;
+mod pages;
 mod threads;
 
 use crate::arguments::Options;
@@ -42,13 +43,14 @@ pub fn run(lab: &Lab, options: &Options, name: &'static str) -> Result<(), Strin
     let load = Load::new(lab.interface()).map_err(|error| format!("packet socket: {error}"))?;
     let mut stage = Stage { lab, load, options, scenario: name, verdicts: Vec::new() };
     type Act = fn(&mut Stage<'_>) -> Result<(), String>;
-    let all: [(&'static str, Act); 6] = [
+    let all: [(&'static str, Act); 7] = [
         ("hostile", floods::hostile),
         ("flood", floods::forged),
         ("fairness", fairness::loud),
         ("victim", fairness::victim),
         ("probes", fairness::probes),
         ("threads", threads::halves),
+        ("pages", pages::open),
     ];
     for (scenario, act) in all {
         if name == scenario || name == "scenarios" {

@@ -283,6 +283,8 @@ pub const WITHOUT_EFFECT: &[(&str, &str)] = &[("F", "there is no system call fil
 
 const OWN_OPTIONS_HELP: &str = "  \
   --help-config\tExplain the directives of the configuration, or the one named next
+
+Example: timeball run -x 'server ntp.example.net iburst'
 ";
 
 const OPTIONS_HELP: &str = "  \

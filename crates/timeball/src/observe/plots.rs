@@ -77,6 +77,7 @@ pub const PLOTS: &[Plot] = &[
     plot!("traffic" "service" "Traffic" "traffic", "kbit/s" 0.008 0, "signed", ["overview", "clients"] 0,
         line("bytes_in", "in", "area", "c1"), down("bytes_out", "out", "c3"),
         line("bytes_in_v6", "IPv6", "area", "c4"), down("bytes_out_v6", "IPv6", "c4")),
+    plot!("offset_close" "clock" "Clock offset, close up" "offset", "µs" 1e6 1, "signed zero robust", ["clock"] 0, line("offset", "offset", "band", "c1")),
     plot!("frequency" "clock" "Frequency against its median" "frequency", "ppb" 1e9 0, "signed median", ["overview", "clock"] 0,
         line("frequency", "frequency", "band", "c1")),
     plot!("temperature" "host" "Temperature" "temperature", "°C" 1.0 1, "", ["clock", "host"] 0,

@@ -10,7 +10,7 @@ use super::rates::{Columns, Found, Rates, identity};
 use super::watch::{News, Watcher};
 use super::words::{self, State};
 pub use month::{Months, Totals};
-use ntp::metrics::{METRICS, Machine};
+use ntp::metrics::{Get, METRICS, Machine};
 use ntp::report::Address;
 use ntp::snapshot::{ClientSnapshot, Clients, Snapshot, SourceSnapshot};
 use std::collections::{BTreeMap, VecDeque};
@@ -61,6 +61,8 @@ pub struct Recorder {
     abuse: Abuse,
     reasons: BTreeMap<String, String>,
     recent: VecDeque<Found>,
+    /// What the last look at the machine gave, as [`Found::values`].
+    seen: Vec<f64>,
     once_right: bool,
     flushed: f64,
     /// Events that may still end: their names and numbers.
@@ -100,6 +102,7 @@ impl Recorder {
             abuse: Abuse::default(),
             reasons: BTreeMap::new(),
             recent: VecDeque::new(),
+            seen: vec![f64::NAN; METRICS.len()],
             once_right: false,
             flushed: now,
             open_events: BTreeMap::new(),
@@ -160,7 +163,8 @@ impl Recorder {
         let (sum, seconds) = known.fold((0.0, 0.0), |(sum, seconds), found| {
             (sum + found.values[at] * found.seconds, seconds + found.seconds)
         });
-        sum / seconds
+        // The machine is looked at more seldom: what was found holds until the next look.
+        if seconds > 0.0 { sum / seconds } else { self.seen[at] }
     }
 
     /// What is thought of a source, in sentences.
@@ -200,6 +204,11 @@ impl Recorder {
         let found = self.rates.next(&snapshot, look.then_some(&self.machine));
         self.months.add(self.archive.as_ref(), at, &found);
         self.record(&snapshot, &found);
+        for ((seen, value), metric) in self.seen.iter_mut().zip(&found.values).zip(METRICS) {
+            if matches!(metric.get, Get::Machine(_)) && !value.is_nan() {
+                *seen = *value;
+            }
+        }
         self.recent.push_back(found);
         while self.recent.iter().map(|found| found.seconds).sum::<f64>() > RECENT && self.recent.len() > 1 {
             self.recent.pop_front();

@@ -103,6 +103,6 @@ const TERMS = {
   action: { title: 'What we do', what: 'Answer, leave the request without an answer because its sender is over the limit, or tell it to slow down (chrony: KoD).' },
   archive: { title: 'Archive', what: 'One file of fixed size that remembers least, mean and most: 10 s for a day, then ever coarser for years.' },
   month: { title: 'This month', what: 'Bytes of NTP packets with their IP headers since the first of the month, UTC, in both directions, as far as they were recorded.' },
-  flash: { title: 'Written today', what: 'Bytes written to the disk or flash by the archive since midnight UTC.', good: 'Some MB a day are nothing to eMMC. For a small flash, stats interval and stats router make it less.' },
+  flash: { title: 'Written today', what: 'Bytes written to the disk or flash by the archive since midnight UTC.', good: 'Some MB a day are nothing to eMMC. For a small flash, stats interval and stats profile router make it less.' },
 };
 const termOf = key => (M.plots && M.plots.terms && M.plots.terms[key]) || TERMS[key];

@@ -119,7 +119,7 @@ page.sources = () => {
       panel(term('agree', 'Who agrees'), 'ms from the system clock, with each source’s own margin', agreement()),
       offset && graph(offset, { height: 214 })),
     group('What the clock did with each', 'taller means more trusted'), stateKeys(), lane('far'), ribbons(true),
-    group('The way there', 'round trip to each source'), el('div', { class: 'grid2' }, rest.map(p => graph(p, { height: 160 }))));
+    group('Over time', 'how many are good, how far away they are, and how much they scatter'), el('div', { class: 'grid2' }, rest.map(p => graph(p, { height: 160 }))));
 };
 function agreement() {
   const e = picture(forest);
@@ -207,7 +207,7 @@ function clientTable() {
 
 /* ---- host */
 page.host = () => el('div', {}, heading('host', 'The machine, and what this program takes of it', ''), lane(), graphsOf(plotsOf('host'), 0, 'grid2', 160),
-  group('Archive', 'what is remembered, and what it costs'),
+  group('Machine and archive', 'what there is, what is remembered, and what it costs'),
   el('div', { class: 'g3' }, facts(hostFacts()),
     facts([
       ['archive', 'Size of the archive', () => bytes(archive('bytes'))],
