@@ -4,6 +4,8 @@
 //!   `answer from=ADDRESS leap=N version=N mode=N stratum=N len=N delay_us=N offset_ms=X`, or `silence`.
 //! * `ntp_probe record ADDRESS PORT SECONDS` answers requests as a stratum-1 server and prints
 //!   `request port=N hex=…` for each.
+//! * `ntp_probe world PORT SECONDS ADDRESS=WAY,OFFSET,RATE,LOSS...` is many stratum-1 servers at once, each as far away (ms,
+//!   one way), as wrong (ms), as fast (ppm) and as deaf (one in so many requests, 0 for none) as it is told.
 //! * `ntp_probe flood ADDRESS PORT COUNT SEED` sends hostile datagrams and prints
 //!   `sent=N replies=N longer=N unasked=N`: replies longer than the longest datagram of their socket, and replies on
 //!   sockets that sent nothing but non-requests.
@@ -95,6 +97,56 @@ fn record(at: SocketAddr, seconds: u64) {
     }
 }
 
+/// One server of the world, until `end`.
+fn serve(at: SocketAddr, [way, offset, rate, deaf]: [f64; 4], end: Instant) {
+    let socket = UdpSocket::bind(at).expect("the address can be bound");
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    let (start, way) = (Instant::now(), Duration::from_secs_f64(way * 1e-3));
+    let its_time = |later: Duration| {
+        let wrong = offset * 1e-3 + rate * 1e-6 * start.elapsed().as_secs_f64();
+        NtpTime::from_unix_nanos(unix_nanos() + later.as_nanos() as i64 + (wrong * 1e9) as i64)
+    };
+    let (mut buffer, mut count) = ([0; 2048], 0_u64);
+    while Instant::now() < end {
+        let Ok((len, from)) = socket.recv_from(&mut buffer) else { continue };
+        let Some(request) = Packet::parse(&buffer[..len]) else { continue };
+        count += 1;
+        if deaf > 0.0 && count % deaf as u64 == 0 {
+            continue;
+        }
+        let there = its_time(way);
+        std::thread::sleep(2 * way);
+        let reply = Packet {
+            stratum: 1,
+            precision: -20,
+            refid: ntp::ids::RefId::from_text("TEST"),
+            reference: there,
+            origin: request.transmit,
+            receive: there,
+            transmit: there,
+            ..blank(request.version, Mode::Server)
+        };
+        let _ = socket.send_to(&reply.emit(), from);
+    }
+}
+
+/// All servers of `ADDRESS=WAY,OFFSET,RATE,LOSS`, a thread each.
+fn world(port: u16, seconds: u64, servers: &[String]) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let one = |text: &String| {
+        let (address, numbers) = text.split_once('=').expect("ADDRESS=NUMBERS");
+        let numbers: Vec<f64> = numbers.split(',').map(|n| n.parse().expect("a number")).collect();
+        let at = SocketAddr::new(address.parse().expect("an address"), port);
+        let numbers = numbers.try_into().expect("four numbers");
+        std::thread::spawn(move || serve(at, numbers, end))
+    };
+    let threads: Vec<_> = servers.iter().map(one).collect();
+    println!("ready");
+    for thread in threads {
+        let _ = thread.join();
+    }
+}
+
 /// A hostile datagram and whether a server may answer it.
 fn hostile(rng: &mut Rng) -> (Vec<u8>, bool) {
     let len = match rng.below(4) {
@@ -148,8 +200,11 @@ fn flood(target: SocketAddr, count: u64, seed: u64) {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize, default: u64| args.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
+    if args.first().is_some_and(|what| what == "world") && args.len() > 3 {
+        return world(number(1, 123) as u16, number(2, 10), &args[3..]);
+    }
     let (Some(what), Some(address)) = (args.first(), args.get(1).and_then(|a| a.parse().ok())) else {
-        eprintln!("usage: ntp_probe ask|record|flood ADDRESS PORT …");
+        eprintln!("usage: ntp_probe ask|record|flood ADDRESS PORT … | world PORT SECONDS SERVER…");
         std::process::exit(2);
     };
     let at = SocketAddr::new(address, number(2, 123) as u16);

@@ -11,6 +11,7 @@ mod daemon;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod find_sources;
 mod manual;
 #[cfg(feature = "web")]
 mod observe;

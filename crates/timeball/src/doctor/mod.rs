@@ -7,13 +7,13 @@
 mod checks;
 mod daemon;
 mod facts;
-mod finding;
+pub mod finding;
 mod mend;
 mod nft;
 mod processes;
 mod show;
 mod sockets;
-mod system;
+pub mod system;
 #[cfg(test)]
 mod tests;
 mod uci;
@@ -147,4 +147,13 @@ fn look(session: &mut Session<'_>, wish: &Wish) -> Result<Vec<(&'static Check, F
 
 fn worst(found: &[(&Check, Finding)]) -> Level {
     found.iter().map(|(_, finding)| finding.level).max().unwrap_or(Level::Ok)
+}
+
+/// The names of the sources in the configuration in use, for whoever wants to measure them.
+pub fn configured_sources() -> Vec<String> {
+    let facts = Facts::gather(&Machine { root: None }, None);
+    let sources = facts.config().map(|config| config.sources.as_slice()).unwrap_or_default();
+    let mut names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    names.dedup();
+    names
 }

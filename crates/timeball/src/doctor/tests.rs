@@ -593,3 +593,13 @@ fn words_for_the_shell_are_quoted() {
     assert_eq!(quoted("it's"), r"'it'\''s'");
     assert_eq!(quoted(""), "''");
 }
+
+#[test]
+fn the_document_explains_every_check() {
+    let document = include_str!("../../../../docs/doctor.md");
+    for check in checks::all() {
+        assert!(document.contains(&format!("| `{}` |", check.id)), "docs/doctor.md lacks {}", check.id);
+    }
+    let lines = document.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(lines, checks::all().count(), "docs/doctor.md explains a check that there is not");
+}

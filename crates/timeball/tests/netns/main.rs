@@ -4,6 +4,7 @@
 //! to set the machine's clock.
 
 mod changes;
+mod find_sources;
 mod interleaved;
 mod keys;
 mod lab;

@@ -100,7 +100,7 @@ pub const fn form(arguments: &'static str, what: &'static str) -> Form {
 /// Every command of every group.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
-        &[super::status::COMMAND, super::top::COMMAND, crate::doctor::COMMAND],
+        &[super::status::COMMAND, super::top::COMMAND, crate::doctor::COMMAND, crate::find_sources::COMMAND],
         #[cfg(feature = "web")]
         super::history::COMMANDS,
         replay::COMMANDS,
