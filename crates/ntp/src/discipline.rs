@@ -47,6 +47,9 @@ impl Belief {
     }
 }
 
+/// Temperature cannot do more to a crystal, s/s.
+const MAX_COMPENSATION: f64 = 1e-3;
+
 /// Limits the discipline obeys, from the configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -93,6 +96,8 @@ pub struct Correction {
 pub struct Discipline {
     timeline: Timeline,
     belief: Belief,
+    /// How much faster than the oscillator its time scale runs, s/s: what temperature does is known.
+    compensation: f64,
     limits: Limits,
     /// Where the present slew ends, on the steered clock.
     slew_until: Option<RawTime>,
@@ -117,6 +122,7 @@ impl Discipline {
         Self {
             timeline,
             belief: Belief { v, theta: Theta::default(), frequency },
+            compensation: 0.0,
             limits,
             slew_until: None,
             mean_square: 0.0,
@@ -142,6 +148,56 @@ impl Discipline {
     /// What is believed.
     pub fn belief(&self) -> &Belief {
         &self.belief
+    }
+
+    /// What is believed of the bare oscillator, dθ/dV as it would be without compensation, s/s.
+    pub fn frequency(&self) -> f64 {
+        self.as_set(self.belief.frequency)
+    }
+
+    /// What the clock is set to, s/s, slewing included.
+    pub fn steering(&self) -> f64 {
+        self.as_set(self.timeline.frequency())
+    }
+
+    /// How much faster than the oscillator its time scale runs, s/s.
+    pub fn compensation(&self) -> f64 {
+        self.compensation
+    }
+
+    /// `frequency` beside oscillator time as it is beside the bare oscillator, s/s.
+    pub fn bare(&self, frequency: f64) -> f64 {
+        self.as_set(frequency)
+    }
+
+    /// The steering of the clock (s/s) that is `frequency` (s/s) beside oscillator time.
+    fn as_set(&self, frequency: f64) -> f64 {
+        frequency + self.compensation + frequency * self.compensation
+    }
+
+    /// The reverse of [`Self::as_set`].
+    fn as_seen(&self, steering: f64) -> f64 {
+        (steering - self.compensation) / (1.0 + self.compensation)
+    }
+
+    /// From now on oscillator time runs faster than the oscillator by `compensation` (s/s): what temperature does to it is
+    /// taken out. The clock is set anew so that what is believed and a slew under way stay as they are.
+    pub fn compensate(&mut self, clock: &mut dyn Clock, compensation: f64) -> Result<(), ClockError> {
+        if !compensation.is_finite() || compensation.abs() > MAX_COMPENSATION {
+            self.absurd = self.absurd.saturating_add(1);
+            return Ok(());
+        }
+        let (before, until) = (self.compensation, self.slew_until);
+        // Not what was made of it by the clock's resolution last time, unless a slew depends on it.
+        let running = if until.is_some() { self.timeline.frequency() } else { self.belief.frequency };
+        self.compensation = compensation;
+        let result = self.apply(clock, running);
+        match result {
+            Ok(Some(_)) => self.slew_until = until,
+            // The clock runs as it did, and so does its time scale.
+            _ => self.compensation = before,
+        }
+        result.map(|_| ())
     }
 
     /// Correction pending at `raw`, s; positive: the clock is behind.
@@ -280,7 +336,7 @@ impl Discipline {
     /// goes on to its end; what the clock has gained unnoticed will be found by the next samples.
     pub fn overrule(&mut self, now: Now, clock: &mut dyn Clock, frequency: f64) -> Result<(), ClockError> {
         let (ours, until) = (self.timeline.frequency(), self.slew_until);
-        self.timeline.set_frequency(now.raw, frequency);
+        self.timeline.set_frequency(now.raw, self.as_seen(frequency));
         let applied = self.apply(clock, ours)?;
         self.slew_until = until.filter(|_| applied.is_some());
         Ok(())
@@ -340,9 +396,9 @@ impl Discipline {
 
     /// Returns when the frequency came into force; `None` when the clock refuses as it did before.
     fn apply(&mut self, clock: &mut dyn Clock, frequency: f64) -> Result<Option<RawTime>, ClockError> {
-        match clock.set_frequency(frequency) {
+        match clock.set_frequency(self.as_set(frequency)) {
             Ok(applied) => {
-                self.timeline.set_frequency(applied.at, applied.frequency);
+                self.timeline.set_frequency(applied.at, self.as_seen(applied.frequency));
                 self.refusal = None;
                 Ok(Some(applied.at))
             }
@@ -517,6 +573,35 @@ mod tests {
         discipline.overrule(clock.now(), &mut clock, ours + 50e-6).unwrap();
         assert_eq!((clock.frequency, discipline.slew_until()), (ours, until));
         assert!((discipline.timeline().to_osc(clock.now().raw) - OscTime::from_seconds(1001.0)).abs() < 1e-8);
+    }
+
+    /// The oscillator gains 2 ppm by warmth and somebody knows: oscillator time goes on as if nothing had happened.
+    #[test]
+    fn compensation_is_invisible_in_oscillator_time() {
+        let (mut clock, mut discipline) = bench();
+        let c = correction(&discipline, clock.now(), 1.0, 20e-6);
+        let moved = discipline.believe(clock.now(), &c);
+        discipline.steer(clock.now(), &mut clock, moved, &c).unwrap();
+        clock.run(0.5);
+        let (pending, until) = (discipline.pending(clock.now().raw), discipline.slew_until());
+        discipline.compensate(&mut clock, -2e-6).unwrap();
+        assert!((discipline.pending(clock.now().raw) - pending).abs() < 1e-9, "nothing moves at once");
+        assert_eq!(discipline.slew_until(), until, "and the slew goes on");
+        assert!((discipline.frequency() - (18e-6 - 40e-12)).abs() < 1e-15);
+        let begun = discipline.timeline().to_osc(clock.now().raw);
+        clock.run(100.0);
+        let seconds = discipline.timeline().to_osc(clock.now().raw) - begun;
+        assert!((seconds - 100.0 * (1.0 - 2e-6)).abs() < 1e-8, "{seconds}");
+        for _ in 0..10_000 {
+            discipline.service(clock.now(), &mut clock).unwrap();
+            clock.run(0.01);
+        }
+        assert!((clock.frequency - discipline.frequency()).abs() < 1e-9 && discipline.slew_until().is_none());
+        discipline.compensate(&mut clock, 3e-6).unwrap();
+        assert!((clock.frequency - 23e-6).abs() < 1e-9, "{}", clock.frequency);
+        assert_eq!((discipline.steering(), discipline.compensation()), (clock.frequency, 3e-6));
+        discipline.compensate(&mut clock, f64::NAN).unwrap();
+        assert_eq!((discipline.compensation(), discipline.absurd()), (3e-6, 1));
     }
 
     #[test]

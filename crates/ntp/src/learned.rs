@@ -7,6 +7,7 @@
 //! the time that has passed, and the samples overrule them ([`crate::estimator::Expected`]).
 
 use crate::estimator::noise::Noise;
+use crate::estimator::temperature::KnownTemperature;
 use crate::estimator::{Expected, WANDERS};
 use core::fmt::{self, Write as _};
 use core::net::IpAddr;
@@ -48,6 +49,8 @@ pub struct Learned {
     pub oscillator: Option<KnownOscillator>,
     /// The oscillator over days.
     pub board: Option<Board>,
+    /// The thermometer that it follows.
+    pub temperature: Option<KnownTemperature>,
     /// Paths to sources.
     pub paths: Vec<KnownPath>,
 }
@@ -131,6 +134,10 @@ impl Learned {
         if let Some(Board { mean, spread, observed }) = self.board {
             let _ = writeln!(text, "board {mean:e} {spread:e} {observed:e}");
         }
+        if let Some(known) = self.temperature.as_ref().filter(|known| is_word(&known.sensor)) {
+            let KnownTemperature { sensor, lag, coefficient, sd, celsius } = known;
+            let _ = writeln!(text, "temperature {sensor} {lag:e} {coefficient:e} {sd:e} {celsius:e}");
+        }
         for path in self.paths.iter().filter(|path| is_word(&path.name)).take(MAX_PATHS) {
             let KnownPath { name, address, at, delay, delay_sd, noise, asymmetry } = path;
             let Noise { forward, backward, reading } = noise;
@@ -179,6 +186,12 @@ impl Learned {
                 let board = Board { mean, spread, observed };
                 self.board = Some(board.is_sane().then_some(board)?);
             }
+            "temperature" if self.temperature.is_none() => {
+                let sensor = words.next().filter(|name| is_word(name))?.to_owned();
+                let [lag, coefficient, sd, celsius] = numbers(&mut words)?;
+                let known = KnownTemperature { sensor, lag, coefficient, sd, celsius };
+                self.temperature = Some(known.is_sane().then_some(known)?);
+            }
             "path" if self.paths.len() < MAX_PATHS => self.paths.push(KnownPath::take(&mut words)?),
             _ => return None,
         }
@@ -190,6 +203,11 @@ impl Learned {
         if known.is_sane() {
             self.oscillator = Some(known);
         }
+    }
+
+    /// Takes what is known now of the thermometer, or that none is followed any more.
+    pub fn note_temperature(&mut self, known: Option<KnownTemperature>) {
+        self.temperature = known.filter(KnownTemperature::is_sane);
     }
 
     /// The path to this source, if it is known.

@@ -4,7 +4,7 @@
 //! order, polling jitter; it makes no keys.
 
 /// A small fast generator whose whole state is its seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rng([u64; 4]);
 
 impl Rng {

@@ -4,6 +4,7 @@
 //! two changes of steering) both rates are constant, and what is smaller than a nanosecond is carried on. Reading the
 //! clock changes nothing, so watching a run does not alter it.
 
+use crate::climate::Climate;
 use crate::oscillator::Oscillator;
 use crate::time::{Calendar, START, TrueTime, leap_step};
 use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
@@ -69,6 +70,9 @@ pub struct SimClock {
 impl SimClock {
     /// A clock that is wrong by `offset` seconds when the world begins (positive: ahead).
     pub fn new(mut oscillator: Oscillator, offset: f64, mut rng: Rng) -> Self {
+        if let Some(climate) = oscillator.climate.as_mut() {
+            climate.set_seed(rng.bits());
+        }
         let rate = oscillator.next(0.0, &mut rng);
         let renewal = if oscillator.is_constant() { TrueTime::NEVER } else { START + 1.0 };
         Self {
@@ -202,6 +206,16 @@ impl SimClock {
     /// Frequency error of the bare oscillator, s/s.
     pub fn oscillator_error(&self) -> f64 {
         self.rate
+    }
+
+    /// What its thermometers read; NaN: one does not tell.
+    pub fn temperatures(&self) -> Option<Vec<f64>> {
+        self.oscillator.climate.as_ref().map(Climate::read)
+    }
+
+    /// The names of its thermometers.
+    pub fn thermometers(&self) -> Vec<String> {
+        self.oscillator.climate.as_ref().map_or_else(Vec::new, Climate::names)
     }
 
     /// Our steering, s/s.

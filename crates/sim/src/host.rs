@@ -163,6 +163,7 @@ impl Host {
         if let Some(text) = &self.learned {
             engine.restore_learned(now, Learned::parse(text).expect("what it wrote it can read"));
         }
+        engine.set_thermometers(&self.clock.thermometers());
         self.engine = Some(engine);
         self.perform(at, effects);
     }
@@ -269,6 +270,14 @@ impl Host {
         if !state.ours {
             self.give(Input::ForeignFrequency { frequency: state.frequency, since: NOTICE });
             self.perform(at, effects);
+        }
+    }
+
+    /// The loop reads the thermometers.
+    pub fn read_temperatures(&mut self, at: TrueTime, effects: &mut Vec<Effect>) {
+        self.advance(at);
+        if let Some(celsius) = self.clock.temperatures().filter(|_| !self.asleep) {
+            self.handle(at, Input::Temperatures { celsius: &celsius }, effects);
         }
     }
 

@@ -6,7 +6,7 @@ mod cli {
 }
 
 use sim::scenario::{self, Scenario};
-use sim::{Host, compare, plot, pool, routers};
+use sim::{Host, compare, plot, pool, routers, temperatures};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,12 +19,14 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
        sim random [--worlds N] [--seed FIRST] [--jobs N]
        sim random --world N [--svg FILE]
        sim routers [--seeds N] [--seed FIRST] [--jobs N]
+       sim temperatures [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
   table         runs every scenario that chronyd was measured in and compares
   random        draws worlds and looks for panics, nonsense, broken promises and forbidden steps
   routers       compares two days of home routers with what chronyd reached on them
+  temperatures  compares oscillators that follow a temperature with and without thermometers
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
@@ -117,6 +119,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             Err("--hours must be above 0 and at most 100000".into())
         }
         _ if request.seeds == 0 || request.jobs == 0 => Err("--seeds and --jobs must be at least 1".into()),
+        _ if request.what == "temperatures" => Ok(request),
         _ if compare::chosen(&request.only).is_empty() => {
             Err(format!("no scenario of the table contains \"{}\"; sim list names them", request.only))
         }
@@ -155,6 +158,10 @@ fn run(request: &Request) -> Result<(), String> {
         "routers" => {
             let rows = routers::run(request.seed, request.seeds, request.jobs);
             out.write_all(routers::text(&rows).as_bytes())
+        }
+        "temperatures" => {
+            let rows = temperatures::run(&request.only, request.seed, request.seeds, request.jobs);
+            out.write_all(temperatures::text(&rows).as_bytes())
         }
         name => match scenario::find(name) {
             Some(scenario) => show(&mut out, &scenario, request),

@@ -1,5 +1,6 @@
 //! Oscillators: what a clock is made of. Positive frequency errors make it gain.
 
+use crate::climate::Climate;
 use crate::generator::{Generator, normal};
 use ntp::rng::Rng;
 
@@ -13,6 +14,8 @@ pub struct Oscillator {
     /// Since when (s after the start) how much (s/s) is added.
     jumps: Vec<(f64, f64)>,
     expression: Option<Generator>,
+    /// What is around it, and what thermometers say of that.
+    pub(crate) climate: Option<Climate>,
     /// Sum of the random walk so far.
     walked: f64,
 }
@@ -37,6 +40,7 @@ impl Oscillator {
             temperature: Vec::new(),
             jumps: Vec::new(),
             expression: None,
+            climate: None,
             walked: 0.0,
         }
     }
@@ -65,11 +69,18 @@ impl Oscillator {
         self
     }
 
+    /// Its frequency follows a temperature that thermometers may know.
+    pub fn climate(mut self, climate: Climate) -> Self {
+        self.climate = Some(climate);
+        self
+    }
+
     /// Does its rate ever change?
     pub fn is_constant(&self) -> bool {
         self.wander == 0.0
             && self.temperature.is_empty()
             && self.jumps.is_empty()
+            && self.climate.is_none()
             && self.expression.as_ref().is_none_or(Generator::is_constant)
     }
 
@@ -83,8 +94,9 @@ impl Oscillator {
             .iter()
             .map(|(amplitude, period)| amplitude * libm::sin(core::f64::consts::TAU * time / period));
         let jumps = self.jumps.iter().filter(|(at, _)| *at <= time).map(|(_, change)| change);
+        let warmth = self.climate.as_mut().map_or(0.0, |climate| climate.next(time));
         let more = self.expression.as_mut().map_or(0.0, |e| e.next(time, rng));
-        self.frequency + self.walked + sines.sum::<f64>() + jumps.sum::<f64>() + more
+        self.frequency + self.walked + sines.sum::<f64>() + jumps.sum::<f64>() + more + warmth
     }
 }
 

@@ -24,6 +24,8 @@ use std::collections::BinaryHeap;
 
 /// Time a name look-up takes, s.
 const LOOKUP: f64 = 0.05;
+/// Time between two readings of thermometers, s: the daemon's own.
+const READING: f64 = 16.0;
 /// The port servers listen on.
 const NTP_PORT: u16 = 123;
 
@@ -59,6 +61,8 @@ enum Event {
     Notice(usize),
     /// Another program changes the frequency of a host's clock, in units of 2⁻³² s/s.
     Steer { host: usize, change: i64 },
+    /// A host reads its thermometers.
+    Temperatures(usize),
     /// A host goes to sleep.
     Sleep(usize),
     /// It wakes up, and the clock on its board was wrong by so many nanoseconds.
@@ -143,7 +147,11 @@ impl World {
         let number = self.nodes.len();
         let mut clock = clock(self.stream(2, number));
         clock.set_calendar(self.calendar);
+        let reads = !clock.thermometers().is_empty();
         let host = Host::new(Self::address(NodeId(number)), clock, config, self.stream(3, number));
+        if reads {
+            self.push(self.now + READING, Event::Temperatures(number));
+        }
         self.push_node(Node::Host(Box::new(host)))
     }
 
@@ -335,6 +343,11 @@ impl World {
             Event::Steer { host, change } => {
                 self.host_mut(NodeId(host)).steer_from_outside(at, change as f64 / STEER_UNITS);
                 self.push(at + NOTICE, Event::Notice(host));
+                host
+            }
+            Event::Temperatures(host) => {
+                self.host_mut(NodeId(host)).read_temperatures(at, &mut effects);
+                self.push(at + READING, Event::Temperatures(host));
                 host
             }
             Event::Sleep(host) => {

@@ -383,7 +383,7 @@ impl Engine {
     }
 
     fn adjust_frequency(&mut self, now: Now, clock: &mut dyn Clock, fast: f64, out: &mut Actions) -> Status {
-        let frequency = (1.0 + self.frequency()) * (1.0 - fast) - 1.0;
+        let frequency = (1.0 + self.discipline.belief().frequency) * (1.0 - fast) - 1.0;
         let result = self.discipline.set_frequency(now, clock, frequency);
         self.clock_result("set the frequency of", result, out);
         said(out, format!("Accumulated delta freq of {:.3}ppm", fast * 1e6))

@@ -100,6 +100,11 @@ pub enum Input<'a> {
         /// Another clock tells of it; otherwise only a wake-up that came far too late does.
         sure: bool,
     },
+    /// The thermometers read this now, °C, in the order of [`super::Engine::set_thermometers`]; NaN: one does not tell.
+    Temperatures {
+        /// The readings.
+        celsius: &'a [f64],
+    },
     /// Somebody else changed the frequency of the clock.
     ForeignFrequency {
         /// What is in force now, s/s.

@@ -226,6 +226,7 @@ impl Engine {
             source.leap_ahead = None;
         }
         self.joint.add_offset(nanos);
+        self.temperatures.add_offset(nanos);
     }
 
     /// Was the step that the loop noticed the kernel's leap second?

@@ -2,6 +2,7 @@
 
 use super::{Action, Actions, Engine};
 use crate::estimator::MIN_FIT;
+use crate::estimator::temperature::KnownTemperature;
 use crate::learned::{Board, KnownOscillator, KnownPath, Learned};
 use crate::source::Source;
 use crate::time::{MonoTime, NANOS, Now};
@@ -15,6 +16,13 @@ pub(super) struct Learning {
     known: Learned,
     saved: Option<MonoTime>,
     observed: Option<MonoTime>,
+}
+
+impl Learning {
+    /// What an earlier run knew of a thermometer.
+    pub(super) fn known_temperature(&self) -> Option<&KnownTemperature> {
+        self.known.temperature.as_ref()
+    }
 }
 
 impl Engine {
@@ -37,10 +45,13 @@ impl Engine {
         if let Some(combined) = self.joint.combined().filter(|_| self.reference.updates > 0) {
             learned.note_oscillator(KnownOscillator {
                 at,
-                frequency: combined.frequency,
+                frequency: self.discipline.bare(combined.frequency),
                 sd: combined.frequency_sd,
                 wander: combined.wander,
             });
+        }
+        if self.temperatures.judged() {
+            learned.note_temperature(self.temperatures.known());
         }
         let v = self.discipline.timeline().to_osc(now.raw);
         for source in &self.sources {
@@ -75,7 +86,7 @@ impl Engine {
 
     /// The frequency held since this was last called belongs to the board's class.
     pub(super) fn observe_board(&mut self, now: Now) {
-        let frequency = self.joint.combined().map(|combined| combined.frequency);
+        let frequency = self.joint.combined().map(|combined| self.discipline.bare(combined.frequency));
         let since = self.learning.observed.replace(now.mono);
         if let (Some(frequency), Some(since)) = (frequency, since) {
             self.learning.known.board.get_or_insert(Board::NEW).observe(frequency, now.mono - since);

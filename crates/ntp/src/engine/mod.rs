@@ -30,6 +30,7 @@ mod selection;
 mod serving;
 mod snapshots;
 mod steering;
+mod temperature;
 mod unannounced;
 mod why;
 
@@ -46,6 +47,7 @@ use crate::config::{
 };
 use crate::control::AccessList;
 use crate::discipline::{Discipline, Limits};
+use crate::estimator::temperature::Temperatures;
 use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
 use crate::rng::Rng;
@@ -158,6 +160,7 @@ pub struct Engine {
     precision: f64,
     drift_saved: Option<MonoTime>,
     learning: Learning,
+    temperatures: Temperatures,
     /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
     error_before_update: f64,
 
@@ -263,6 +266,7 @@ impl Engine {
             precision,
             drift_saved: None,
             learning: Learning::default(),
+            temperatures: Temperatures::default(),
             error_before_update: 1.5,
             shards,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
@@ -352,6 +356,7 @@ impl Engine {
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
             Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
+            Input::Temperatures { celsius } => self.on_temperatures(now, clock, celsius, out),
             Input::Suspended { slept, sure } => self.on_suspended(now, clock, (slept, sure), out),
             Input::ForeignFrequency { frequency, since } => {
                 self.on_foreign_frequency(now, clock, (frequency, since), out);
@@ -457,7 +462,7 @@ impl Engine {
 
     /// Frequency correction believed right, s/s; positive: the oscillator is slow.
     pub fn frequency(&self) -> f64 {
-        self.discipline.belief().frequency
+        self.discipline.frequency()
     }
 
     pub(crate) fn index_of(&self, id: SourceId) -> Option<usize> {

@@ -74,7 +74,7 @@ impl Engine {
         if !frequency.is_finite() || !since.is_finite() {
             return;
         }
-        let change = frequency - self.discipline.timeline().frequency();
+        let change = frequency - self.discipline.steering();
         if self.overruled.is_none_or(|at| now.mono - at > SPEAK_INTERVAL) {
             self.overruled = Some(now.mono);
             let ppm = change * 1e6;
@@ -92,6 +92,7 @@ impl Engine {
     fn shock(&mut self, now: Now, (theta, frequency): (f64, f64)) {
         let v = self.discipline.timeline().to_osc(now.raw);
         self.joint.expect_jump(v, theta, frequency);
+        self.temperatures.disturb(theta, frequency);
         // Who has not been asked since an earlier change either is in doubt by the larger of both.
         let before = self.shaken.filter(|(at, _)| v - *at < REMEMBERED).map_or(0.0, |(_, doubt)| doubt);
         self.shaken = Some((v, before.max(DOUBT_SIGMAS * theta)));

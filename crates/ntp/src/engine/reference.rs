@@ -173,10 +173,12 @@ impl Engine {
     /// besides.
     fn dispersion_at(&self, age: f64) -> f64 {
         let since = age + self.reference.lag;
+        let growth = |c: &Combined| c.growth(since) + self.temperatures.doubt() * since;
         let noise = self
             .reference
             .combined_estimate
-            .map_or(0.0, |c| SIGMAS * c.theta_sd + self.growth_sigmas() * c.growth(since));
+            .map(|c| self.without_thermometer(c))
+            .map_or(0.0, |c| SIGMAS * c.theta_sd + self.growth_sigmas() * growth(&c));
         let hard = since * self.reference.hard_rate;
         self.reference.root_dispersion + age * self.clock_config.max_clock_error + hard + noise
     }
@@ -190,7 +192,9 @@ impl Engine {
     /// nobody can measure. `None` when not synchronised.
     pub fn belief_sd(&self, now: Now) -> Option<f64> {
         let age = self.reference_age(now)?;
-        self.reference.combined_estimate.map(|c| c.sd_after(age + self.reference.lag))
+        let since = age + self.reference.lag;
+        let estimate = self.reference.combined_estimate.map(|c| self.without_thermometer(c))?;
+        Some(libm::hypot(estimate.sd_after(since), self.temperatures.doubt() * since))
     }
 
     /// Growth of our root dispersion from now on, s/s: steep enough for the next [`DISPERSION_HORIZON`].

@@ -53,10 +53,9 @@ impl Engine {
     /// The state of the clock.
     pub fn tracking(&self, now: Now) -> Tracking {
         let reference = &self.reference;
-        let belief = self.discipline.belief();
         let common = Tracking {
             correction: Seconds(self.discipline.pending(now.raw)),
-            frequency: Frequency::new(-belief.frequency),
+            frequency: Frequency::new(-self.discipline.frequency()),
             ..Tracking::default()
         };
         if self.local_active(now) {

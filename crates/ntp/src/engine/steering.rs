@@ -108,6 +108,7 @@ impl Engine {
         out: &mut Actions,
     ) {
         let Some(combined) = self.combined(out) else { return };
+        self.learn_temperature(trigger, &combined);
         let theta = combined.predict(v);
         let trusted = combined.skew <= self.clock_config.max_update_skew;
         let source = &self.sources[best];
@@ -283,10 +284,7 @@ impl Engine {
 
     /// The drift file says by how much the clock gains.
     pub(super) fn save_drift(&mut self, out: &mut Actions) {
-        out.push(Action::SaveDrift {
-            frequency: -self.discipline.belief().frequency,
-            skew: self.reference.skew,
-        });
+        out.push(Action::SaveDrift { frequency: -self.discipline.frequency(), skew: self.reference.skew });
     }
 
     /// Somebody else moved the clock.

@@ -11,7 +11,7 @@ use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::path::{HINTS, Hint, ROUTES, TELLING, first_offset};
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
-use super::state::{Path, Point, State, asymmetry_of};
+use super::state::{Path, Point, State, asymmetry_of, delay_of};
 use super::{Combined, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
@@ -164,6 +164,15 @@ impl Joint {
         let i = asymmetry_of(slot);
         let member = self.members[slot]?;
         (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
+    }
+
+    /// Shortest round trip and asymmetry of a source's path as all sources together see them, s.
+    pub fn path(&self, id: SourceId) -> Option<(f64, f64)> {
+        let slot = self.slot(id)?;
+        let state = &self.gauged.as_ref()?.state;
+        let n = state.dimensions();
+        let beta = if asymmetry_of(slot) < n { state.x[asymmetry_of(slot)] } else { 0.0 };
+        (delay_of(slot) < n).then(|| (state.x[delay_of(slot)], beta))
     }
 
     /// Variance with which the vote of a source on the offset counts for the asymmetry of its path, s², before its noise;

@@ -20,6 +20,7 @@ pub mod regress;
 mod runs;
 mod shocks;
 mod state;
+pub mod temperature;
 #[cfg(test)]
 mod tests;
 mod theta;

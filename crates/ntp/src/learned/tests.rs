@@ -15,10 +15,21 @@ fn path() -> KnownPath {
     }
 }
 
+fn temperature() -> KnownTemperature {
+    KnownTemperature {
+        sensor: "hwmon/coretemp/temp1".to_owned(),
+        lag: 200.0,
+        coefficient: -5e-8,
+        sd: 1e-9,
+        celsius: 41.5,
+    }
+}
+
 fn learned() -> Learned {
     Learned {
         oscillator: Some(KnownOscillator { at: NOON, frequency: 1073e-6, sd: 2e-8, wander: 2e-9 }),
         board: Some(Board { mean: 1072.8e-6, spread: 5e-8, observed: 4e5 }),
+        temperature: Some(temperature()),
         paths: vec![path()],
     }
 }
@@ -32,13 +43,14 @@ fn the_checksum_is_that_of_zip_and_ethernet() {
 #[test]
 fn the_text_can_be_read_by_people_and_by_us() {
     let text = learned().format();
-    assert_eq!(text.lines().count(), 6);
-    let [title, _, oscillator, board, path, sum] = text.lines().collect::<Vec<_>>()[..] else {
+    assert_eq!(text.lines().count(), 7);
+    let [title, _, oscillator, board, temperature, path, sum] = text.lines().collect::<Vec<_>>()[..] else {
         panic!("{text}")
     };
     assert_eq!(title, "TIMEBALL LEARNED 1");
     assert_eq!(oscillator, "oscillator 1785000000 1.073e-3 2e-8 2e-9");
     assert_eq!(board, "board 1.0728e-3 5e-8 4e5");
+    assert_eq!(temperature, "temperature hwmon/coretemp/temp1 2e2 -5e-8 1e-9 4.15e1");
     let expected = "path time.example.org 192.0.2.7 1785000000 1.24e-2 5e-6 3e-4 1.1e-3 2e-5 1e-4 2e-4";
     assert_eq!(path, expected);
     assert!(sum.starts_with("crc32 "));
@@ -64,6 +76,10 @@ fn what_is_not_ours_is_refused_with_its_reason() {
         "oscillator 1 0 0 2e-9",
         "oscillator 1 0 1e-8 1",
         "board 1 0 1",
+        "temperature a 0 1e-7 1e-9",
+        "temperature a 0 1 1e-9 20",
+        "temperature a 0 1e-7 0 20",
+        "temperature a 0 1e-7 1e-9 1e3",
         "path a b 1 1 1 1 1 1",
         "path a ::1 1 1 1 1 1 0",
         "path a ::1 1 1 1 1 1 1 1",
@@ -105,7 +121,7 @@ fn a_board_known_for_days_keeps_its_class() {
     assert!((board.mean - 1073e-6).abs() < 1e-8 && (board.spread - 1e-7).abs() < 1e-8, "{board:?}");
     assert!((board.observed - 360_000.0).abs() < 1e-6);
     let known = KnownOscillator { at: NOON, frequency: 1073.3e-6, sd: 1e-8, wander: 2e-8 };
-    let learned = Learned { oscillator: Some(known), board: Some(board), paths: Vec::new() };
+    let learned = Learned { oscillator: Some(known), board: Some(board), ..Learned::default() };
     let (soon, later) = (learned.frequency(NOON).unwrap(), learned.frequency(NOON + 300 * DAY).unwrap());
     assert!((soon.0 - 1073.3e-6).abs() < 1e-12, "what was just measured is known best");
     assert!((later.0 - board.mean).abs() < 1e-12 && later.1 < 1e-6, "{later:?}");
@@ -161,11 +177,15 @@ proptest! {
     fn what_is_written_is_read(
         oscillator in proptest::option::of((any::<i64>(), -0.09f64..0.09, 1e-13f64..0.9, 4e-11f64..2e-6)),
         board in proptest::option::of((-0.09f64..0.09, 0.0f64..0.09, 0.0f64..1e11)),
+        temperature in proptest::option::of(("[!-~]{1,30}", 0.0f64..1e5, -9e-6f64..9e-6, 1e-15f64..9e-6, -59.0f64..149.0)),
         paths in proptest::collection::vec(any_path(), 0..8),
     ) {
         let learned = Learned {
             oscillator: oscillator.map(|(at, frequency, sd, wander)| KnownOscillator { at, frequency, sd, wander }),
             board: board.map(|(mean, spread, observed)| Board { mean, spread, observed }),
+            temperature: temperature.map(|(sensor, lag, coefficient, sd, celsius)| {
+                KnownTemperature { sensor, lag, coefficient, sd, celsius }
+            }),
             paths,
         };
         prop_assert_eq!(Learned::parse(&learned.format()), Ok(learned));
@@ -185,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_without_panic(text in "\\PC{0,200}", body in "(oscillator|board|path)( [0-9a-zA-Z.:+-]{1,9}){0,12}\n") {
+    fn any_text_is_read_without_panic(text in "\\PC{0,200}", body in "(oscillator|board|temperature|path)( [0-9a-zA-Z.:+-]{1,9}){0,12}\n") {
         let _ = Learned::parse(&text);
         let body = format!("{TITLE}\n{body}");
         let _ = Learned::parse(&format!("{body}crc32 {:08x}\n", crc32(body.as_bytes())));
