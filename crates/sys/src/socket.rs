@@ -145,6 +145,11 @@ impl Socket {
         self.set(libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)
     }
 
+    /// Takes [`Self::set_reuse_address`] back: from now on nobody else gets this address.
+    pub fn clear_reuse_address(&self) -> io::Result<()> {
+        self.set(libc::SOL_SOCKET, libc::SO_REUSEADDR, 0)
+    }
+
     /// May share its address with other sockets of this user (SO_REUSEPORT).
     pub fn set_reuse_port(&self) -> io::Result<()> {
         self.set(libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)

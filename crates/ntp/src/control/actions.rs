@@ -283,6 +283,7 @@ impl Change {
             71 => Self::AdjustOffset(real(body)),
             72 => read_select_options(body),
             73 => Self::Offset { source: read_source(body), offset: real(body) },
+            56 => Self::Local(read_older_local(body)),
             74 => Self::Local(read_local(body)),
             _ => return Err(Status::Invalid),
         })
@@ -423,6 +424,18 @@ fn read_local(body: &mut Reader<'_>) -> Option<LocalConfig> {
     (on != 0).then_some(local)
 }
 
+/// Releases up to 4.5 know no activation and no waits.
+fn read_older_local(body: &mut Reader<'_>) -> Option<LocalConfig> {
+    let on: i32 = body.value();
+    let local = LocalConfig {
+        stratum: body.value::<i32>().clamp(1, 15) as u8,
+        distance: real(body),
+        orphan: body.value::<i32>() != 0,
+        ..LocalConfig::default()
+    };
+    (on != 0).then_some(local)
+}
+
 fn write_local(local: Option<&LocalConfig>, out: &mut Writer<'_>) {
     out.value(&i32::from(local.is_some()));
     let local = local.copied().unwrap_or_default();
@@ -493,6 +506,7 @@ pub const CHANGES: &[CommandDef] = &[
     change("selectopts", 72, 52, "Changes a source's selection options."),
     change("offset", 73, 48, "Sets a source's offset correction."),
     change("local", 74, 48, "Serves this clock as a reference, or ceases to."),
+    change("local (older)", 56, 36, "The same, from chronyc up to 4.5."),
 ];
 
 /// `accheck` and `cmdaccheck` answer by their status.

@@ -1,8 +1,8 @@
 //! Asking sources: when and how requests leave. What comes back is for `responses`.
 
+use super::peers::symmetric_interval;
 use super::{Action, Actions, Engine, Severity, SocketSpec, Stamp, TxToken};
 use crate::clock::Clock;
-use crate::config::SourceKind;
 use crate::ids::{SocketId, SourceId};
 use crate::source::Source;
 use crate::source::exchange::{self, Request};
@@ -15,6 +15,8 @@ pub(super) const INITIAL_DELAY: f64 = 0.2;
 pub(super) const POLL_RANDOMNESS: f64 = 0.02;
 /// How long a socket waits beyond the longest accepted round trip, s.
 const SOCKET_GRACE: f64 = 4.0;
+/// How long a peer may take to answer, s: it does when it asks next.
+const PEER_PATIENCE: f64 = 1e6;
 /// Distance between the packet that warms up the path and the one that measures, s.
 const PRESEND_INTERVAL: f64 = 2.0;
 impl Engine {
@@ -40,6 +42,7 @@ impl Engine {
         for source in &mut self.sources {
             if let Some(request) = &source.request
                 && request.deadline <= now.mono
+                && !source.is_peer()
             {
                 out.push(Action::CloseSocket(request.socket));
                 source.request = None;
@@ -71,17 +74,23 @@ impl Engine {
             source.due = None;
             return;
         };
-        let (socket, token) = (SocketId(self.next_socket), self.next_token);
+        let (fresh, token) = (SocketId(self.next_socket), self.next_token);
         self.next_socket = self.next_socket.wrapping_add(1);
         self.next_token = self.next_token.wrapping_add(1);
-        let nonce = NtpTime(self.rng.bits() | 1);
+        let is_peer = source.is_peer();
+        if source.link.is_stale()
+            && let Some(socket) = source.link.socket.take()
+        {
+            out.push(Action::CloseSocket(socket));
+        }
+        let kept = source.link.socket;
+        let socket = kept.unwrap_or(fresh);
+        let nonce = if is_peer { self.peer_stamp(now) } else { NtpTime(self.rng.bits() | 1) };
         // The other is even: a reply tells by them which mode it is in.
         let receive =
             if self.sources[index].config.xleave { NtpTime(self.rng.bits() & !1) } else { NtpTime::ZERO };
         let source = &mut self.sources[index];
-        let warms_up = !source.poll.in_burst()
-            && source.config.kind != SourceKind::Peer
-            && source.poll.exponent >= source.config.presend;
+        let warms_up = !source.poll.in_burst() && !is_peer && source.poll.exponent >= source.config.presend;
         let presend = warms_up && source.poll.sent_ahead < interleave::presends(&source.config);
         source.poll.sent_ahead = if presend { source.poll.sent_ahead + 1 } else { 0 };
         let min_delay = source.stats.min_delay();
@@ -92,11 +101,13 @@ impl Engine {
             source.poll.on_sent(&source.config);
             source.reach.shift();
         }
-        let deadline = now.mono + source.config.max_delay + SOCKET_GRACE;
+        let deadline =
+            now.mono + if is_peer { PEER_PATIENCE } else { source.config.max_delay + SOCKET_GRACE };
         let interval = if presend {
             PRESEND_INTERVAL
         } else {
             let interval = source.poll.interval(source.reach.reachable(), min_delay);
+            let interval = if is_peer { symmetric_interval(source, interval) } else { interval };
             let part = if source.poll.take_out_of_step() { 0.3 + 0.7 * self.rng.uniform() } else { 1.0 };
             let interval = interval * part;
             let ahead = if source.config.presend <= source.poll.exponent {
@@ -114,12 +125,16 @@ impl Engine {
         let Source { config, earlier, .. } = &self.sources[index];
         let version = self.request_version(config);
         let naming = interleave::naming(config, version, earlier.as_ref(), unanswered, receive);
+        let naming = naming.filter(|_| !is_peer);
         let mut packet = exchange::request_packet(version, poll, nonce);
         if let Some(naming) = naming {
             (packet.origin, packet.receive) = (naming.origin, naming.receive);
         }
-        if let Some(bytes) = self.sealed(config, version, &packet.emit()) {
+        let header = if is_peer { self.peer_packet(now, index, version, nonce) } else { packet.emit() };
+        let sealed = self.sealed(&self.sources[index].config, version, &header);
+        if let Some(bytes) = sealed {
             let source = &mut self.sources[index];
+            source.link.socket = is_peer.then_some(socket);
             source.seen.tx = source.seen.tx.wrapping_add(1);
             source.request = Some(Request {
                 socket,
@@ -131,7 +146,9 @@ impl Engine {
                 deadline,
                 answered: false,
             });
-            out.push(Action::OpenSocket(SocketSpec { id: socket, remote }));
+            if kept.is_none() {
+                out.push(Action::OpenSocket(SocketSpec { id: socket, remote, symmetric: is_peer }));
+            }
             out.push(Action::Send { socket, token: TxToken(token), bytes });
         }
         if heard && !self.sources[index].reach.reachable() {
@@ -142,10 +159,8 @@ impl Engine {
     /// The request before this one was not answered.
     fn missed(&mut self, now: Now, clock: &mut dyn Clock, index: usize, out: &mut Actions) {
         let source = &mut self.sources[index];
-        if let Some(request) = source.request.take()
-            && !request.answered
-        {
-            out.push(Action::CloseSocket(request.socket));
+        if let Some(socket) = source.end_request() {
+            out.push(Action::CloseSocket(socket));
         }
         // After the packet that warms up the path the same poll goes on.
         if source.poll.unanswered == 0 || source.poll.sent_ahead > 0 {
@@ -191,6 +206,7 @@ impl Engine {
             return;
         };
         source.request = None;
+        source.link.socket = None;
         out.push(Action::CloseSocket(socket));
         if source.config.auto_offline && source.poll.active() {
             source.poll.cut_off();
@@ -235,7 +251,8 @@ impl Engine {
     /// The next instant at which one of the sources wants attention.
     pub(super) fn next_source_event(&self) -> Option<MonoTime> {
         let due = (0..self.sources.len()).filter_map(|index| self.free_at(index));
-        let close = self.sources.iter().filter_map(|s| s.request.as_ref().map(|r| r.deadline));
+        let asked = self.sources.iter().filter(|s| !s.is_peer());
+        let close = asked.filter_map(|s| s.request.as_ref().map(|r| r.deadline));
         due.chain(close).min()
     }
 

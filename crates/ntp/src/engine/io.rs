@@ -121,6 +121,8 @@ pub struct SocketSpec {
     pub id: SocketId,
     /// Connected to this address: nobody else's packets arrive.
     pub remote: SocketAddr,
+    /// A peer's: on the port that serves, if one does, because there the peer expects us.
+    pub symmetric: bool,
 }
 
 /// Room for one outgoing NTP packet of a client.

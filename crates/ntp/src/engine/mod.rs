@@ -20,6 +20,7 @@ mod learning;
 mod missed;
 mod names;
 mod outside;
+mod peers;
 mod promise;
 mod records;
 mod reference;

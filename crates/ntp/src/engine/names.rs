@@ -275,8 +275,8 @@ impl Engine {
             format!("Source {} replaced with {address} ({})", old.ip(), source.config.name),
         );
         let unreachable = !source.reach.reachable();
-        if let Some(request) = source.request.take() {
-            out.push(Action::CloseSocket(request.socket));
+        if let Some(socket) = source.hang_up() {
+            out.push(Action::CloseSocket(socket));
         }
         source.reset();
         if !unreachable {
@@ -317,8 +317,8 @@ impl Engine {
             let confirmed = self.sources.iter().filter(|s| s.group == Some(group) && s.confirmed).count();
             if confirmed >= wanted {
                 for source in self.sources.iter_mut().filter(|s| s.group == Some(group) && !s.confirmed) {
-                    if let Some(request) = source.request.take() {
-                        out.push(Action::CloseSocket(request.socket));
+                    if let Some(socket) = source.hang_up() {
+                        out.push(Action::CloseSocket(socket));
                     }
                 }
                 self.sources.retain(|s| s.group != Some(group) || s.confirmed);
@@ -347,9 +347,9 @@ impl Engine {
 
     /// Removes a source; a name without members is forgotten.
     pub(super) fn remove_source(&mut self, index: usize, out: &mut Actions) {
-        let source = self.sources.remove(index);
-        if let Some(request) = source.request {
-            out.push(Action::CloseSocket(request.socket));
+        let mut source = self.sources.remove(index);
+        if let Some(socket) = source.hang_up() {
+            out.push(Action::CloseSocket(socket));
         }
         if let Some(group) = source.group {
             let left = self.sources.iter().filter(|s| s.group == Some(group)).count();

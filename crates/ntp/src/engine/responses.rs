@@ -61,7 +61,10 @@ impl Engine {
         out: &mut Actions,
     ) {
         let (socket, meta, rx) = from;
-        let waiting = |s: &Source| s.request.as_ref().is_some_and(|r| r.socket == socket && !r.answered);
+        let waiting = |s: &Source| {
+            s.link.socket == Some(socket)
+                || s.request.as_ref().is_some_and(|r| r.socket == socket && !r.answered)
+        };
         let Some(index) = self.sources.iter().position(waiting) else { return };
         let source = &mut self.sources[index];
         source.seen.rx = source.seen.rx.wrapping_add(1);
@@ -71,9 +74,16 @@ impl Engine {
         if !self.is_current(now, rx.time) {
             return;
         }
+        if authentic && self.sources[index].is_peer() {
+            self.hear_peer(index, (packet.origin, packet.transmit), rx.time);
+        }
         let source = &self.sources[index];
         let mut passed = Checks::default();
-        let request = source.request.as_ref();
+        // A peer sends when it likes; what answers nothing new is its question only.
+        let request = source.request.as_ref().filter(|request| !request.answered);
+        if source.is_peer() && request.is_none_or(|request| request.nonce != packet.origin) {
+            return;
+        }
         let expected =
             [request.map(|r| r.nonce), request.and_then(|r| r.naming).map(|naming| naming.receive)];
         checks::answers(&mut passed, &packet, expected, source.last_stamps());
@@ -204,9 +214,13 @@ impl Engine {
         let source = &mut self.sources[index];
         source.seen.valid = source.seen.valid.wrapping_add(1);
         source.earlier = Some(response.next).filter(|_| source.config.xleave);
+        source.link.on_valid();
+        let is_peer = source.is_peer();
         if let Some(request) = source.request.as_mut() {
             request.answered = true;
-            out.push(Action::CloseSocket(request.socket));
+            if !is_peer {
+                out.push(Action::CloseSocket(request.socket));
+            }
         }
         source.seen.last = Some(LastResponse {
             packet: response.packet,
@@ -279,10 +293,8 @@ impl Engine {
 
     fn on_kiss_rate(&mut self, now: Now, index: usize, out: &mut Actions) {
         let source = &mut self.sources[index];
-        if let Some(request) = source.request.take()
-            && !request.answered
-        {
-            out.push(Action::CloseSocket(request.socket));
+        if let Some(socket) = source.end_request() {
+            out.push(Action::CloseSocket(socket));
         }
         source.poll.on_rate();
         source.due = None;
@@ -301,7 +313,10 @@ fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes)?;
     let expected = source.remote == Some(meta.from)
         && (bytes.len() == HEADER_LEN || source.config.key != 0 && bytes.len() <= HEADER_LEN + MAC_MAX)
-        && packet.mode == Mode::Server
+        && match packet.mode {
+            Mode::Active | Mode::Passive => source.is_peer(),
+            mode => mode == Mode::Server && !source.is_peer(),
+        }
         && (1..=4).contains(&packet.version);
     expected.then_some(packet)
 }

@@ -2,7 +2,7 @@
 //!
 //! Each is a named predicate; [`Checks`] remembers which were passed, for `ntpdata` and the measurement log.
 
-use crate::config::SourceConfig;
+use crate::config::{SourceConfig, SourceKind};
 use crate::ids::RefId;
 use crate::sample::Sample;
 use crate::time::NtpTime;
@@ -136,7 +136,7 @@ pub fn delays(
         delay - slack <= config.max_delay
             && precision <= config.max_delay
             && useful
-            && (-slack..=MAX_PROCESSING).contains(&response_time)
+            && (-slack..=processing(config, packet)).contains(&response_time)
             && offset.abs() < MAX_OFFSET,
     );
     let Some(history) = history else {
@@ -150,6 +150,14 @@ pub fn delays(
         config.max_delay_ratio < 1.0 || delay - slack <= config.max_delay_ratio * history.min_delay,
     );
     checks.set(Check::DelayDeviation, !deviates(config, sample, &history));
+}
+
+/// How long the other may take to answer, s. A peer answers when it asks.
+fn processing(config: &SourceConfig, packet: &Packet) -> f64 {
+    match config.kind {
+        SourceKind::Peer => MAX_PROCESSING + 1.5 * libm::exp2(f64::from(packet.poll.clamp(0, 17))),
+        SourceKind::Server | SourceKind::Pool => MAX_PROCESSING,
+    }
 }
 
 /// What test C refuses: a round trip far longer than the source's jitter explains.
@@ -193,7 +201,6 @@ pub fn no_loop(checks: &mut Checks, packet: &Packet, ours: Option<OurReference>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SourceKind;
     use crate::time::{NtpShort, OscTime};
     use crate::wire::Mode;
 

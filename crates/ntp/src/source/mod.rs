@@ -8,11 +8,12 @@ pub mod exchange;
 pub mod interleave;
 pub mod poll;
 pub mod reach;
+pub mod symmetric;
 
-use crate::config::SourceConfig;
+use crate::config::{SourceConfig, SourceKind};
 use crate::engine::{Stamp, StampSource};
 use crate::estimator::{SourceStats, StatsOptions};
-use crate::ids::{RefId, SourceId};
+use crate::ids::{RefId, SocketId, SourceId};
 use crate::select::SelectState;
 use crate::time::{LocalTime, MonoTime, NtpTime};
 use crate::wire::{Leap, Packet};
@@ -22,6 +23,7 @@ use exchange::Request;
 use interleave::Earlier;
 use poll::Poll;
 use reach::Reach;
+use symmetric::Link;
 
 /// The group of sources that came from one configured name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +58,8 @@ pub struct Source {
     pub reach: Reach,
     /// The request that waits for its answer.
     pub request: Option<Request>,
+    /// A peer's own affairs.
+    pub link: Link,
     /// The exchange that the next answer may tell more of (interleaved mode).
     pub earlier: Option<Earlier>,
     /// Selection state carried from one selection to the next.
@@ -143,6 +147,7 @@ impl Source {
             due: None,
             reach: Reach::default(),
             request: None,
+            link: Link::default(),
             earlier: None,
             select: SelectState::default(),
             bad_updates: 0,
@@ -166,6 +171,23 @@ impl Source {
         self.leap_ahead = None;
         self.seen.last = None;
         self.earlier = None;
+    }
+
+    /// Is it in symmetric mode?
+    pub fn is_peer(&self) -> bool {
+        self.config.kind == SourceKind::Peer
+    }
+
+    /// Its request is over; the socket to be closed, if it had one for itself.
+    pub fn end_request(&mut self) -> Option<SocketId> {
+        let request = self.request.take()?;
+        (!self.is_peer() && !request.answered).then_some(request.socket)
+    }
+
+    /// Nothing comes from it any more; the socket to be closed.
+    pub fn hang_up(&mut self) -> Option<SocketId> {
+        let own = core::mem::take(&mut self.link).socket;
+        self.end_request().or(own)
     }
 
     /// Unless it is asked further: nothing is due, and it does not count as reachable.

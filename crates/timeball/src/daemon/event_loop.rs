@@ -483,7 +483,7 @@ impl EventLoop {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::OpenSocket(spec) => match ClientSocket::open(&spec, &self.config) {
+            Action::OpenSocket(spec) => match ClientSocket::open(&spec, &self.config, &mut self.servers) {
                 Ok((client, local)) => {
                     self.workspace.clients.push(client);
                     self.tell(Input::Opened { socket: spec.id, local });

@@ -34,6 +34,8 @@ pub struct ServerSockets {
     port: u16,
     /// Threads that serve, each with a socket of its own; 0: the main loop does, with one.
     threads: usize,
+    /// A peer has a socket on our port.
+    lent: bool,
     open: [Vec<Arc<ServingSocket>>; 2],
     /// A refusal is told once.
     refused: [Option<String>; 2],
@@ -76,6 +78,7 @@ impl ServerSockets {
             family,
             port: config.port,
             threads: 0,
+            lent: false,
             open: [Vec::new(), Vec::new()],
             refused: [None, None],
         }
@@ -181,6 +184,8 @@ impl ServerSockets {
             // As chronyd does. Timeball rather fails than shares a port with another server and loses half of
             // the requests to it.
             let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
+        } else if self.lent {
+            let _ = socket.set_reuse_address(); // peers' sockets have the port already
         }
         let _ = socket.set_free_bind();
         let _ = socket.set_count_drops();
@@ -197,6 +202,35 @@ impl ServerSockets {
         }
         socket.bind(address)?;
         Ok(socket)
+    }
+
+    /// Where peers expect us: the address from which `remote` is reached, at the port that serves; `None` where none does.
+    fn peer_address(&self, remote: SocketAddr) -> io::Result<Option<SocketAddr>> {
+        if self.port == 0 {
+            return Ok(None);
+        }
+        let bound = self.config.bind.iter().copied().find(|ip| ip.is_ipv4() == remote.is_ipv4());
+        let ip = match bound {
+            Some(ip) => ip,
+            None => {
+                let probe = Socket::udp(Domain::of(&remote))?;
+                probe.connect(remote)?;
+                probe.local_addr()?.ip()
+            }
+        };
+        Ok(Some(SocketAddr::new(ip, self.port)))
+    }
+
+    /// Binds a peer's socket to the port that serves. Ours lend it for this moment only, so that another server cannot
+    /// take a share of it; the kernel gives a connected socket what comes from its peer, and the others the rest.
+    fn lend_port(&mut self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
+        self.lent = true;
+        let shared = self.name == Name::Chronyd || self.threads > 1;
+        let ours = || self.open.iter().flatten().map(|serving| &serving.socket).filter(|_| !shared);
+        ours().for_each(|serving| drop(serving.set_reuse_address()));
+        let outcome = socket.set_reuse_address().and_then(|()| socket.bind(address));
+        ours().for_each(|serving| drop(serving.clear_reuse_address()));
+        outcome
     }
 
     /// Where time is served now.
@@ -320,7 +354,11 @@ pub struct ClientSocket {
 impl ClientSocket {
     /// Opens and connects it, and tells its own address. The kernel picks the port at random unless the
     /// configuration names one (RFC 9109 §3).
-    pub fn open(spec: &SocketSpec, config: &Config) -> io::Result<(Self, IpAddr)> {
+    pub fn open(
+        spec: &SocketSpec,
+        config: &Config,
+        servers: &mut ServerSockets,
+    ) -> io::Result<(Self, IpAddr)> {
         let ClientConfig { acquisition_port, bind, device, .. } = &config.client;
         let domain = Domain::of(&spec.remote);
         let socket = Socket::udp(domain)?;
@@ -333,7 +371,11 @@ impl ClientSocket {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED)
         };
         let ip = bind.iter().map(SocketAddr::ip).find(|ip| ip.is_ipv4() == spec.remote.is_ipv4());
-        if ip.is_some() || acquisition_port.is_some() {
+        let symmetric = if spec.symmetric { servers.peer_address(spec.remote)? } else { None };
+        if let Some(address) = symmetric {
+            socket.set_only_v6()?;
+            servers.lend_port(&socket, address)?;
+        } else if ip.is_some() || acquisition_port.is_some() {
             if acquisition_port.is_some() {
                 // All associations share the port; connected sockets keep their packets apart.
                 let _ = socket.set_reuse_address().and_then(|()| socket.set_reuse_port());
@@ -456,8 +498,9 @@ mod tests {
     fn an_association_s_packets_get_the_kernel_s_stamp() {
         let peer = Socket::udp(Domain::Inet).unwrap();
         peer.bind(SocketAddr::new(loopback(), 0)).unwrap();
-        let spec = SocketSpec { id: SocketId(3), remote: peer.local_addr().unwrap() };
-        let (mut client, local) = ClientSocket::open(&spec, &Config::default()).unwrap();
+        let spec = SocketSpec { id: SocketId(3), remote: peer.local_addr().unwrap(), symmetric: false };
+        let mut servers = server(Name::Timeball, 0, &[]);
+        let (mut client, local) = ClientSocket::open(&spec, &Config::default(), &mut servers).unwrap();
         assert_eq!((local, client.remote()), (loopback(), spec.remote));
         let packet = PacketBuf::new(&[7; 48]);
         let before = sys::clock::realtime();
@@ -474,6 +517,36 @@ mod tests {
             None => eprintln!("SKIPPED: this kernel stamps no outgoing packets"),
         }
         assert!(has_route(spec.remote));
+    }
+
+    #[test]
+    fn a_peer_s_packets_come_by_the_port_that_serves_and_others_by_the_server_s_socket() {
+        let port = free_port();
+        let mut servers = server(Name::Timeball, port, &[]);
+        servers.follow(true, false, |note| panic!("{note:?}"));
+        let [peer, other] = [(); 2].map(|()| Socket::udp(Domain::Inet).unwrap());
+        for socket in [&peer, &other] {
+            socket.bind(SocketAddr::new(loopback(), 0)).unwrap();
+        }
+        let spec = SocketSpec { id: SocketId(3), remote: peer.local_addr().unwrap(), symmetric: true };
+        let (client, _) = ClientSocket::open(&spec, &Config::default(), &mut servers).unwrap();
+        assert_eq!(client.socket().local_addr().unwrap().port(), port);
+        let to = SocketAddr::new(loopback(), port);
+        for (socket, byte) in [(&peer, 1), (&other, 2)] {
+            sys::message::send(socket, &[byte; 48], Some(to), None, 0).unwrap();
+        }
+        let mut buffer = [0; 64];
+        for (socket, byte) in [(client.socket(), 1), (servers.get(0).unwrap().socket(), 2)] {
+            let mut entries = [sys::poll::Entry::new(socket.as_raw_fd())];
+            sys::poll::poll(&mut entries, Some(1_000_000_000)).unwrap();
+            let got = sys::message::receive(socket, &mut buffer).unwrap().expect("a packet");
+            assert_eq!((got.len, buffer[0]), (48, byte));
+            assert!(sys::message::receive(socket, &mut buffer).unwrap().is_none(), "and no other");
+        }
+        let mut stranger = server(Name::Chronyd, port, &[]);
+        let mut refused = 0;
+        stranger.follow(true, false, |_| refused += 1);
+        assert_eq!(refused, 1, "the port is lent to nobody else");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod find_sources;
 mod interleaved;
 mod keys;
 mod lab;
+mod peers;
 
 use lab::{Lab, TIMEBALL, alias, example, ready, skip};
 use std::time::{Duration, Instant};

@@ -311,9 +311,6 @@ fn add_source(kind: SourceKind, config: &mut Config, words: &mut Words<'_>) -> R
         let names = without_effect.join(", ");
         words.notes.push(format!("{names} of {} has no effect yet{refused}", source.name));
     }
-    if kind == SourceKind::Peer {
-        words.notes.push(format!("{} is asked as a server, symmetric mode has no effect yet", source.name));
-    }
     config.sources.push(source);
     Ok(())
 }
