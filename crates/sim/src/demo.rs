@@ -166,7 +166,7 @@ impl Day {
     fn ask(&mut self, from: IpAddr, length: usize) {
         self.asked += 1;
         let mut request = [0; 48];
-        request[0] = if self.turn.is_multiple_of(4) { 0x1b } else { 0x23 }; // versions 3 and 4, client mode
+        request[0] = if whose(self.turn).is_multiple_of(4) { 0x1b } else { 0x23 }; // versions 3 and 4, client mode
         request[40..].copy_from_slice(&self.rng.bits().to_be_bytes());
         self.world.ask(self.router, from, request.get(..length).unwrap_or(&request));
     }
@@ -208,11 +208,12 @@ fn load(hour: f64) -> f64 {
     QUIET + (BUSY - QUIET) * (0.45 * libm::pow(day, 1.3) + 0.55 * libm::exp(-from_peak * from_peak / 9.0))
 }
 
-/// Whose turn it is: every second turn a client of the first group, every fourth one of the second, …
+/// Whose turn it is (from 1): every second turn a client of the first group, every fourth one of the second, …
 fn whose(turn: u32) -> u32 {
     let group = (turn.trailing_zeros() as usize).min(GROUPS.len() - 1);
     let before: u32 = GROUPS.iter().take(group).sum();
-    before + (turn >> (group + 1)) % GROUPS[group]
+    let last = usize::from(group + 1 == GROUPS.len()); // it has all that is left
+    before + (turn >> (group + 1 - last)) % GROUPS[group]
 }
 
 /// The address of a client: a fifth of them have IPv6, a few are not allowed.

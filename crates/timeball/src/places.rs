@@ -28,6 +28,17 @@ pub fn state(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Optio
         .map(|base| base.join("timeball"))
 }
 
+/// Folders in which an observer may keep its archive, in the order in which the command line looks: the usual one, OpenWrt's, and
+/// that beside chrony's drift file.
+#[cfg(feature = "web")]
+pub fn archives(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
+    let own = state(is_root, variable);
+    let system = ["/var/lib/timeball", "/etc/timeball/state", "/var/lib/chrony"].map(PathBuf::from);
+    let mut all: Vec<PathBuf> = own.into_iter().chain(system).map(|folder| folder.join("observer")).collect();
+    all.dedup();
+    all
+}
+
 /// Where a user's daemon may have its command socket: in the folder of the session, else, without a session, in
 /// that of the state. The daemon takes the first.
 pub fn user_sockets(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {

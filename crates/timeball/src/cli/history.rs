@@ -93,9 +93,13 @@ impl<'a> Words<'a> {
             return Ok(path.into());
         }
         let is_root = sys::process::effective_uid() == 0;
-        let state = places::state(is_root, places::variable);
-        let path = state.map(|folder| folder.join("observer").join(crate::observe::store::ARCHIVE));
-        path.ok_or_else(|| Failure::usage("No folder of the state: name the archive with --archive FILE."))
+        let folders = places::archives(is_root, places::variable);
+        let paths: Vec<PathBuf> =
+            folders.iter().map(|folder| folder.join(crate::observe::store::ARCHIVE)).collect();
+        let there = paths.iter().find(|path| path.exists()).or_else(|| paths.first());
+        there
+            .cloned()
+            .ok_or_else(|| Failure::usage("No folder of the state: name the archive with --archive FILE."))
     }
 }
 

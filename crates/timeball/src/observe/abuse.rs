@@ -16,9 +16,12 @@ const SHARE: f64 = 0.1;
 const LEAST: f64 = 5.0;
 /// … for so long, s.
 const PATIENCE: f64 = 60.0;
-/// One who is limited and asks so often, 1/s …
-const PUSHY: f64 = 1.0;
-/// … for so long (s) does not listen.
+/// One who makes at least this part of all requests …
+const PUSHY: f64 = 0.01;
+/// … and so many a second, of which the limit stops this part …
+const STEADY: f64 = 0.5;
+const STOPPED: f64 = 0.2;
+/// … for so long (s), does not listen.
 const STUBBORN: f64 = 600.0;
 /// Told of at one time.
 const MOST: usize = 3;
@@ -35,9 +38,21 @@ struct Suspect {
     greedy: f64,
     /// Since when it is limited and goes on; NaN: it does not.
     limited: f64,
-    /// When it was named last.
+    /// When it was named last, and what had been asked and dropped then.
     heard: f64,
+    hits: u32,
+    drops: u32,
     told: bool,
+}
+
+impl Suspect {
+    /// Did the limit stop it since it was named last? As before, if it has not asked since.
+    fn stopped(&self, client: &ClientSnapshot) -> bool {
+        match client.hits.saturating_sub(self.hits) {
+            0 => !self.limited.is_nan(),
+            hits => f64::from(client.drops.saturating_sub(self.drops)) >= f64::from(hits) * STOPPED,
+        }
+    }
 }
 
 /// Who is watched.
@@ -64,22 +79,30 @@ impl Abuse {
         self.told.retain(|_, at| now - *at < AGAIN);
         for client in named {
             let share = client.rate / requests;
-            let greedy = client.rate >= LEAST && share >= SHARE;
-            let limited = client.limited && client.rate >= PUSHY;
             let known = self.suspects.get(&client.address);
+            // What has been told is over only when it is clearly less.
+            let part = if known.is_some_and(|suspect| suspect.told) { 0.3 } else { 1.0 };
+            let greedy = client.rate >= LEAST * part && share >= SHARE * part;
+            let pushy = client.rate >= STEADY * part && share >= PUSHY * part;
+            let limited = pushy && known.map_or(client.limited, |suspect| suspect.stopped(client));
             if known.is_none() && (!(greedy || limited) || self.suspects.len() >= MOST_SUSPECTS) {
                 continue;
             }
+            let nothing = f64::NAN;
             let before = known.copied().unwrap_or(Suspect {
-                greedy: f64::NAN,
-                limited: f64::NAN,
+                greedy: nothing,
+                limited: nothing,
                 heard: now,
+                hits: client.hits,
+                drops: client.drops,
                 told: false,
             });
             let mut suspect = Suspect {
                 greedy: since(before.greedy, now, greedy),
                 limited: since(before.limited, now, limited),
                 heard: now,
+                hits: client.hits,
+                drops: client.drops,
                 ..before
             };
             let due = now - suspect.greedy >= PATIENCE || now - suspect.limited >= STUBBORN;
