@@ -13,7 +13,7 @@ pub const MAX_SAMPLES: usize = 64;
 /// Largest offset, delay or dispersion believed, s.
 const MAX_SECONDS: f64 = 1e6;
 /// The name that stands for a reference clock.
-const REFCLOCK_NAME: &str = ".";
+pub const REFCLOCK_NAME: &str = ".";
 
 /// What a dump file says about one source.
 #[derive(Clone, Debug, PartialEq)]

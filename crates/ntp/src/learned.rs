@@ -140,7 +140,7 @@ impl Learned {
         }
         for path in self.paths.iter().filter(|path| is_word(&path.name)).take(MAX_PATHS) {
             let KnownPath { name, address, at, delay, delay_sd, noise, asymmetry } = path;
-            let Noise { forward, backward, reading } = noise;
+            let Noise { forward, backward, reading, .. } = noise;
             let _ = write!(text, "path {name} {address} {at} {delay:e} {delay_sd:e}");
             let _ = write!(text, " {forward:e} {backward:e} {reading:e}");
             if let Some((beta, sd)) = asymmetry {
@@ -290,7 +290,7 @@ impl KnownPath {
         let address = words.next()?.parse().ok()?;
         let at = words.next()?.parse().ok()?;
         let [delay, delay_sd, forward, backward, reading] = numbers(words)?;
-        let noise = Noise { forward, backward, reading };
+        let noise = Noise { forward, backward, reading, two_sided: false };
         let asymmetry = match words.next() {
             None => None,
             Some(word) => Some((number(word)?, number(words.next()?)?)),

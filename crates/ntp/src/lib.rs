@@ -20,6 +20,7 @@ pub mod leap_table;
 pub mod learned;
 pub mod logfile;
 pub mod metrics;
+pub mod refclock;
 pub mod report;
 pub mod rng;
 pub mod sample;

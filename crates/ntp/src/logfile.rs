@@ -9,6 +9,9 @@ use crate::time::{LocalTime, NANOS};
 use crate::wire::{Leap, Mode};
 use core::fmt;
 
+mod hardware;
+pub use hardware::{Refclock, Rtc, Temperature};
+
 /// One entry of one log file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
@@ -20,6 +23,12 @@ pub enum Record {
     Selection(Selection),
     /// tracking.log: one update of the clock.
     Tracking(Tracking),
+    /// refclocks.log: one reading of a reference clock, or one sample made of several.
+    Refclock(Refclock),
+    /// tempcomp.log: one reading of the temperature.
+    Temperature(Temperature),
+    /// rtc.log: one look at the real-time clock.
+    Rtc(Rtc),
 }
 
 /// Which log file.
@@ -33,6 +42,12 @@ pub enum LogFile {
     Selection,
     /// tracking.log
     Tracking,
+    /// refclocks.log
+    Refclocks,
+    /// tempcomp.log
+    Tempcomp,
+    /// rtc.log
+    Rtc,
 }
 
 /// One response of a server.
@@ -177,6 +192,9 @@ impl LogFile {
             Self::Statistics => "statistics.log",
             Self::Selection => "selection.log",
             Self::Tracking => "tracking.log",
+            Self::Refclocks => "refclocks.log",
+            Self::Tempcomp => "tempcomp.log",
+            Self::Rtc => "rtc.log",
         }
     }
 
@@ -198,6 +216,9 @@ impl LogFile {
                 "   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co  Offset sd Rem. corr. \
                  Root delay Root disp. Max. error"
             }
+            Self::Refclocks => hardware::REFCLOCKS,
+            Self::Tempcomp => hardware::TEMPCOMP,
+            Self::Rtc => hardware::RTC,
         }
     }
 
@@ -216,6 +237,9 @@ impl Record {
             Self::Statistics(_) => LogFile::Statistics,
             Self::Selection(_) => LogFile::Selection,
             Self::Tracking(_) => LogFile::Tracking,
+            Self::Refclock(_) => LogFile::Refclocks,
+            Self::Temperature(_) => LogFile::Tempcomp,
+            Self::Rtc(_) => LogFile::Rtc,
         }
     }
 
@@ -226,6 +250,9 @@ impl Record {
             Self::Statistics(entry) => entry.to_string(),
             Self::Selection(entry) => entry.to_string(),
             Self::Tracking(entry) => entry.to_string(),
+            Self::Refclock(entry) => entry.to_string(),
+            Self::Temperature(entry) => entry.to_string(),
+            Self::Rtc(entry) => entry.to_string(),
         }
     }
 }

@@ -411,6 +411,7 @@ impl Host {
                 self.learned = self.engine.as_ref().map(|engine| engine.learned().format());
             }
             Action::Record(_)
+            | Action::ReadRefclock(_)
             | Action::SaveDumps
             | Action::SaveTraffic
             | Action::SaveRequests

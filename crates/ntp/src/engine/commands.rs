@@ -275,7 +275,10 @@ impl Engine {
     fn source_named(&self, source: SourceRef) -> Option<usize> {
         match source {
             SourceRef::Address(address) => self.source_at(&address),
-            SourceRef::RefId(_) => None, // only reference clocks are named so
+            SourceRef::RefId(refid) => self
+                .sources
+                .iter()
+                .position(|s| s.refclock.as_ref().is_some_and(|clock| clock.refid == refid)),
         }
     }
 
@@ -304,7 +307,7 @@ impl Engine {
         let source = &mut self.sources[index];
         let change = crate::time::seconds_to_nanos(offset - source.config.offset);
         source.config.offset = offset;
-        source.stats.add_offset(change);
+        source.add_offset(change);
         self.joint.forget(source.id);
         said(out, format!("Source {} new offset {offset:.6}", source.label()))
     }

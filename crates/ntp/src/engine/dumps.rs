@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::dump::{self, Dump, DumpReject, DumpSample};
 use crate::estimator::Theta;
 use crate::sample::Sample;
+use crate::source::Source;
 use crate::time::{LocalTime, Now, OscTime, seconds_to_nanos};
 use crate::wire::Leap;
 
@@ -21,7 +22,7 @@ impl Engine {
         self.sources
             .iter()
             .filter_map(|source| {
-                let (remote, last) = (source.remote?, source.stats.last()?);
+                let (file, last) = (dump_name(source)?, source.stats.last()?);
                 let samples = source.stats.iter().map(|sample| {
                     let believed = belief.theta_at(sample.v) + -pending;
                     let offset = believed - Theta::from_nanos(sample.offset_nanos());
@@ -36,7 +37,10 @@ impl Engine {
                     }
                 });
                 let mut dump = Dump {
-                    name: source.config.name.clone(),
+                    name: match source.refclock {
+                        Some(_) => dump::REFCLOCK_NAME.to_owned(),
+                        None => source.config.name.clone(),
+                    },
                     authenticated: false,
                     reach: source.reach.bits,
                     reach_size: source.reach.size,
@@ -47,7 +51,7 @@ impl Engine {
                 };
                 // Two samples within a nanosecond would be refused by every reader.
                 dump.samples.dedup_by_key(|s| s.time);
-                Some((dump::file_name(remote.ip()), dump.format()))
+                Some((file, dump.format()))
             })
             .collect()
     }
@@ -61,7 +65,7 @@ impl Engine {
         let index = self
             .sources
             .iter()
-            .position(|s| s.remote.is_some_and(|r| dump::file_name(r.ip()) == file_name))
+            .position(|s| dump_name(s).is_some_and(|name| name == file_name))
             .ok_or(DumpReject::OtherName)?;
         self.recall_path(now, index);
         let source = &mut self.sources[index];
@@ -103,6 +107,14 @@ impl Engine {
             self.update_selection(now, clock, Some(id), out);
         }
         self.finish(now);
+    }
+}
+
+/// The file of a source's dump; `None` while it has no address.
+fn dump_name(source: &Source) -> Option<String> {
+    match &source.refclock {
+        Some(clock) => Some(dump::refclock_file_name(clock.refid)),
+        None => source.remote.map(|remote| dump::file_name(remote.ip())),
     }
 }
 

@@ -81,6 +81,13 @@ pub enum Input<'a> {
         /// The addresses, in the resolver's order.
         result: &'a [IpAddr],
     },
+    /// The driver of a reference clock has read it (answer to [`Action::ReadRefclock`], or by itself).
+    Reading {
+        /// Which clock.
+        source: SourceId,
+        /// What was read.
+        reading: crate::refclock::Reading,
+    },
     /// Whether a packet to this source would find a route (answer to [`Action::CheckRoute`]).
     Route {
         /// Which source.
@@ -218,6 +225,8 @@ pub enum Action {
         /// Where it would go.
         remote: SocketAddr,
     },
+    /// Read this reference clock; answer with `Reading` if there is something new.
+    ReadRefclock(SourceId),
     /// Say this.
     Log(LogLine),
     /// An entry for one of the log files.

@@ -51,6 +51,11 @@ impl LeapWatch {
         pending.or(self.blurred_until.filter(|_| self.blurred))
     }
 
+    /// What is known of leap seconds beforehand.
+    pub fn table(&self) -> Option<&LeapTable> {
+        self.table.as_ref()
+    }
+
     /// What is announced for the end of the day of `local`: what the sources say, else what the table says.
     pub fn announced(&self, by_sources: Leap, local: LocalTime) -> Leap {
         match (by_sources, &self.table) {
@@ -221,7 +226,7 @@ impl Engine {
         self.discipline.shift_truth(seconds);
         let nanos = crate::time::seconds_to_nanos(seconds);
         for source in &mut self.sources {
-            source.stats.add_offset(nanos);
+            source.add_offset(nanos);
             source.earlier = None; // its other stamps would be from before
             source.leap_ahead = None;
         }

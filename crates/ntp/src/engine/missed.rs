@@ -56,7 +56,7 @@ impl Engine {
         let Some(last) = source.stats.last() else { return };
         if (server_time(last, v) - utc).abs() < SAME.0 + SAME.1 * (v - last.v) {
             let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
-            source.stats.add_offset(crate::time::seconds_to_nanos(shift));
+            source.add_offset(crate::time::seconds_to_nanos(shift));
             (source.leap_ahead, source.earlier) = (None, None);
             self.joint.restart();
         }

@@ -23,6 +23,7 @@ mod outside;
 mod peers;
 mod promise;
 mod records;
+mod refclocks;
 mod reference;
 mod reports;
 mod request_log;
@@ -295,6 +296,7 @@ impl Engine {
             source.iburst |= start.once != Once::No;
             engine.add_from_configuration(now, source, out);
         }
+        engine.add_refclocks(now, config, out);
         engine.spread_first_requests(now);
         engine.update_selection(now, clock, None, out);
         if engine.log.tracking {
@@ -355,6 +357,9 @@ impl Engine {
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
+            Input::Reading { source, reading } => {
+                self.on_reading(now, source, &reading, out);
+            }
             Input::Route { source, exists } => self.on_route(now, clock, source, exists, out),
             Input::ExternalStep { offset } => self.on_external_step(now, clock, offset, out),
             Input::Temperatures { celsius } => self.on_temperatures(now, clock, celsius, out),
@@ -370,6 +375,7 @@ impl Engine {
         let result = self.discipline.service(now, clock);
         self.clock_result("steer", result, out);
         self.send_due(now, clock, out);
+        self.attend_refclocks(now, clock, out);
         self.retry_names(now, out);
         self.watch_leap(now, clock, out);
         self.watch_traffic(now, out);
@@ -402,7 +408,10 @@ impl Engine {
         let watch = self.needs_watching().then(|| self.last.mono + MAINTENANCE);
         let renew = self.reference.synchronised.then(|| self.last.mono + reference::DISPERSION_HORIZON / 2.0);
         let leap = self.next_leap_event();
-        [slew, retry, watch, renew, leap, self.next_source_event()].into_iter().flatten().min()
+        [slew, retry, watch, renew, leap, self.next_source_event(), self.next_refclock()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn next_leap_event(&self) -> Option<MonoTime> {
@@ -475,6 +484,7 @@ impl Engine {
         StatsOptions {
             min_samples: pick(config.min_samples, self.selection_config.min_samples),
             max_samples: pick(config.max_samples, self.selection_config.max_samples),
+            refclock: false,
         }
     }
 

@@ -16,7 +16,11 @@ const fn stamp_letter(stamp: &Stamp) -> char {
 
 impl Engine {
     fn address_text(&self, index: usize) -> Option<String> {
-        Some(self.sources.get(index)?.remote?.ip().to_string())
+        let source = self.sources.get(index)?;
+        match &source.refclock {
+            Some(_) => Some(source.label()),
+            None => Some(source.remote?.ip().to_string()),
+        }
     }
 
     pub(super) fn measurement_record(&self, now: Now, index: usize, response: &Response) -> Option<Record> {
@@ -94,11 +98,21 @@ impl Engine {
         }))
     }
 
+    /// Whom the clock follows, as tracking.log has it.
+    fn followed_text(&self) -> String {
+        let source = self.reference.source.and_then(|id| self.index_of(id)).map(|index| &self.sources[index]);
+        match (source.filter(|s| s.refclock.is_some()), self.reference.address) {
+            (Some(clock), _) => clock.label(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => "0.0.0.0".to_owned(),
+        }
+    }
+
     pub(super) fn tracking_record(&self, now: Now) -> Record {
         let reference = &self.reference;
         Record::Tracking(Tracking {
             time: reference.time,
-            source: reference.address.map_or_else(|| "0.0.0.0".to_owned(), |a| a.to_string()),
+            source: self.followed_text(),
             stratum: reference.stratum,
             // Zero has no sign in a log.
             frequency: 0.0 - self.frequency(),

@@ -26,7 +26,10 @@ use core::net::IpAddr;
 impl Source {
     /// Its address in reports: the number while it has none.
     pub(crate) fn report_address(&self) -> Address {
-        self.remote.map_or(Address::Id(self.placeholder), |remote| remote.ip().into())
+        match &self.refclock {
+            Some(clock) => core::net::IpAddr::from(clock.refid.0.to_be_bytes()).into(),
+            None => self.remote.map_or(Address::Id(self.placeholder), |remote| remote.ip().into()),
+        }
     }
 }
 
@@ -103,7 +106,11 @@ impl Engine {
             poll: source.poll.effective(reachable, min_delay) as i16,
             stratum: 0,
             state: self.source_state(index),
-            mode: if source.config.kind == SourceKind::Peer { SourceMode::Peer } else { SourceMode::Server },
+            mode: match source.config.kind {
+                _ if source.refclock.is_some() => SourceMode::Refclock,
+                SourceKind::Peer => SourceMode::Peer,
+                SourceKind::Server | SourceKind::Pool => SourceMode::Server,
+            },
             reach: Reach(u16::from(source.reach.bits)),
             last_rx: Interval::NEVER,
             ..SourceData::default()
@@ -238,6 +245,9 @@ impl Engine {
     pub fn activity(&self) -> Activity {
         let mut activity = Activity::default();
         for source in &self.sources {
+            if source.refclock.is_some() {
+                continue;
+            }
             let counter = match (source.remote, source.poll.line) {
                 (None, _) => &mut activity.unresolved,
                 (_, Line::Online) => &mut activity.online,

@@ -88,7 +88,7 @@ impl Engine {
         let stratum = newest.map_or(0, |s| s.stratum).max(source.config.min_stratum as u8);
         Candidate {
             id: source.id,
-            refclock: false,
+            refclock: source.refclock.is_some(),
             authenticated: source.config.is_authenticated(),
             flags,
             reachable: source.reach.reachable(),
@@ -120,6 +120,9 @@ impl Engine {
     fn is_impossible(&self, source: &Source) -> bool {
         /// Deviations of the belief, and samples in a row.
         const SURE: (f64, usize) = (4.0, 3);
+        if source.refclock.is_some() {
+            return false; // its readings may be early as well as late
+        }
         let (Some(agreed), window) = (self.joint.combined(), source.stats.window()) else { return false };
         let last = &window[window.len().saturating_sub(SURE.1)..];
         last.len() == SURE.1
@@ -205,6 +208,7 @@ impl Engine {
                 let unknown =
                     |s: &Source| self.groups.iter().any(|g| Some(g.id) == s.group && g.failures > 0);
                 let everyone_asked = self.sources.iter().all(|s| match s.remote {
+                    _ if s.refclock.is_some() => s.reach.size >= 8,
                     Some(_) => s.reach.size >= 8 || !s.poll.active(),
                     None => unknown(s),
                 });

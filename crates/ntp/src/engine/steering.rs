@@ -74,6 +74,8 @@ impl Engine {
         used.clear();
         used.extend(self.selection.verdicts.iter().enumerate().filter_map(
             |(i, verdict)| match verdict.status {
+                // It knows no time, but keeps a better rate than our oscillator.
+                _ if self.sources[i].is_steady() => Some((i, false)),
                 Status::Selected | Status::Combined => Some((i, true)),
                 // Too distant to have a say in the offset, its rate still tells of the oscillator.
                 Status::Distant if self.selection_config.combine_limit > 0.0 => Some((i, false)),
@@ -260,7 +262,8 @@ impl Engine {
         if self.once == Once::No || self.finished {
             return;
         }
-        let waiting = self.sources.iter().any(|s| s.poll.in_burst() && s.remote.is_some());
+        let waiting =
+            self.sources.iter().any(|s| s.poll.in_burst() && s.remote.is_some() || s.refclock.is_some());
         let resolving = self.groups.iter().any(|g| g.query.is_some());
         let age = now.mono - self.started;
         let last_chance = self.sources.iter().filter_map(|s| s.request.as_ref()).any(|r| !r.answered);

@@ -72,7 +72,7 @@ impl Engine {
 
     /// Why a source has no samples to judge.
     fn missing(&self, source: &Source, status: Status) -> Reason {
-        if source.remote.is_none() {
+        if source.remote.is_none() && source.refclock.is_none() {
             return Reason::NoAddress;
         }
         if !source.poll.active() && matches!(source.poll.line, Line::Offline) {

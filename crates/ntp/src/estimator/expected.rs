@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     const EXPECTED: Expected = Expected {
-        noise: Noise { forward: 1e-4, backward: 3e-4, reading: 1e-5 },
+        noise: Noise { forward: 1e-4, backward: 3e-4, reading: 1e-5, two_sided: false },
         doubt: 0.5,
         delay: 0.020,
         delay_variance: 1e-10,

@@ -30,6 +30,8 @@ const ESTABLISHED: usize = 24;
 const STALE: f64 = 3e-7;
 /// Gain in evidence at which the frequency of an earlier run is no longer believed.
 const DOUBT: f64 = 2.0;
+/// A reference clock's first offset is taken for wrong by so many times its scatter.
+const DOUBT_FIRST: f64 = 4.0;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
 /// Deviation of ln wander beforehand.
@@ -456,7 +458,9 @@ impl Joint {
         let hints = straight.take(HINTS).map(|e| {
             let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             let least = self.members[e.member].map_or(0.0, |m| m.least);
-            Hint { t: point.t, offset: point.offset(), delay: point.delay(), excess: point.delay() - least }
+            let member = self.members[e.member].filter(|m| m.path.noise.two_sided);
+            let delay = member.map_or(point.delay(), |m| DOUBT_FIRST * m.jitter);
+            Hint { t: point.t, offset: point.offset(), delay, excess: point.delay() - least }
         });
         let (offset, offset_variance) = first_offset(hints, frequency, variance);
         anchor.state.set(0, offset, offset_variance);

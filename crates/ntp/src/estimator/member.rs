@@ -2,7 +2,7 @@
 
 use super::anchor::Jumps;
 use super::joint::Belief;
-use super::path::{FirstLine, ROUTES, delay_variance};
+use super::path::{FirstLine, NO_DELAY, ROUTES, delay_variance};
 use super::state::{Path, asymmetry_of, delay_of};
 use super::{Expected, MAX_SAMPLES, SourceStats};
 use crate::ids::SourceId;
@@ -10,6 +10,9 @@ use crate::time::OscTime;
 
 /// Deviation of a path's asymmetry beforehand, as a share of its round trip and at least (s).
 const ASYMMETRY: (f64, f64) = (0.03, 150e-6);
+
+/// Smallest variance of an asymmetry, s²: nobody knows a path, nor a cable, to the nanosecond.
+const NO_ASYMMETRY: f64 = 1e-18;
 
 /// A source in the filter.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +56,8 @@ impl Member {
     pub fn spread(&self) -> f64 {
         let of_path = ASYMMETRY.0 * self.least;
         let most = 0.25 * self.least;
-        (of_path * of_path + ASYMMETRY.1 * ASYMMETRY.1).min(most * most) + 0.01 * self.root * self.root
+        let spread = (of_path * of_path + ASYMMETRY.1 * ASYMMETRY.1).min(most * most);
+        (spread + 0.01 * self.root * self.root).max(NO_ASYMMETRY)
     }
 
     /// Takes over what its own filter has learned since.
@@ -81,6 +85,7 @@ impl Member {
         let frequency = state.p[1][1];
         let (delay, beta) = (delay_of(slot), asymmetry_of(slot));
         let (mean, variance) = match &self.expected {
+            _ if self.path.noise.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, frequency),
             None => (self.least, delay_variance(self.jitter, self.least, self.kept, frequency)),
         };
@@ -88,7 +93,7 @@ impl Member {
         if beta < state.dimensions() {
             // As far as the path allows, and as far as the server itself says it may be wrong.
             let most = 0.3 * self.least;
-            state.set(beta, 0.0, most * most + self.root * self.root);
+            state.set(beta, 0.0, (most * most + self.root * self.root).max(NO_ASYMMETRY));
         }
     }
 }

@@ -141,11 +141,13 @@ pub struct StatsOptions {
     pub min_samples: usize,
     /// `maxsamples`; 0: as many as the ring holds.
     pub max_samples: usize,
+    /// The samples are a reference clock's: without a path, and as often early as late.
+    pub refclock: bool,
 }
 
 impl Default for StatsOptions {
     fn default() -> Self {
-        Self { min_samples: 6, max_samples: 0 }
+        Self { min_samples: 6, max_samples: 0, refclock: false }
     }
 }
 
@@ -197,7 +199,7 @@ impl SourceStats {
             count: 0,
             first: 0,
             dropped: 0,
-            path: Box::default(),
+            path: Box::new(PathFilter::new(options.refclock)),
             delays: DelayHistory::default(),
             estimate: None,
             runs: 0,

@@ -16,6 +16,8 @@ pub struct Noise {
     pub backward: f64,
     /// Two-sided noise of a reading, s.
     pub reading: f64,
+    /// A reference clock's: nothing queues, and a sample is one reading of the clock, not two of a path.
+    pub two_sided: bool,
 }
 
 impl Default for Noise {
@@ -27,22 +29,35 @@ impl Default for Noise {
 impl Noise {
     /// Noise before anything is known but the mean wait `jitter` (s) of one way.
     pub fn guess(jitter: f64) -> Self {
-        Self { forward: jitter, backward: jitter, reading: 0.1 * jitter }.limited()
+        Self { forward: jitter, backward: jitter, reading: 0.1 * jitter, two_sided: false }.limited()
+    }
+
+    /// Noise of a reference clock whose readings scatter by `reading` (s). A small wait is left, so that the law's
+    /// outliers are some.
+    pub fn two_sided(reading: f64) -> Self {
+        Self { forward: 0.0, backward: 0.0, reading, two_sided: true }.limited()
     }
 
     /// Inside what is numerically sound.
     #[must_use]
     pub fn limited(self) -> Self {
+        let reading = self.reading.clamp(FLOOR, 1e3);
+        let (forward, backward) =
+            if self.two_sided { (0.1 * reading, 0.1 * reading) } else { (self.forward, self.backward) };
         Self {
-            forward: self.forward.clamp(WAIT_FLOOR, 1e3),
-            backward: self.backward.clamp(WAIT_FLOOR, 1e3),
-            reading: self.reading.clamp(FLOOR, 1e3),
+            forward: forward.clamp(WAIT_FLOOR, 1e3),
+            backward: backward.clamp(WAIT_FLOOR, 1e3),
+            reading,
+            two_sided: self.two_sided,
         }
     }
 
     /// Deviation of the offset that one sample's two directions give together, s: √(ab/(a + b)), where a and b are the sums
     /// σ² + reading² of the two ways.
     pub fn of_offset(&self) -> f64 {
+        if self.two_sided {
+            return self.reading;
+        }
         let square = |one: f64| one * one + self.reading * self.reading;
         let (there, back) = (square(self.forward), square(self.backward));
         sqrt(there * back / (there + back).max(1e-30))
@@ -60,6 +75,9 @@ impl Noise {
     pub fn plausibility(&self, jitter: f64) -> f64 {
         let mean = 0.5 * (self.forward + self.backward);
         let normal = |x: f64, sd: f64| -0.5 * (x / sd) * (x / sd);
+        if self.two_sided {
+            return normal(log(self.reading / jitter), 1.5);
+        }
         let ratio = log(self.forward / self.backward);
         log(0.8 / 0.15 * exp(normal(ratio, 0.15)) + 0.2 / 1.5 * exp(normal(ratio, 1.5)) + 1e-300)
             + normal(log(self.reading / (0.1 * mean)), 1.5)

@@ -51,6 +51,16 @@ const SCALES: [Scale; 7] = [
     |_, w, f| *w *= f * f * f,
     exchange,
 ];
+/// … for a reference clock, whose readings are all the noise there is.
+const TWO_SIDED: [Scale; 4] = [
+    |n, _, f| n.reading *= f * f,
+    |_, w, f| *w *= f * f * f,
+    |n, _, f| n.reading *= f,
+    |n, w, f| (n.reading, *w) = (n.reading / f, *w * f * f * f * f),
+];
+/// Mean (s) and variance (s²) of the delay of a reference clock.
+pub const NO_DELAY: (f64, f64) = (0.0, 1e-22);
+
 /// A rough oscillator behind a quiet path, or the reverse: each looks like the other, and neither change alone helps.
 fn exchange(noise: &mut Noise, wander: &mut f64, f: f64) {
     (noise.forward, noise.backward) = (noise.forward / f, noise.backward / f);
@@ -63,6 +73,8 @@ const WANDER_SD: f64 = 2.0;
 /// The filter of one path over its window of samples.
 #[derive(Clone, Debug)]
 pub struct PathFilter {
+    /// A reference clock's: no path at all, and noise to both sides.
+    two_sided: bool,
     anchor: Option<Anchor<3>>,
     /// The anchor has absorbed samples: it is no longer a prior.
     advanced: bool,
@@ -90,10 +102,18 @@ pub struct PathFilter {
 
 impl Default for PathFilter {
     fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+impl PathFilter {
+    /// Knows nothing yet. `two_sided`: the samples are a reference clock's.
+    pub fn new(two_sided: bool) -> Self {
         Self {
+            two_sided,
             anchor: None,
             advanced: false,
-            noise: Noise::default(),
+            noise: if two_sided { Noise::two_sided(1e-4) } else { Noise::default() },
             wander: WANDER,
             jitter: 1e-4,
             least: 0.0,
@@ -267,7 +287,7 @@ impl PathFilter {
             return Some(Believed { theta: anchor.theta, state });
         }
         self.resets = self.resets.saturating_add(1);
-        (self.anchor, self.advanced, self.noise) = (None, false, Noise::guess(self.jitter));
+        (self.anchor, self.advanced, self.noise) = (None, false, self.first_noise());
         (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
         None
@@ -276,6 +296,13 @@ impl PathFilter {
     /// Shortest round trip and mean wait. The minimum of a few round trips is too long by about their mean excess
     /// divided by their number.
     fn guess(&mut self, window: &[Sample]) {
+        if self.two_sided {
+            (self.least, self.jitter) = (0.0, scatter(window));
+            if self.seen <= FIRST {
+                self.noise = self.first_noise();
+            }
+            return;
+        }
         let n = window.len() as f64;
         let least = window.iter().map(Sample::delay).fold(f64::INFINITY, f64::min);
         let mean = window.iter().map(|s| s.delay() - least).sum::<f64>() / n;
@@ -289,8 +316,13 @@ impl PathFilter {
         let expected = self.expected.take();
         self.expected = expected.filter(|e| seen <= MAX_SAMPLES && e.fits(least, n));
         if seen <= FIRST || seen <= FEW && expected.is_some() && self.expected.is_none() {
-            self.noise = self.expected.map_or_else(|| Noise::guess(self.jitter), |e| e.noise);
+            self.noise = self.expected.map_or_else(|| self.first_noise(), |e| e.noise);
         }
+    }
+
+    /// Noise before anything is known but `jitter`.
+    fn first_noise(&self) -> Noise {
+        if self.two_sided { Noise::two_sided(self.jitter) } else { Noise::guess(self.jitter) }
     }
 
     /// The belief before the first sample.
@@ -308,7 +340,7 @@ impl PathFilter {
         let hints = straight.iter().take(HINTS).map(|s| Hint {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
-            delay: s.delay(),
+            delay: if self.two_sided { DOUBT * self.jitter } else { s.delay() },
             excess: s.delay() - self.least,
         });
         let (offset, offset_variance) = match line {
@@ -318,6 +350,7 @@ impl PathFilter {
         anchor.state.set(0, offset, offset_variance);
         anchor.state.set(1, frequency, variance);
         let (delay, delay_variance) = match &self.expected {
+            _ if self.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, variance),
             None => (self.least, delay_variance(self.jitter, self.least, window.len(), variance)),
         };
@@ -394,7 +427,7 @@ impl PathFilter {
         let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
         let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
         let before = evidence(self) + expected.plausibility(&noise);
-        (self.expected, self.noise) = (None, Noise::guess(self.jitter));
+        (self.expected, self.noise) = (None, self.first_noise());
         self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
         if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
             (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
@@ -439,11 +472,14 @@ impl PathFilter {
             }
         };
         if self.seen < FEW {
+            let scales: &[Scale] = if self.two_sided { &TWO_SIDED } else { &SCALES };
             for round in 1..=3 {
-                for scale in SCALES {
-                    search(scale, 0.5 / f64::from(round));
+                for scale in scales {
+                    search(*scale, 0.5 / f64::from(round));
                 }
             }
+        } else if self.two_sided {
+            search(TWO_SIDED[self.seen % TWO_SIDED.len()], 0.15);
         } else {
             let turn = self.seen % 3;
             search(SCALES[turn], 0.15);
@@ -549,6 +585,30 @@ impl PathFilter {
             index += 1;
         }
     }
+}
+
+/// Noise of a reference clock's readings as their scatter shows it, s: how far each lies from the line through its
+/// neighbours. Nothing but the oscillator's wander between two readings gets in.
+fn scatter(window: &[Sample]) -> f64 {
+    let mut errors = [0.0; MAX_SAMPLES];
+    let mut n = 0;
+    for three in window.windows(3).rev() {
+        let [a, b, c] = three else { continue };
+        let (ahead, whole) = (b.v - a.v, c.v - a.v);
+        if whole <= 0.0 {
+            continue;
+        }
+        let share = ahead / whole;
+        let base = a.offset_nanos();
+        let rise = |s: &Sample| s.offset_nanos().saturating_sub(base) as f64 * 1e-9;
+        let error = rise(b) - share * rise(c);
+        errors[n] = error.abs() / libm::sqrt(1.0 + share * share + (1.0 - share) * (1.0 - share));
+        n += 1;
+    }
+    let claimed = window.iter().map(|s| s.dispersion).sum::<f64>() / window.len().max(1) as f64;
+    // The median of |x| is 0.67 deviations.
+    let seen = super::quantile::median(errors[..n].iter().copied()).map_or(0.0, |m| m / 0.6745);
+    if n < 3 { seen.max(claimed).max(super::noise::FLOOR) } else { seen.max(super::noise::FLOOR) }
 }
 
 /// Samples at the beginning of a window that a first offset is taken from.

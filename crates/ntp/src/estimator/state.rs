@@ -235,6 +235,10 @@ impl<const N: usize> State<N> {
     /// Learns from both ways of one sample; returns the logarithm of their evidence.
     pub fn learn(&mut self, point: &Point, noise: &Noise) -> f64 {
         let forward = self.update(Way::Forward, point, noise);
+        if noise.two_sided {
+            self.mend();
+            return forward.0 + log(forward.1);
+        }
         let backward = self.update(Way::Backward, point, noise);
         self.mend();
         forward.0 + backward.0 + log(forward.1 * backward.1)

@@ -10,7 +10,7 @@ fn path() -> KnownPath {
         at: NOON,
         delay: 12.4e-3,
         delay_sd: 5e-6,
-        noise: Noise { forward: 0.3e-3, backward: 1.1e-3, reading: 20e-6 },
+        noise: Noise { forward: 0.3e-3, backward: 1.1e-3, reading: 20e-6, two_sided: false },
         asymmetry: Some((0.1e-3, 0.2e-3)),
     }
 }
@@ -167,7 +167,7 @@ prop_compose! {
         } else {
             core::net::Ipv6Addr::from(address).into()
         };
-        let noise = Noise { forward: noise.0, backward: noise.1, reading: noise.2 };
+        let noise = Noise { forward: noise.0, backward: noise.1, reading: noise.2, two_sided: false };
         KnownPath { name, address, at, delay: delays.0, delay_sd: delays.1, noise, asymmetry }
     }
 }

@@ -14,6 +14,7 @@ use crate::config::{SourceConfig, SourceKind};
 use crate::engine::{Stamp, StampSource};
 use crate::estimator::{SourceStats, StatsOptions};
 use crate::ids::{RefId, SocketId, SourceId};
+use crate::refclock::{Refclock, refid_text};
 use crate::select::SelectState;
 use crate::time::{LocalTime, MonoTime, NtpTime};
 use crate::wire::{Leap, Packet};
@@ -54,6 +55,8 @@ pub struct Source {
     pub poll: Poll,
     /// When to ask next; `None` while offline or unresolved.
     pub due: Option<MonoTime>,
+    /// What makes it a reference clock; its address stays `None`.
+    pub refclock: Option<Box<Refclock>>,
     /// The last eight polls.
     pub reach: Reach,
     /// The request that waits for its answer.
@@ -145,6 +148,7 @@ impl Source {
             stats: SourceStats::new(stats),
             poll,
             due: None,
+            refclock: None,
             reach: Reach::default(),
             request: None,
             link: Link::default(),
@@ -171,6 +175,17 @@ impl Source {
         self.leap_ahead = None;
         self.seen.last = None;
         self.earlier = None;
+        if let Some(clock) = &mut self.refclock {
+            clock.reset();
+        }
+    }
+
+    /// True time is known to have moved by `nanos` against oscillator time.
+    pub fn add_offset(&mut self, nanos: i64) {
+        self.stats.add_offset(nanos);
+        if let Some(clock) = &mut self.refclock {
+            clock.add_offset(nanos);
+        }
     }
 
     /// Is it in symmetric mode?
@@ -200,6 +215,9 @@ impl Source {
 
     /// How it is called in the log: address, with the configured name in brackets where it differs.
     pub fn label(&self) -> String {
+        if let Some(clock) = &self.refclock {
+            return refid_text(clock.refid);
+        }
         match self.remote {
             Some(remote) => {
                 let address = remote.ip().to_string();
@@ -213,9 +231,17 @@ impl Source {
         }
     }
 
+    /// A reference clock that knows no time and keeps a steady rate (`local`), and is heard.
+    pub fn is_steady(&self) -> bool {
+        self.refclock.as_ref().is_some_and(|clock| clock.config.local) && self.reach.reachable()
+    }
+
     /// Its reference identifier as others would see it: the IPv4 address, or a hash of the IPv6 address.
     pub fn refid(&self) -> RefId {
-        self.remote.map_or(RefId::NONE, |remote| address_refid(remote.ip()))
+        match &self.refclock {
+            Some(clock) => clock.refid,
+            None => self.remote.map_or(RefId::NONE, |remote| address_refid(remote.ip())),
+        }
     }
 
     /// Notes a stamp of a packet of ours or theirs.

@@ -5,7 +5,8 @@ use ntp::config::{Config, SourceConfig, SourceKind};
 use ntp::engine::{
     Action, Actions, Engine, Input, LogLine, Meta, Operator, PacketBuf, Stamp, StampSource, Start,
 };
-use ntp::ids::{QueryId, RefId, SocketId};
+use ntp::ids::{QueryId, RefId, SocketId, SourceId};
+use ntp::refclock::Reading;
 use ntp::rng::Rng;
 use ntp::time::{LocalTime, MonoTime, NANOS, Now, NtpShort, NtpTime, RawTime};
 use ntp::wire::{Leap, Mode, Packet};
@@ -114,6 +115,9 @@ pub fn rate() -> Answer {
 /// and when that leaves.
 pub type Server = Box<dyn FnMut(i64, &Packet) -> Option<(i64, Packet)>>;
 
+/// What the driver of a reference clock reads at true time `at` (s since the start), of which it is told the clock.
+pub type Refclock = Box<dyn FnMut(SourceId, f64, RawTime) -> Option<Reading>>;
+
 type Behaviour = Box<dyn FnMut(IpAddr, f64) -> Option<Answer>>;
 
 pub struct Rig {
@@ -137,6 +141,10 @@ pub struct Rig {
     pub tail: Vec<u8>,
     /// Makes the replies if there is one; the behaviour still says how long the ways are.
     pub server: Option<Server>,
+    /// What drivers read of reference clocks at a time (s since the start).
+    pub refclock: Option<Refclock>,
+    /// Entries of log files.
+    pub records: Vec<ntp::logfile::Record>,
     behaviour: Behaviour,
     arrivals: Vec<(i64, SocketId, SocketAddr, Packet)>,
     resolved: Vec<QueryId>,
@@ -188,6 +196,8 @@ impl Rig {
             unreachable: false,
             tail: Vec::new(),
             server: None,
+            refclock: None,
+            records: Vec::new(),
             behaviour: Box::new(behaviour),
             arrivals: Vec::new(),
             resolved: Vec::new(),
@@ -338,6 +348,13 @@ impl Rig {
                 self.lookups.push((self.time(), name));
             }
             Action::Log(line) => self.log.push(line),
+            Action::Record(record) => self.records.push(record),
+            Action::ReadRefclock(id) => {
+                let (at, raw) = (self.time(), self.clock.now().raw);
+                if let Some(reading) = self.refclock.as_mut().and_then(|read| read(id, at, raw)) {
+                    self.give(Input::Reading { source: id, reading });
+                }
+            }
             Action::SaveDrift { frequency, skew } => self.drift = Some((frequency, skew)),
             Action::Exit(status) => self.exit = Some(status),
             _ => {}

@@ -12,6 +12,7 @@ use super::leap_file::LeapFile;
 use super::logger;
 use super::observer::Observer;
 use super::overrun::Overrun;
+use super::refclocks::Refclocks;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
@@ -68,6 +69,8 @@ pub struct EventLoop {
     pub folders: SourceFolders,
     /// Where leap seconds are known from.
     pub leap_file: Option<LeapFile>,
+    /// Drivers of reference clocks.
+    pub refclocks: Refclocks,
     /// Who records and shows, if anybody.
     pub observer: Option<Observer>,
     /// `-t`: when to stop.
@@ -121,6 +124,7 @@ enum Slot {
     CommandUnix,
     Resolver,
     Client(SocketId),
+    Refclock(usize),
 }
 
 impl EventLoop {
@@ -266,6 +270,9 @@ impl EventLoop {
         if let Some(pipe) = self.resolver.pipe() {
             add(Slot::Resolver, pipe.as_fd().as_raw_fd());
         }
+        for (index, descriptor) in self.refclocks.descriptors() {
+            add(Slot::Refclock(index), descriptor);
+        }
         for client in clients.iter() {
             add(Slot::Client(client.id()), client.as_raw_fd());
         }
@@ -292,6 +299,7 @@ impl EventLoop {
                         self.on_answer(&answer);
                     }
                 }
+                Slot::Refclock(index) => self.take_readings(index),
                 Slot::Client(id) => {
                     if entry.error_queue() {
                         self.take_stamps(id);
@@ -407,6 +415,15 @@ impl EventLoop {
         }
     }
 
+    /// What a reference clock tells by itself.
+    fn take_readings(&mut self, index: usize) {
+        let Some(source) = self.refclocks.id(index) else { return };
+        for _ in 0..BATCH {
+            let Some(reading) = self.refclocks.take(index, &self.clocks) else { break };
+            self.tell(Input::Reading { source, reading });
+        }
+    }
+
     /// Answers to our requests.
     fn listen(&mut self, id: SocketId) {
         let Workspace { clients, buffer, .. } = &mut self.workspace;
@@ -498,6 +515,11 @@ impl EventLoop {
             Action::Resolve { query, name } => {
                 if let Err(answer) = self.resolver.ask(Asker::Engine(query), name) {
                     self.on_answer(&answer);
+                }
+            }
+            Action::ReadRefclock(source) => {
+                if let Some(reading) = self.refclocks.ask(source, &self.clocks) {
+                    self.tell(Input::Reading { source, reading });
                 }
             }
             Action::Log(line) => logger::log(line.severity, &line.text),

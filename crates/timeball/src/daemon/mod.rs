@@ -19,6 +19,7 @@ pub mod memory;
 pub mod observer;
 pub mod overrun;
 pub mod readiness;
+pub mod refclocks;
 pub mod resolver;
 pub mod sockets;
 pub mod state;
@@ -47,6 +48,7 @@ use ntp::server::AccessTable;
 use ntp::time::LocalTime;
 use observer::Observer;
 use readiness::Readiness;
+use refclocks::Refclocks;
 use resolver::Resolver;
 use sockets::{CommandSockets, ServerSockets};
 use state::{LogFiles, SourceFolders, StateFiles, learned_place};
@@ -77,7 +79,7 @@ impl Name {
 }
 
 /// What is in this program, in the words of chrony's version line.
-const FEATURES: &str = "+CMDMON -REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
+const FEATURES: &str = "+CMDMON +REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
 
 /// Runs the daemon as `words` (without the program's name) ask. Returns the exit status: 0, or 1 for anything
 /// that went wrong.
@@ -251,6 +253,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     });
     // Keys are often readable for root alone.
     let keys = config.process.key_file.as_deref().and_then(keys::load);
+    let refclocks = Refclocks::open(&config).map_err(one)?;
     // 6. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
     if let Some(user) = &user {
@@ -276,6 +279,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     let mut event_loop =
         assemble(name, options, config, clocks, (servers, commands), (learned, keys)).map_err(one)?;
     event_loop.observer = observer;
+    event_loop.refclocks = refclocks;
+    event_loop.refclocks.join(&event_loop.engine);
     // 9. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     // 10. The start is over: what only it needed of the program need not stay in memory.
@@ -394,6 +399,7 @@ fn assemble(
         state,
         folders,
         observer: None,
+        refclocks: Refclocks::default(),
         out,
     })
 }

@@ -51,8 +51,8 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "Extension field to send: F323 (monotonic root) or 10A (network correction).",
         |s, w| {
             s.ext_fields |= match w.option_hex()? {
-                0xF323 | 0xF324 => 1,
-                0x10A => 2,
+                0xF323 => 1,
+                0x10A | 0xF324 => 2,
                 other => return Err(WrongKind::Value.hint(format!("{other:X} is neither F323 nor 10A"))),
             };
             Ok(())
@@ -429,8 +429,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "A reference clock at this machine: PPS, SHM, SOCK, PHC or RTC.",
         Own,
         super::refclock::add,
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "refresh",
         "SECONDS",
