@@ -412,6 +412,8 @@ impl Host {
             }
             Action::Record(_)
             | Action::ReadRefclock(_)
+            | Action::Broadcast { .. }
+            | Action::Mail(_)
             | Action::SaveDumps
             | Action::SaveTraffic
             | Action::SaveRequests

@@ -9,15 +9,16 @@ use crate::control::actions::{Manual, SourceFilter, SourceOption, SourceRef};
 use crate::control::activity::Activity;
 use crate::control::authdata::AuthData;
 use crate::control::clients::{Clients, ClientsQuery};
-use crate::control::manual::ManualList;
+use crate::control::manual::{ManualList, SetTime};
 use crate::control::ntpdata::NtpData;
 use crate::control::selectdata::SelectData;
 use crate::control::serverstats::ServerStats;
+use crate::control::smoothing::Smoothing;
 use crate::control::sources::SourceData;
 use crate::control::sourcestats::SourceStats;
 use crate::control::tracking::Tracking;
 use crate::control::{AccessList, Backend, Change, Origin, Status};
-use crate::report::{Address, SelectOptions};
+use crate::report::{Address, SelectOptions, Time};
 use crate::server::{AccessTable, ServeConfig};
 use crate::source::poll;
 use crate::time::Now;
@@ -85,7 +86,15 @@ impl Backend for Operator<'_> {
         self.engine.clients_page(self.now, query)
     }
     fn manual_list(&self) -> Result<ManualList, Status> {
-        Ok(ManualList::default())
+        Ok(self.engine.manual.report(self.engine.discipline.belief()))
+    }
+    fn smoothing(&self) -> Option<Smoothing> {
+        self.engine.smoothing.as_ref().map(|smoothing| smoothing.report(self.now.mono))
+    }
+    fn set_time(&mut self, time: Time) -> Result<SetTime, Status> {
+        let done = self.engine.set_time(self.now, self.clock, time.local(), self.out);
+        self.engine.finish(self.now);
+        done
     }
     fn access_check(&self, list: AccessList, address: IpAddr) -> bool {
         match list {
@@ -157,10 +166,16 @@ impl Engine {
                 act(out, Action::Exit(0))
             }
             Change::WriteRtc | Change::TrimRtc => Status::NoRtc,
-            // No time is set by hand: there is nothing to forget, and no sample to delete.
-            Change::Manual(Manual::Off | Manual::Reset) => Status::Success,
-            Change::ManualDelete(_) => Status::BadSample,
-            Change::Manual(Manual::On) | Change::SmoothTime(_) => Status::NotEnabled,
+            Change::Manual(Manual::Reset) => {
+                self.manual.reset();
+                Status::Success
+            }
+            Change::Manual(switch) => {
+                self.manual.enable(*switch == Manual::On);
+                Status::Success
+            }
+            Change::ManualDelete(index) => status(self.manual.delete(*index), Status::BadSample),
+            Change::SmoothTime(activate) => self.smooth_command(now, *activate, out),
         }
     }
 

@@ -81,6 +81,8 @@ pub enum Input<'a> {
         /// The addresses, in the resolver's order.
         result: &'a [IpAddr],
     },
+    /// The sensor of `tempcomp` was read.
+    Temperature(f64),
     /// The driver of a reference clock has read it (answer to [`Action::ReadRefclock`], or by itself).
     Reading {
         /// Which clock.
@@ -225,6 +227,15 @@ pub enum Action {
         /// Where it would go.
         remote: SocketAddr,
     },
+    /// Send what clients are told now to whoever listens there, in mode 5.
+    Broadcast {
+        /// Where to.
+        to: SocketAddr,
+        /// Poll exponent, log₂ s.
+        poll: i8,
+    },
+    /// Tell the operator by mail that the clock was wrong by so much (s, positive: behind).
+    Mail(f64),
     /// Read this reference clock; answer with `Reading` if there is something new.
     ReadRefclock(SourceId),
     /// Say this.

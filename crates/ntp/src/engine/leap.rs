@@ -204,6 +204,7 @@ impl Engine {
                 })
             }
             LeapMode::Slew => {
+                self.smooth_leap(now, shift);
                 let (severity, whose) = self.whose_clock();
                 out.log(severity, format!("Adjusting {} clock for leap second", whose.to_lowercase()));
                 self.discipline.slew_pending(now, clock)
@@ -232,6 +233,7 @@ impl Engine {
         }
         self.joint.add_offset(nanos);
         self.temperatures.add_offset(nanos);
+        self.manual.shift(seconds);
     }
 
     /// Was the step that the loop noticed the kernel's leap second?

@@ -8,10 +8,13 @@
 //! are told, `reports` and `commands` answer the control protocol.
 
 mod associations;
+mod broadcast;
+mod by_hand;
 pub mod client_list;
 mod clients;
 mod commands;
 mod dumps;
+mod fallback;
 pub mod io;
 pub mod journal;
 mod keys;
@@ -30,8 +33,10 @@ mod request_log;
 mod responses;
 mod selection;
 mod serving;
+mod smoothing;
 mod snapshots;
 mod steering;
+pub mod tempcomp;
 mod temperature;
 mod unannounced;
 mod why;
@@ -52,15 +57,19 @@ use crate::discipline::{Discipline, Limits};
 use crate::estimator::temperature::Temperatures;
 use crate::estimator::{Joint, StatsOptions};
 use crate::ids::SourceId;
+use crate::manual::ManualSamples;
 use crate::rng::Rng;
 use crate::select::{Candidate, SelectOptions, Selection, Status};
 use crate::server::limit::Budget;
 use crate::server::{self, AccessTable, Responder, ServeConfig, ServerState, Shards};
+use crate::smoothing::Smoothing;
 use crate::source::Source;
 use crate::time::{MonoTime, Now, OscTime, RawTime};
 use associations::INITIAL_DELAY;
+use broadcast::Broadcast;
 use clients::CommandClients;
 use core::net::IpAddr;
+use fallback::Fallback;
 use journal::Journal;
 use leap::LeapWatch;
 use learning::Learning;
@@ -194,6 +203,19 @@ pub struct Engine {
     /// When it was last said that another program steers.
     overruled: Option<MonoTime>,
 
+    /// `smoothtime`.
+    smoothing: Option<Smoothing>,
+    /// `manual`.
+    manual: ManualSamples,
+    /// `fallbackdrift`.
+    fallback: Fallback,
+    /// The points of `tempcomp`: temperature and compensation in ppm.
+    temperature_points: Vec<(f64, f64)>,
+    /// `broadcast`.
+    broadcasts: Vec<Broadcast>,
+    /// `mailonchange`: the threshold, s.
+    mail_threshold: Option<f64>,
+
     rng: Rng,
     started: MonoTime,
     last: Now,
@@ -286,6 +308,12 @@ impl Engine {
             shaken: None,
             overruled: None,
             leapt: Vec::new(),
+            smoothing: config.clock.smooth.map(|smooth| Smoothing::new(smooth, now.mono)),
+            manual: ManualSamples::new(config.clock.manual),
+            fallback: Fallback::new(config.clock.fallback_drift),
+            temperature_points: Vec::new(),
+            broadcasts: broadcast::all(config, now.mono),
+            mail_threshold: config.log.mail_on_change.as_ref().map(|(_, threshold)| threshold.abs()),
             started: now.mono,
             last: now,
             rng,
@@ -357,6 +385,7 @@ impl Engine {
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
+            Input::Temperature(reading) => self.on_temperature(now, clock, reading, out),
             Input::Reading { source, reading } => {
                 self.on_reading(now, source, &reading, out);
             }
@@ -376,6 +405,8 @@ impl Engine {
         self.clock_result("steer", result, out);
         self.send_due(now, clock, out);
         self.attend_refclocks(now, clock, out);
+        self.fall_back(now, clock, out);
+        self.send_broadcasts(now, out);
         self.retry_names(now, out);
         self.watch_leap(now, clock, out);
         self.watch_traffic(now, out);
@@ -386,7 +417,11 @@ impl Engine {
     /// After every event: what clients are told follows from what is believed.
     fn finish(&mut self, now: Now) {
         let now = self.after_step(now);
-        self.stepped = None;
+        if self.stepped.take().is_some()
+            && let Some(smoothing) = &mut self.smoothing
+        {
+            smoothing.reset(now.mono);
+        }
         self.last = now;
         self.refresh_server_state(now);
     }
@@ -410,6 +445,8 @@ impl Engine {
         let leap = self.next_leap_event();
         [slew, retry, watch, renew, leap, self.next_source_event(), self.next_refclock()]
             .into_iter()
+            .chain([self.next_fallback(), self.next_broadcast()])
+            .into_iter()
             .flatten()
             .min()
     }
@@ -422,7 +459,11 @@ impl Engine {
 
     /// Something changes by itself: a local reference may take over, a leap second comes, `-q` gives up.
     fn needs_watching(&self) -> bool {
-        self.local.is_some() || self.leap.armed() || self.once != Once::No || self.budget.is_some()
+        self.local.is_some()
+            || self.is_smoothing(self.last)
+            || self.leap.armed()
+            || self.once != Once::No
+            || self.budget.is_some()
     }
 
     /// The end of the process: the slew is cancelled, drift and dumps are saved, leap flags are cleared.

@@ -239,10 +239,17 @@ impl Engine {
 
     /// All tests were passed: the sample goes to the estimator.
     fn use_sample(&mut self, now: Now, index: usize, measured: &Measured, out: &mut Actions) {
+        let belief = *self.discipline.belief();
+        let source = &mut self.sources[index];
+        source.seen.good = source.seen.good.wrapping_add(1);
+        let wanted = source.config.filter;
+        let Some(measured) = source.gathered.add(measured, wanted, &belief) else {
+            return self.gathered_more(now, index);
+        };
+        let measured = &measured;
         self.recall_path(now, index);
         let sources = self.used.len();
         let source = &mut self.sources[index];
-        source.seen.good = source.seen.good.wrapping_add(1);
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
         let astray = is_astray(source, &measured.sample);
         let resets = source.stats.path().resets();
@@ -270,6 +277,16 @@ impl Engine {
             && let Some(record) = self.statistics_record(index, before)
         {
             out.push(Action::Record(record));
+        }
+    }
+
+    /// One more exchange towards a sample (`filter`): it counts for a burst, and says nothing of how often to ask.
+    fn gathered_more(&mut self, now: Now, index: usize) {
+        let source = &mut self.sources[index];
+        let was_burst = source.poll.in_burst();
+        source.poll.on_good(Need::Same);
+        if was_burst && !source.poll.in_burst() {
+            self.after_burst(now, index);
         }
     }
 

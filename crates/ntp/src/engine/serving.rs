@@ -40,6 +40,7 @@ impl Engine {
             let unsynchronised = ServerState::unsynchronised(precision);
             ServerState { cooking: (&cooking).into(), ..unsynchronised }
         };
+        state = self.smoothed(now, state, &cooking);
         state.earliest = self.stamps_from;
         state.valid_until = self.served_until(now);
         self.server_state = state;

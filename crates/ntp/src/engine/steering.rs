@@ -144,11 +144,18 @@ impl Engine {
         }
         self.error_before_update = self.root_distance(now) + self.discipline.pending(now.raw).abs();
         let residual = combined.frequency - self.discipline.belief().frequency;
+        let before = self.discipline.belief().frequency;
         let moved = self.discipline.believe(now, &correction);
+        if self.mail_threshold.is_some_and(|threshold| moved.abs() > threshold) {
+            out.push(Action::Mail(moved));
+        }
         if moved.abs() > self.clock_config.log_change {
             out.log(Severity::Warning, format!("System clock wrong by {moved:.6} seconds"));
         }
         self.set_reference(now, best, &combined, (residual, moved));
+        let faster = self.discipline.belief().frequency - before;
+        self.smooth_update(now, moved, faster, out);
+        self.note_fallback(now);
         self.move_clock(now, clock, &correction, moved, counts, out);
         let now = self.after_step(now);
         self.set_kernel_status(now, clock, out);
@@ -196,6 +203,7 @@ impl Engine {
         let offset = self.step_silently(now, clock)?;
         let (severity, whose) = self.whose_clock();
         out.log(severity, format!("{whose} clock was stepped by {offset:.6} seconds"));
+        self.smooth_reset(now, out);
         Ok(())
     }
 
@@ -302,6 +310,7 @@ impl Engine {
             return;
         }
         self.discipline.external_step(now.raw, offset);
+        self.smooth_reset(now, out);
         self.stamps_from = now.raw;
         // Samples live in oscillator time and stay true; how far the clock is off now is known.
         let direction = if offset > 0.0 { "Forward" } else { "Backward" };

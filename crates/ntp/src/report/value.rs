@@ -292,6 +292,11 @@ impl Time {
     /// A sender whose time_t has 32 bits puts this into the upper half of the seconds.
     const NO_HIGH: u32 = 0x7fff_ffff;
 
+    /// The same as a local time, saturating.
+    pub const fn local(self) -> LocalTime {
+        LocalTime::from_nanos(self.seconds.saturating_mul(NANOS).saturating_add(self.nanos as i64))
+    }
+
     /// Seconds since 1970, rounded to what an f64 holds.
     pub fn as_seconds(self) -> f64 {
         self.seconds as f64 + f64::from(self.nanos) * 1e-9

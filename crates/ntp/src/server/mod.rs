@@ -27,7 +27,7 @@ pub use published::{Published, Publisher};
 pub use reject::{Counters, Reject, ServerStats};
 pub use shards::{Shard, Shards};
 pub use state::{ServerState, SyncedState};
-pub use template::Template;
+pub use template::{Individual, Template};
 pub use traffic::Traffic;
 
 use crate::auth::{Keys, MAC_MAX, MacBytes};
@@ -41,7 +41,6 @@ use crate::wire::{Mode, Packet};
 use core::net::{IpAddr, SocketAddr};
 use limit::{Admission, Gate};
 use std::sync::Arc;
-use template::Individual;
 
 /// A datagram that came in on a serving socket.
 #[derive(Clone, Copy, Debug, PartialEq)]

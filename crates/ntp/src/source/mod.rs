@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod exchange;
+pub mod gather;
 pub mod interleave;
 pub mod poll;
 pub mod reach;
@@ -21,6 +22,7 @@ use crate::wire::{Leap, Packet};
 use checks::Checks;
 use core::net::{IpAddr, SocketAddr};
 use exchange::Request;
+use gather::Gathered;
 use interleave::Earlier;
 use poll::Poll;
 use reach::Reach;
@@ -55,6 +57,8 @@ pub struct Source {
     pub poll: Poll,
     /// When to ask next; `None` while offline or unresolved.
     pub due: Option<MonoTime>,
+    /// Exchanges of which one sample will be made (`filter`).
+    pub gathered: Gathered,
     /// What makes it a reference clock; its address stays `None`.
     pub refclock: Option<Box<Refclock>>,
     /// The last eight polls.
@@ -148,6 +152,7 @@ impl Source {
             stats: SourceStats::new(stats),
             poll,
             due: None,
+            gathered: Gathered::default(),
             refclock: None,
             reach: Reach::default(),
             request: None,
@@ -175,6 +180,7 @@ impl Source {
         self.leap_ahead = None;
         self.seen.last = None;
         self.earlier = None;
+        self.gathered.clear();
         if let Some(clock) = &mut self.refclock {
             clock.reset();
         }
@@ -183,6 +189,7 @@ impl Source {
     /// True time is known to have moved by `nanos` against oscillator time.
     pub fn add_offset(&mut self, nanos: i64) {
         self.stats.add_offset(nanos);
+        self.gathered.add_offset(nanos);
         if let Some(clock) = &mut self.refclock {
             clock.add_offset(nanos);
         }

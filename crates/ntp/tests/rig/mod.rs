@@ -145,6 +145,8 @@ pub struct Rig {
     pub refclock: Option<Refclock>,
     /// Entries of log files.
     pub records: Vec<ntp::logfile::Record>,
+    /// Actions that nothing is done about here.
+    pub others: Vec<Action>,
     behaviour: Behaviour,
     arrivals: Vec<(i64, SocketId, SocketAddr, Packet)>,
     resolved: Vec<QueryId>,
@@ -198,6 +200,7 @@ impl Rig {
             server: None,
             refclock: None,
             records: Vec::new(),
+            others: Vec::new(),
             behaviour: Box::new(behaviour),
             arrivals: Vec::new(),
             resolved: Vec::new(),
@@ -357,7 +360,7 @@ impl Rig {
             }
             Action::SaveDrift { frequency, skew } => self.drift = Some((frequency, skew)),
             Action::Exit(status) => self.exit = Some(status),
-            _ => {}
+            other => self.others.push(other),
         }
     }
 

@@ -10,20 +10,24 @@ use super::clocks::Clocks;
 use super::keys;
 use super::leap_file::LeapFile;
 use super::logger;
+use super::mail::Mail;
 use super::observer::Observer;
 use super::overrun::Overrun;
 use super::refclocks::Refclocks;
 use super::resolver::{Answer, Asker, Resolver};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
+use super::temperature::Sensor;
 use super::threads::Threads;
 use ntp::config::Config;
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
-use ntp::server::Template;
-use ntp::time::{MonoTime, Now};
-use ntp::wire::Leap;
+use ntp::logfile::Utc;
+use ntp::server::{Individual, Template};
+use ntp::time::{LocalTime, MonoTime, Now, NtpTime};
+use ntp::wire::{Leap, Mode};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use sys::message;
 use sys::poll::{Entry, poll};
@@ -69,6 +73,10 @@ pub struct EventLoop {
     pub folders: SourceFolders,
     /// Where leap seconds are known from.
     pub leap_file: Option<LeapFile>,
+    /// The sensor of `tempcomp`.
+    pub sensor: Option<Sensor>,
+    /// `mailonchange`.
+    pub mail: Mail,
     /// Drivers of reference clocks.
     pub refclocks: Refclocks,
     /// Who records and shows, if anybody.
@@ -151,6 +159,7 @@ impl EventLoop {
                 self.engine.handle(now, &mut self.clocks, Input::Timeout, &mut self.out);
             }
             self.attend();
+            self.read_sensor(now.mono);
             if let Some(table) = self.leap_file.as_mut().and_then(|file| file.renewed(now.mono)) {
                 self.engine.set_leap_table(table);
             }
@@ -220,7 +229,8 @@ impl EventLoop {
         let now = self.clocks.mono();
         let longest = now + LONGEST_WAIT;
         let snapshot = self.observer.as_ref().and_then(|observer| observer.due(now));
-        let due = [self.engine.next_timeout(), self.deadline, snapshot].into_iter().flatten();
+        let sensor = self.sensor.as_ref().map(Sensor::due);
+        let due = [self.engine.next_timeout(), self.deadline, snapshot, sensor].into_iter().flatten();
         due.fold(longest, MonoTime::min).max(now)
     }
 
@@ -415,6 +425,32 @@ impl EventLoop {
         }
     }
 
+    /// The temperature, when its time has come.
+    fn read_sensor(&mut self, now: MonoTime) {
+        match self.sensor.as_mut().and_then(|sensor| sensor.read(now)) {
+            Some(Ok(temperature)) => self.tell(Input::Temperature(temperature)),
+            Some(Err(text)) => logger::warning(&text),
+            None => {}
+        }
+    }
+
+    /// Tells what clients are told to whoever listens at `to`.
+    fn broadcast(&self, to: SocketAddr, poll: i8) {
+        let Some(socket) = self.servers.get(usize::from(to.is_ipv6())) else { return };
+        let _ = socket.socket().set_broadcast();
+        let now = self.clocks.now();
+        let template = Template::new(self.engine.server_state(), now.raw);
+        let packet = template.fill(&Individual {
+            version: 4,
+            mode: Mode::Broadcast,
+            poll,
+            origin: NtpTime::ZERO,
+            receive: NtpTime::ZERO,
+            transmit: NtpTime::from(template.local(self.clocks.raw_now())),
+        });
+        let _ = message::send(socket.socket(), &packet, Some(to), None, 0);
+    }
+
     /// What a reference clock tells by itself.
     fn take_readings(&mut self, index: usize) {
         let Some(source) = self.refclocks.id(index) else { return };
@@ -516,6 +552,11 @@ impl EventLoop {
                 if let Err(answer) = self.resolver.ask(Asker::Engine(query), name) {
                     self.on_answer(&answer);
                 }
+            }
+            Action::Broadcast { to, poll } => self.broadcast(to, poll),
+            Action::Mail(offset) => {
+                let now = Utc(LocalTime::from_nanos(self.clocks.raw_now().nanos())).to_string();
+                self.mail.send(offset, &now);
             }
             Action::ReadRefclock(source) => {
                 if let Some(reading) = self.refclocks.ask(source, &self.clocks) {

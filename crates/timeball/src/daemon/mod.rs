@@ -14,6 +14,7 @@ pub mod identity;
 mod keys;
 pub mod leap_file;
 pub mod logger;
+pub mod mail;
 pub mod memory;
 #[cfg_attr(not(feature = "web"), path = "no_observer.rs")]
 pub mod observer;
@@ -24,6 +25,7 @@ pub mod resolver;
 pub mod sockets;
 pub mod state;
 pub mod system_clock;
+pub mod temperature;
 pub mod threads;
 pub mod virtual_clock;
 pub mod welcome;
@@ -367,6 +369,7 @@ fn assemble(
     let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
     state.load_learned(&mut engine, now);
     state.load_traffic(&mut engine);
+    engine.set_temperature_points(temperature::points(&config.clock)?);
     let folders = SourceFolders::new(&config);
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);
@@ -391,6 +394,9 @@ fn assemble(
         deadline: options.timeout.map(|seconds| now.mono + seconds),
         workspace: Workspace::default(),
         threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
+        refclocks: Refclocks::default(),
+        sensor: temperature::Sensor::new(&config.clock, now.mono),
+        mail: mail::Mail::new(config.log.mail_on_change.as_ref().map(|(to, _)| to.clone())),
         config,
         engine,
         clocks,
@@ -399,7 +405,6 @@ fn assemble(
         state,
         folders,
         observer: None,
-        refclocks: Refclocks::default(),
         out,
     })
 }

@@ -99,6 +99,9 @@ impl ServerSockets {
     /// Opens and closes so that those who may ask can: `v4`, `v6` tell whether anybody of the family may. True if
     /// there are others than before.
     pub fn follow(&mut self, v4: bool, v6: bool, mut say: impl FnMut(Note)) -> bool {
+        // Who is told by broadcast is told from the same port.
+        let told = |v4: bool| self.config.broadcasts.iter().any(|b| b.address.is_ipv4() == v4);
+        let (v4, v6) = (v4 || told(true), v6 || told(false));
         let mut changed = false;
         for (at, wanted, any) in
             [(0, v4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (1, v6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]

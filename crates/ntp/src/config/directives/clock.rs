@@ -37,8 +37,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             c.clock.fallback_drift = Some((w.loose_int()?, w.loose_int()?));
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "leapseclist",
         "FILE",
@@ -132,8 +131,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Served time follows the clock slowly: at most MAXFREQ ppm off in frequency, changing by at most MAXWANDER ppm per second; with leaponly only at leap seconds.",
         Own,
         smooth,
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "tempcomp",
         "FILE INTERVAL T0 K0 K1 K2 | FILE INTERVAL POINTSFILE",
@@ -141,8 +139,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Corrects the frequency by the temperature that is read from FILE every INTERVAL seconds.",
         Own,
         temperature,
-    )
-    .not_yet(),
+    ),
 ];
 
 fn drift_file(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {

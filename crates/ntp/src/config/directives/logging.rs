@@ -13,7 +13,7 @@ const CATEGORIES: &[Category] = &[
     ("rtc", false, |l| l.rtc = true),
     ("selection", true, |l| l.selection = true),
     ("statistics", true, |l| l.statistics = true),
-    ("tempcomp", false, |l| l.tempcomp = true),
+    ("tempcomp", true, |l| l.tempcomp = true),
     ("tracking", true, |l| l.tracking = true),
 ];
 
@@ -60,8 +60,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             c.log.mail_on_change = Some((w.word()?.to_owned(), w.number()?));
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
 ];
 
 /// The categories of `log` as documents show them.

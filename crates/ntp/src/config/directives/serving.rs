@@ -73,8 +73,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Sends the time to this broadcast address every INTERVAL seconds.",
         Own,
         broadcast,
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "clientloglimit",
         "BYTES",

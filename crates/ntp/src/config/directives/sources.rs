@@ -65,8 +65,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "0",
         "Combines this many measurements into one by a median filter; 0 is off.",
         |s, w| w.option_int(0, MAX).map(|v| s.filter = v),
-    )
-    .not_yet(),
+    ),
     Opt::new(
         "iburst",
         FLAG,
@@ -388,8 +387,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             c.clock.manual = true;
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "maxsamples",
         "SAMPLES",

@@ -1,0 +1,195 @@
+//! What directives make of the clock and of served time: smoothing, time typed in, fallback drifts, temperature, filters.
+
+mod rig;
+
+use ntp::config::{Config, Loader, parse_lines};
+use ntp::control::actions::Manual;
+use ntp::control::{Backend, Change, Status};
+use ntp::engine::{Action, Input, Start};
+use ntp::ids::RefId;
+use ntp::logfile::Record;
+use ntp::time::NANOS;
+use ntp::wire::Leap;
+use rig::{Answer, Rig, START, server};
+
+fn configured(lines: &[&str]) -> Config {
+    struct NoFiles;
+    impl Loader for NoFiles {
+        fn read(&self, _: &str) -> Result<String, String> {
+            Err("there are no files".into())
+        }
+        fn list(&self, _: &str) -> Result<Vec<String>, String> {
+            Err("there are no files".into())
+        }
+    }
+    let parsed = parse_lines(lines, &NoFiles).expect("right");
+    assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
+    parsed.config
+}
+
+fn start() -> Start {
+    Start { steers: true, ..Start::default() }
+}
+
+fn with_server(lines: &[&str]) -> Config {
+    let mut config = configured(lines);
+    config.sources.push(server("192.0.2.1"));
+    config
+}
+
+/// Served minus true time, s.
+fn error(rig: &Rig) -> f64 {
+    let raw = rig.clock.now().raw;
+    let state = rig.engine.server_state().at(raw);
+    (state.local(raw).nanos() - (START + rig.clock.v)) as f64 * 1e-9
+}
+
+#[test]
+fn served_time_follows_slowly_and_says_so() {
+    let config = with_server(&["smoothtime 400 0.01", "allow"]);
+    let mut rig = Rig::new(&config, start(), 0.0, |_, at| {
+        Some(Answer { offset: if at < 600.0 { 0.0 } else { 0.050 }, ..Answer::default() })
+    });
+    rig.run_until(590.0);
+    assert_eq!(rig.said("Activated time smoothing"), 1, "{:?}", rig.log);
+    assert!(rig.operate(|o| o.smoothing()).expect("enabled").active);
+    let (mut before, mut fastest, mut kept) = (error(&rig), 0.0_f64, false);
+    for second in 591..6000 {
+        rig.run_until(f64::from(second));
+        let now = error(&rig);
+        fastest = fastest.max((now - before).abs());
+        before = now;
+        let refid = rig.engine.server_state().refid;
+        let report = rig.operate(|o| o.smoothing()).expect("enabled");
+        if report.offset.0.abs() > 1e-6 {
+            kept = true;
+            assert_eq!(refid, RefId::SMOOTHING, "{second} s: {report:?}");
+        }
+    }
+    assert!(
+        kept && fastest < 250e-6,
+        "{fastest:e} s in a second: the square root of 0.05 s times 0.01 ppm/s is 22 ppm"
+    );
+    assert!((error(&rig) - 0.050).abs() < 1e-3, "arrived: {}", error(&rig));
+    let reset = rig.operate(|o| o.change(&Change::SmoothTime(false)));
+    assert_eq!(reset, Status::Success);
+    let mut plain = Rig::new(&with_server(&[]), start(), 0.0, |_, _| None);
+    assert_eq!(plain.operate(|o| o.change(&Change::SmoothTime(true))), Status::NotEnabled);
+    assert!(plain.operate(|o| o.smoothing()).is_none());
+}
+
+/// A leap second at the end of 2016 with the values operators use: our clock slews it in seconds, clients get it in hours,
+/// and are not told of it.
+#[test]
+fn a_leap_second_is_smeared_for_clients() {
+    // The rig's time begins in March 2024: the day is faked by a source that announces a leap on 30 June.
+    let to_july = (1_719_792_000 - START / NANOS) as f64;
+    let config =
+        with_server(&["leapsecmode slew", "maxslewrate 1000", "smoothtime 400 0.001024 leaponly", "allow"]);
+    let mut rig = Rig::new(&config, start(), 0.0, move |_, at| {
+        let leapt = at > to_july;
+        let leap = if leapt || at < to_july - 80_000.0 { Leap::None } else { Leap::Insert };
+        Some(Answer { leap, offset: if leapt { -1.0 } else { 0.0 }, ..Answer::default() })
+    });
+    rig.clock.v = ((to_july - 40_000.0) * 1e9) as i64;
+    rig.run_until(to_july - 100.0);
+    assert_eq!(rig.engine.server_state().leap, Leap::None, "clients are not told");
+    assert_eq!(rig.said("Activated time smoothing (leap seconds only)"), 1, "{:?}", rig.log);
+    rig.run_until(to_july + 30.0);
+    assert!(error(&rig).abs() < 0.01, "nothing jumps: {}", error(&rig));
+    rig.run_until(to_july + 31_250.0);
+    assert!((error(&rig) + 0.5).abs() < 0.01, "half of it: {}", error(&rig));
+    assert!(
+        (rig.clock.raw() - (START + rig.clock.v) + NANOS).abs() < 10_000_000,
+        "our clock has done it long ago"
+    );
+    rig.run_until(to_july + 63_000.0);
+    assert!((error(&rig) + 1.0).abs() < 0.001, "all of it: {}", error(&rig));
+}
+
+#[test]
+fn time_typed_in_sets_the_clock_and_three_of_them_its_rate() {
+    let mut rig = Rig::new(&configured(&["manual"]), start(), 0.0, |_, _| None);
+    let truth = |rig: &Rig, ahead: f64| ntp::time::LocalTime::from_nanos(START + rig.clock.v) + ahead;
+    rig.run_until(10.0);
+    let first = truth(&rig, 5.0);
+    let done = rig.operate(|o| o.set_time(first.into())).expect("enabled");
+    assert!((done.offset.0 + 5.0).abs() < 1e-3, "{done:?}");
+    assert_eq!(rig.said("Making a slew of 5.0000"), 1, "{:?}", rig.log);
+    let tracking = rig.operate(|o| o.tracking());
+    assert_eq!((tracking.ref_id, tracking.stratum), (RefId::from_text("MANU"), 1));
+    for hour in 1..3 {
+        rig.run_until(3600.0 * f64::from(hour));
+        let later = truth(&rig, 5.0 + 0.36 * f64::from(hour));
+        rig.operate(|o| o.set_time(later.into())).expect("enabled");
+    }
+    let ppm = rig.engine.frequency() * 1e6;
+    assert!((ppm - 100.0).abs() < 1.0, "0.36 s an hour are 100 ppm: {ppm}");
+    assert_eq!(rig.operate(|o| o.manual_list()).expect("list").samples.len(), 3);
+    assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(7))), Status::BadSample);
+    assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(0))), Status::Success);
+    rig.operate(|o| o.change(&Change::Manual(Manual::Off)));
+    assert!(rig.operate(|o| o.set_time(first.into())).is_err());
+}
+
+#[test]
+fn the_mean_frequency_comes_back_when_all_sources_are_lost() {
+    let mut config = with_server(&["fallbackdrift 10 11"]);
+    config.sources[0].maxpoll = 6;
+    // The server's clock gains 20 ppm: so does ours behind it.
+    let mut rig = Rig::new(&config, start(), 0.0, |_, at| {
+        (at < 5000.0).then(|| Answer { offset: 20e-6 * at, ..Answer::default() })
+    });
+    rig.run_until(5900.0);
+    assert_eq!(rig.said("Fallback drift"), 0, "{:?}", rig.log);
+    rig.run_until(8000.0);
+    assert_eq!(rig.said("Fallback drift"), 2, "after 1024 s and after 2048 s: {:?}", rig.log);
+    let ppm = rig.engine.frequency() * 1e6;
+    assert!((ppm - 20.0).abs() < 2.0, "{ppm}");
+    assert!(rig.served().is_none(), "not synchronised");
+}
+
+#[test]
+fn a_known_effect_of_the_temperature_is_taken_away_at_once() {
+    let config = with_server(&["tempcomp /sensor 10 20.0 0.0 1.0 0.0", "log tempcomp"]);
+    let mut rig = Rig::new(&config, start(), 0.0, |_, _| Some(Answer::default()));
+    rig.run_until(100.0);
+    let before = rig.clock.frequency;
+    rig.give(Input::Temperature(23.0));
+    assert!((rig.clock.frequency - before - 3e-6).abs() < 1e-12, "three degrees, one ppm each");
+    rig.give(Input::Temperature(40.0));
+    assert_eq!(rig.said("exceeds allowed maximum"), 1, "20 ppm are too much");
+    assert!((rig.clock.frequency - before - 3e-6).abs() < 1e-12);
+    let lines: Vec<_> = rig.records.iter().map(Record::line).collect();
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].ends_with("  2.3000e+01  3.0000e+00"), "{lines:?}");
+}
+
+#[test]
+fn five_exchanges_make_one_sample() {
+    let mut config = with_server(&[]);
+    (config.sources[0].filter, config.sources[0].iburst) = (5, false);
+    (config.sources[0].minpoll, config.sources[0].maxpoll) = (2, 2);
+    let mut rig = Rig::new(&config, start(), 0.0, |_, _| Some(Answer::default()));
+    rig.run_until(99.0);
+    let (good, samples) = rig.operate(|o| {
+        let data = o.source_data(0).expect("a source");
+        (o.ntp_data(&data.address).expect("data").good_rx, o.source_stats(0).expect("stats").samples)
+    });
+    assert!((20..=26).contains(&good), "{good}");
+    assert!((4..=5).contains(&samples), "{samples} of {good}");
+}
+
+#[test]
+fn what_is_broadcast_waits_until_the_time_is_known_and_mail_is_sent_on_change() {
+    let config = with_server(&["broadcast 16 192.0.2.255", "mailonchange root 0.5", "allow"]);
+    let mut rig = Rig::new(&config, start(), 1.0, |_, at| (at > 100.0).then(Answer::default));
+    rig.run_until(90.0);
+    assert_eq!(rig.others.len(), 0, "{:?}", rig.others);
+    rig.run_until(400.0);
+    let told: Vec<_> = rig.others.iter().filter(|a| matches!(a, Action::Broadcast { poll: 4, .. })).collect();
+    assert!(told.len() > 5, "{:?}", rig.others);
+    let mails: Vec<_> =
+        rig.others.iter().filter(|a| matches!(a, Action::Mail(offset) if *offset < -0.9)).collect();
+    assert_eq!(mails.len(), 1, "{:?}", rig.others);
+}
