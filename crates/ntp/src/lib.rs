@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod refclock;
 pub mod report;
 pub mod rng;
+pub mod rtc;
 pub mod sample;
 pub mod select;
 pub mod server;

@@ -1,5 +1,6 @@
 //! What directives make of the clock and of served time: smoothing, time typed in, fallback drifts, temperature, filters.
 
+#[allow(dead_code)] // other tests use the rest of it
 mod rig;
 
 use ntp::config::{Config, Loader, parse_lines};
@@ -192,4 +193,57 @@ fn what_is_broadcast_waits_until_the_time_is_known_and_mail_is_sent_on_change() 
     let mails: Vec<_> =
         rig.others.iter().filter(|a| matches!(a, Action::Mail(offset) if *offset < -0.9)).collect();
     assert_eq!(mails.len(), 1, "{:?}", rig.others);
+}
+
+/// A simulated device: 1.25 s ahead, gaining 40 ppm, and it can be set.
+#[test]
+fn the_real_time_clock_is_followed_kept_and_set() {
+    let config = with_server(&["rtcfile /rtc", "rtcautotrim 3", "log rtc"]);
+    let mut rig = Rig::new(&config, start(), 0.0, |_, _| Some(Answer::default()));
+    // What it showed at a true time, ns since the start, and how much it gains.
+    let (mut base, gain) = ((0_i64, 1_250_000_000_i64), 40e-6);
+    let mut saved = 0;
+    for _ in 0..40_000 {
+        let due = rig.time() + 5.0;
+        rig.run_until(due);
+        for action in std::mem::take(&mut rig.others) {
+            match action {
+                Action::LookAtRtc => {
+                    // When it shows its next second.
+                    let shows = |v: i64| base.1 + (v - base.0) + ((v - base.0) as f64 * gain) as i64;
+                    let next = shows(rig.clock.v).div_euclid(NANOS) + 1;
+                    let wait = ((next * NANOS - shows(rig.clock.v)) as f64 / (1.0 + gain)) as i64;
+                    rig.run_until((rig.clock.v + wait) as f64 * 1e-9);
+                    let at = rig.clock.now().raw;
+                    rig.give(Input::Rtc { shown: START / NANOS + next, at });
+                }
+                Action::SetRtc(second) => base = (rig.clock.v, second * NANOS - START),
+                Action::SaveRtc => saved += 1,
+                _ => {}
+            }
+        }
+        if rig.time() > 60_000.0 {
+            break;
+        }
+        if (20_000.0..20_005.0).contains(&rig.time()) {
+            let data = rig.operate(|o| o.rtc_data()).expect("followed");
+            assert!((data.gain.ppm() - 40.0).abs() < 0.1 && data.samples > 8, "{data:?}");
+            assert!((data.fast_by.0 - 1.25 - 40e-6 * rig.time()).abs() < 1e-3, "{data:?}");
+            assert_eq!(rig.operate(|o| o.change(&Change::WriteRtc)), Status::Success);
+            assert!(
+                rig.engine.rtc_text().expect("known").starts_with("1 17100"),
+                "{:?}",
+                rig.engine.rtc_text()
+            );
+        }
+    }
+    assert_eq!(saved, 1);
+    assert_eq!(rig.said("Real-time clock is 3.0"), 1, "it gains 3 s in 43 750 s: {:?}", rig.log);
+    let data = rig.operate(|o| o.rtc_data()).expect("followed");
+    assert!(data.fast_by.0.abs() < 1.0, "{data:?}");
+    assert!(rig.records.iter().filter(|r| matches!(r, Record::Rtc(_))).count() > 50);
+    assert_eq!(rig.operate(|o| o.change(&Change::TrimRtc)), Status::Success);
+    let mut without = Rig::new(&with_server(&[]), start(), 0.0, |_, _| None);
+    assert_eq!(without.operate(|o| o.change(&Change::TrimRtc)), Status::NoRtc);
+    assert!(without.operate(|o| o.rtc_data()).is_none());
 }

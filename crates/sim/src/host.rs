@@ -414,6 +414,9 @@ impl Host {
             | Action::ReadRefclock(_)
             | Action::Broadcast { .. }
             | Action::Mail(_)
+            | Action::LookAtRtc
+            | Action::SetRtc(_)
+            | Action::SaveRtc
             | Action::SaveDumps
             | Action::SaveTraffic
             | Action::SaveRequests

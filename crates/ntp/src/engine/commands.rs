@@ -11,6 +11,7 @@ use crate::control::authdata::AuthData;
 use crate::control::clients::{Clients, ClientsQuery};
 use crate::control::manual::{ManualList, SetTime};
 use crate::control::ntpdata::NtpData;
+use crate::control::rtcdata::RtcData;
 use crate::control::selectdata::SelectData;
 use crate::control::serverstats::ServerStats;
 use crate::control::smoothing::Smoothing;
@@ -91,6 +92,9 @@ impl Backend for Operator<'_> {
     fn smoothing(&self) -> Option<Smoothing> {
         self.engine.smoothing.as_ref().map(|smoothing| smoothing.report(self.now.mono))
     }
+    fn rtc_data(&self) -> Option<RtcData> {
+        self.engine.rtc_report(self.now)
+    }
     fn set_time(&mut self, time: Time) -> Result<SetTime, Status> {
         let done = self.engine.set_time(self.now, self.clock, time.local(), self.out);
         self.engine.finish(self.now);
@@ -165,7 +169,8 @@ impl Engine {
                 out.log(Severity::Info, "Received shutdown command");
                 act(out, Action::Exit(0))
             }
-            Change::WriteRtc | Change::TrimRtc => Status::NoRtc,
+            Change::WriteRtc => self.rtc_command(now, false, out),
+            Change::TrimRtc => self.rtc_command(now, true, out),
             Change::Manual(Manual::Reset) => {
                 self.manual.reset();
                 Status::Success

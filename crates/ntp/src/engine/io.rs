@@ -81,6 +81,13 @@ pub enum Input<'a> {
         /// The addresses, in the resolver's order.
         result: &'a [IpAddr],
     },
+    /// The real-time clock began to show a new second (answer to [`Action::LookAtRtc`]).
+    Rtc {
+        /// Which, s since the Unix epoch.
+        shown: i64,
+        /// The clock we steer then.
+        at: RawTime,
+    },
     /// The sensor of `tempcomp` was read.
     Temperature(f64),
     /// The driver of a reference clock has read it (answer to [`Action::ReadRefclock`], or by itself).
@@ -236,6 +243,12 @@ pub enum Action {
     },
     /// Tell the operator by mail that the clock was wrong by so much (s, positive: behind).
     Mail(f64),
+    /// Look when the real-time clock begins a new second; answer with `Rtc`.
+    LookAtRtc,
+    /// Set the real-time clock to this second (since the Unix epoch), which begins now.
+    SetRtc(i64),
+    /// Write what is known of the real-time clock ([`super::Engine::rtc_text`]).
+    SaveRtc,
     /// Read this reference clock; answer with `Reading` if there is something new.
     ReadRefclock(SourceId),
     /// Say this.

@@ -234,6 +234,7 @@ impl Engine {
         self.joint.add_offset(nanos);
         self.temperatures.add_offset(nanos);
         self.manual.shift(seconds);
+        self.shift_rtc(seconds);
     }
 
     /// Was the step that the loop noticed the kernel's leap second?

@@ -25,6 +25,7 @@ mod names;
 mod outside;
 mod peers;
 mod promise;
+mod real_time_clock;
 mod records;
 mod refclocks;
 mod reference;
@@ -74,6 +75,7 @@ use journal::Journal;
 use leap::LeapWatch;
 use learning::Learning;
 use names::Group;
+use real_time_clock::RealTimeClock;
 use reference::Reference;
 use std::sync::MutexGuard;
 use steering::StepRule;
@@ -211,6 +213,8 @@ pub struct Engine {
     fallback: Fallback,
     /// The points of `tempcomp`: temperature and compensation in ppm.
     temperature_points: Vec<(f64, f64)>,
+    /// `rtcfile`.
+    rtc: Option<RealTimeClock>,
     /// `broadcast`.
     broadcasts: Vec<Broadcast>,
     /// `mailonchange`: the threshold, s.
@@ -312,6 +316,7 @@ impl Engine {
             manual: ManualSamples::new(config.clock.manual),
             fallback: Fallback::new(config.clock.fallback_drift),
             temperature_points: Vec::new(),
+            rtc: RealTimeClock::new(config, now.mono),
             broadcasts: broadcast::all(config, now.mono),
             mail_threshold: config.log.mail_on_change.as_ref().map(|(_, threshold)| threshold.abs()),
             started: now.mono,
@@ -385,6 +390,7 @@ impl Engine {
             Input::SendFailed { socket } => self.on_send_failed(socket, out),
             Input::Opened { socket, local } => self.on_opened(socket, local),
             Input::Resolved { query, result } => self.on_resolved(now, query, result, out),
+            Input::Rtc { shown, at } => self.on_rtc(now, shown, at, out),
             Input::Temperature(reading) => self.on_temperature(now, clock, reading, out),
             Input::Reading { source, reading } => {
                 self.on_reading(now, source, &reading, out);
@@ -407,6 +413,7 @@ impl Engine {
         self.attend_refclocks(now, clock, out);
         self.fall_back(now, clock, out);
         self.send_broadcasts(now, out);
+        self.attend_rtc(now, out);
         self.retry_names(now, out);
         self.watch_leap(now, clock, out);
         self.watch_traffic(now, out);
@@ -445,8 +452,7 @@ impl Engine {
         let leap = self.next_leap_event();
         [slew, retry, watch, renew, leap, self.next_source_event(), self.next_refclock()]
             .into_iter()
-            .chain([self.next_fallback(), self.next_broadcast()])
-            .into_iter()
+            .chain([self.next_fallback(), self.next_broadcast(), self.next_rtc()])
             .flatten()
             .min()
     }
@@ -480,6 +486,9 @@ impl Engine {
                 out.push(Action::SaveLearned);
             }
             out.push(Action::SaveDumps);
+            if self.rtc.is_some() {
+                out.push(Action::SaveRtc);
+            }
             if self.budget.is_some() {
                 self.watch_traffic(now, out);
                 out.push(Action::SaveTraffic);

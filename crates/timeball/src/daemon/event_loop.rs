@@ -15,6 +15,7 @@ use super::observer::Observer;
 use super::overrun::Overrun;
 use super::refclocks::Refclocks;
 use super::resolver::{Answer, Asker, Resolver};
+use super::rtc::Rtc;
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use super::temperature::Sensor;
@@ -75,6 +76,8 @@ pub struct EventLoop {
     pub leap_file: Option<LeapFile>,
     /// The sensor of `tempcomp`.
     pub sensor: Option<Sensor>,
+    /// The real-time clock of `rtcfile`.
+    pub rtc: Option<Rtc>,
     /// `mailonchange`.
     pub mail: Mail,
     /// Drivers of reference clocks.
@@ -133,6 +136,7 @@ enum Slot {
     Resolver,
     Client(SocketId),
     Refclock(usize),
+    Rtc,
 }
 
 impl EventLoop {
@@ -283,6 +287,9 @@ impl EventLoop {
         for (index, descriptor) in self.refclocks.descriptors() {
             add(Slot::Refclock(index), descriptor);
         }
+        if let Some(descriptor) = self.rtc.as_ref().and_then(Rtc::descriptor) {
+            add(Slot::Rtc, descriptor);
+        }
         for client in clients.iter() {
             add(Slot::Client(client.id()), client.as_raw_fd());
         }
@@ -310,6 +317,12 @@ impl EventLoop {
                     }
                 }
                 Slot::Refclock(index) => self.take_readings(index),
+                Slot::Rtc => {
+                    let at = self.clocks.raw_now();
+                    if let Some(shown) = self.rtc.as_mut().and_then(Rtc::take) {
+                        self.tell(Input::Rtc { shown, at });
+                    }
+                }
                 Slot::Client(id) => {
                     if entry.error_queue() {
                         self.take_stamps(id);
@@ -422,6 +435,13 @@ impl EventLoop {
             let Some(token) = client.stamped(&buffer[..sent.len]) else { continue };
             let (at, now) = (self.clocks.stamp(Some(stamp)), self.clocks.now());
             self.engine.handle(now, &mut self.clocks, Input::Sent { token, at }, &mut self.out);
+        }
+    }
+
+    /// Does something with the real-time clock, and says what it refuses.
+    fn with_rtc(&mut self, act: impl FnOnce(&mut Rtc) -> Result<(), String>) {
+        if let Some(Err(text)) = self.rtc.as_mut().map(act) {
+            logger::error(&text);
         }
     }
 
@@ -551,6 +571,13 @@ impl EventLoop {
             Action::Resolve { query, name } => {
                 if let Err(answer) = self.resolver.ask(Asker::Engine(query), name) {
                     self.on_answer(&answer);
+                }
+            }
+            Action::LookAtRtc => self.with_rtc(|rtc| rtc.look()),
+            Action::SetRtc(second) => self.with_rtc(|rtc| rtc.set(second)),
+            Action::SaveRtc => {
+                if let (Some(path), Some(text)) = (&self.config.rtc.file, self.engine.rtc_text()) {
+                    self.state.replace(path, &text);
                 }
             }
             Action::Broadcast { to, poll } => self.broadcast(to, poll),

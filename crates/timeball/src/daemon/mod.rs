@@ -22,6 +22,7 @@ pub mod overrun;
 pub mod readiness;
 pub mod refclocks;
 pub mod resolver;
+pub mod rtc;
 pub mod sockets;
 pub mod state;
 pub mod system_clock;
@@ -52,6 +53,7 @@ use observer::Observer;
 use readiness::Readiness;
 use refclocks::Refclocks;
 use resolver::Resolver;
+use rtc::Rtc;
 use sockets::{CommandSockets, ServerSockets};
 use state::{LogFiles, SourceFolders, StateFiles, learned_place};
 use std::ffi::OsString;
@@ -81,7 +83,7 @@ impl Name {
 }
 
 /// What is in this program, in the words of chrony's version line.
-const FEATURES: &str = "+CMDMON +REFCLOCK -RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
+const FEATURES: &str = "+CMDMON +REFCLOCK +RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
 
 /// Runs the daemon as `words` (without the program's name) ask. Returns the exit status: 0, or 1 for anything
 /// that went wrong.
@@ -256,6 +258,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     // Keys are often readable for root alone.
     let keys = config.process.key_file.as_deref().and_then(keys::load);
     let refclocks = Refclocks::open(&config).map_err(one)?;
+    let rtc = open_rtc(&config);
     // 6. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
     if let Some(user) = &user {
@@ -279,10 +282,15 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     }
     let learned = learned_place(&config, name, places::state(is_root, places::variable));
     let mut event_loop =
-        assemble(name, options, config, clocks, (servers, commands), (learned, keys)).map_err(one)?;
+        assemble(name, options, config, clocks, (servers, commands), (learned, keys), rtc.as_ref())
+            .map_err(one)?;
     event_loop.observer = observer;
     event_loop.refclocks = refclocks;
     event_loop.refclocks.join(&event_loop.engine);
+    event_loop.rtc = rtc;
+    if event_loop.rtc.is_none() {
+        event_loop.engine.forget_rtc();
+    }
     // 9. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     // 10. The start is over: what only it needed of the program need not stay in memory.
@@ -338,6 +346,7 @@ fn assemble(
     mut clocks: Clocks,
     (servers, commands): (ServerSockets, CommandSockets),
     (learned, keys): (Option<PathBuf>, Option<Keys>),
+    rtc: Option<&Rtc>,
 ) -> Result<EventLoop, String> {
     let once = match options.mode {
         Mode::SetOnce => Once::Set,
@@ -353,7 +362,7 @@ fn assemble(
     }
     let drift = state.load_drift();
     if options.restore_time {
-        restore_time(&state, &mut clocks);
+        restore_time(&state, rtc, &config, &mut clocks);
     }
     let seed = sys::random::seed().map_err(|error| format!("Could not get random numbers : {error}"))?;
     let start = Start {
@@ -395,6 +404,7 @@ fn assemble(
         workspace: Workspace::default(),
         threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
         refclocks: Refclocks::default(),
+        rtc: None,
         sensor: temperature::Sensor::new(&config.clock, now.mono),
         mail: mail::Mail::new(config.log.mail_on_change.as_ref().map(|(to, _)| to.clone())),
         config,
@@ -410,7 +420,10 @@ fn assemble(
 }
 
 /// `-s`: the clock of a machine without a battery starts where the last run ended.
-fn restore_time(state: &StateFiles, clocks: &mut Clocks) {
+fn restore_time(state: &StateFiles, rtc: Option<&Rtc>, config: &Config, clocks: &mut Clocks) {
+    if rtc.is_some_and(|rtc| restore_from_rtc(state, rtc, config, clocks)) {
+        return;
+    }
     let known = state.last_known_time().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let Some(known) = known else { return };
     let ahead = known.as_secs_f64() - clocks.raw_now().seconds();
@@ -418,6 +431,39 @@ fn restore_time(state: &StateFiles, clocks: &mut Clocks) {
         match clocks.step(ahead) {
             Ok(_) => logger::info("System time restored from driftfile"),
             Err(error) => logger::error(&format!("Could not step system clock : {error}")),
+        }
+    }
+}
+
+/// `-s` with a real-time clock; false: it does not help.
+fn restore_from_rtc(state: &StateFiles, rtc: &Rtc, config: &Config, clocks: &mut Clocks) -> bool {
+    let Some((truth, at)) = rtc.truth(config, || clocks.raw_now()) else { return false };
+    let known = state.last_known_time().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    if known.is_some_and(|known| truth < known.as_secs_f64()) {
+        logger::warning("RTC time before last driftfile modification (ignored)");
+        return false;
+    }
+    let offset = truth - at.seconds();
+    if offset.abs() < 1.0 || !clocks.steers_system() {
+        logger::info(&format!("System clock off from RTC by {offset:.6} seconds (not changed)"));
+        return true;
+    }
+    match clocks.step(offset) {
+        Ok(_) => logger::info("System time set from RTC"),
+        Err(error) => logger::error(&format!("Could not step system clock : {error}")),
+    }
+    true
+}
+
+/// The real-time clock of `rtcfile`, if it can be had.
+fn open_rtc(config: &Config) -> Option<Rtc> {
+    config.rtc.file.as_ref()?;
+    match Rtc::open(&config.rtc) {
+        Ok(rtc) => Some(rtc),
+        Err(text) => {
+            logger::error(&text);
+            logger::error("RTC driver could not be initialised");
+            None
         }
     }
 }

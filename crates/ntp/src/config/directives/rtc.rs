@@ -10,8 +10,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "File of hwclock(8) that says whether the real-time clock keeps UTC or local time, usually /etc/adjtime.",
         Exactly(1),
         |c, w| path(w).map(|v| c.rtc.hwclock_file = Some(v)),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "rtcautotrim",
         "SECONDS",
@@ -19,17 +18,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Sets the real-time clock when it is wrong by more than this; 0 is never.",
         Exactly(1),
         |c, w| w.number().map(|v| c.rtc.auto_trim = v),
-    )
-    .not_yet(),
-    Directive::new(
-        "rtcdevice",
-        "FILE",
-        "/dev/rtc",
-        "Device of the real-time clock.",
-        Exactly(1),
-        |c, w| path(w).map(|v| c.rtc.device = Some(v)),
-    )
-    .not_yet(),
+    ),
+    Directive::new("rtcdevice", "FILE", "/dev/rtc", "Device of the real-time clock.", Exactly(1), |c, w| {
+        path(w).map(|v| c.rtc.device = Some(v))
+    }),
     Directive::new(
         "rtcfile",
         "FILE",
@@ -37,20 +29,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Follows the error of the real-time clock and keeps it in this file. Excludes rtcsync.",
         Exactly(1),
         |c, w| path(w).map(|v| c.rtc.file = Some(v)),
-    )
-    .not_yet(),
-    Directive::new(
-        "rtconutc",
-        "",
-        "local time",
-        "The real-time clock keeps UTC.",
-        Exactly(0),
-        |c, _| {
-            c.rtc.utc = true;
-            Ok(())
-        },
-    )
-    .not_yet(),
+    ),
+    Directive::new("rtconutc", "", "local time", "The real-time clock keeps UTC.", Exactly(0), |c, _| {
+        c.rtc.utc = true;
+        Ok(())
+    }),
     Directive::new(
         "rtcsync",
         "",
