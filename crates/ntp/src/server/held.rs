@@ -5,9 +5,11 @@
 //! reply left is held until then. The receive time names the pair: no address is kept, and clients behind one address do not
 //! disturb each other.
 //!
-//! Room is fixed at the start: 16 bytes a pair, in buckets of four, of which the oldest gives way. Only who asks in
-//! interleaved mode takes room, each pair answers once, and a step of the clock empties everything.
+//! Room is fixed at the start: 16 bytes a pair, in buckets of four, of which the oldest gives way. Buckets are taken into use as they are
+//! needed, so that few pairs touch few pages. Only who asks in interleaved mode takes room, each pair answers once, and a step of the
+//! clock empties everything.
 
+use super::linear::Linear;
 use super::state::ServerState;
 use crate::engine::io::{Stamp, StampSource};
 use crate::time::{NANOS, NtpTime, RawTime};
@@ -16,6 +18,12 @@ use crate::time::{NANOS, NtpTime, RawTime};
 pub const PAIR_BYTES: usize = size_of::<Pair>();
 /// Pairs in a bucket: 64 bytes, a line of a processor's cache.
 const WAYS: usize = 4;
+/// Pairs per bucket in use, on average, at which another bucket is taken into use.
+const FULL: usize = 1;
+/// Buckets that are taken into use at most when that of a new pair is full.
+const PATIENCE: usize = 64;
+/// Buckets in use from the start.
+const FIRST_BUCKETS: usize = 64;
 /// Share of the memory for clients (`clientloglimit`): one pair for so many bytes, as many as chrony holds.
 const BYTES_A_PAIR: u64 = 128;
 /// Pairs at most, 16 MiB: a million clients who ask in interleaved mode between two of their requests.
@@ -41,6 +49,8 @@ const LATEST: i64 = (1 << 30) - (1 << 25) - 1;
 #[derive(Clone, Debug)]
 pub struct HeldStamps {
     buckets: Vec<Bucket>,
+    /// Which of them are in use.
+    places: Linear,
     held: usize,
     /// The step that all held are younger than ([`ServerState::earliest`]).
     since: RawTime,
@@ -93,10 +103,11 @@ impl Left {
 }
 
 impl HeldStamps {
-    /// Room for `pairs`, rounded down to a power of two; less than four: none, and nobody is answered in interleaved mode.
+    /// Room for `pairs`, rounded down to whole buckets; less than four: none, and nobody is answered in interleaved mode.
     pub fn new(pairs: usize) -> Self {
-        let buckets = (pairs / WAYS).checked_ilog2().map_or(0, |bits| 1 << bits);
-        Self { buckets: vec![[[0; 2]; WAYS]; buckets], held: 0, since: RawTime::default() }
+        let buckets = pairs / WAYS;
+        let places = Linear::new(buckets, FIRST_BUCKETS);
+        Self { buckets: vec![[[0; 2]; WAYS]; buckets], places, held: 0, since: RawTime::default() }
     }
 
     /// Pairs held now.
@@ -116,7 +127,7 @@ impl HeldStamps {
 
     /// Receive times of the oldest and the newest pair.
     pub fn ends(&self) -> Option<(NtpTime, NtpTime)> {
-        let all = self.buckets.iter().flatten().map(|pair| NtpTime(pair[0])).filter(|time| !time.is_zero());
+        let all = self.in_use().iter().flatten().map(|pair| NtpTime(pair[0])).filter(|time| !time.is_zero());
         all.fold(None, |ends, receive| outer(ends, Some((receive, receive))))
     }
 
@@ -125,7 +136,8 @@ impl HeldStamps {
         if self.since != state.earliest {
             self.since = state.earliest;
             if self.held != 0 {
-                self.buckets.fill([[0; 2]; WAYS]);
+                let open = self.places.open();
+                self.buckets.get_mut(..open).unwrap_or_default().fill([[0; 2]; WAYS]);
                 self.held = 0;
             }
         }
@@ -135,24 +147,35 @@ impl HeldStamps {
     pub(super) fn hold(&mut self, receive: NtpTime, rx: RawTime, tx: RawTime, state: &ServerState) {
         let left = Left { rx: rx.nanos() as u32, after: 0, by: Some(StampSource::Daemon) };
         let Some(after) = left.distance(receive, tx, state) else { return };
-        let Some(bucket) = bucket(&mut self.buckets, receive) else { return };
+        let Some(bucket) = self.bucket(receive) else { return };
         if let Some(pair) = bucket.iter_mut().find(|pair| pair[0] == receive.0) {
             pair[1] = Left { by: None, ..left }.word();
             return;
         }
+        if self.held >= self.places.open().saturating_mul(FULL) {
+            self.open_bucket();
+        }
+        for _ in 0..PATIENCE {
+            let full = self.bucket(receive).is_some_and(|bucket| bucket.iter().all(|pair| pair[0] != 0));
+            if !full || !self.open_bucket() {
+                break;
+            }
+        }
+        let Some(bucket) = self.bucket(receive) else { return };
         // A free place goes first.
         let age = |pair: &&mut Pair| match pair[0] {
             0 => i64::MAX,
             other => receive.0.wrapping_sub(other).cast_signed(),
         };
         let Some(pair) = bucket.iter_mut().max_by_key(age) else { return };
-        self.held = self.held.wrapping_add(usize::from(pair[0] == 0));
+        let new = usize::from(pair[0] == 0);
         *pair = [receive.0, Left { after, ..left }.word()];
+        self.held = self.held.wrapping_add(new);
     }
 
     /// Better news of a reply that is held. False: it is not (any more), or the stamp is absurd.
     pub(super) fn stamp(&mut self, receive: NtpTime, tx: Stamp, state: &ServerState) -> bool {
-        let Some(bucket) = bucket(&mut self.buckets, receive) else { return false };
+        let Some(bucket) = self.bucket(receive) else { return false };
         let Some(pair) = bucket.iter_mut().find(|pair| pair[0] == receive.0) else { return false };
         let left = Left::from_word(pair[1]);
         let Some(after) = left.distance(receive, tx.time, state).filter(|_| left.by.is_some()) else {
@@ -162,9 +185,30 @@ impl HeldStamps {
         true
     }
 
+    /// Where `receive` is if it is held.
+    fn bucket(&mut self, receive: NtpTime) -> Option<&mut Bucket> {
+        self.buckets.get_mut(self.places.place(hash(receive.0)))
+    }
+
+    /// Those in use.
+    fn in_use(&self) -> &[Bucket] {
+        self.buckets.get(..self.places.open()).unwrap_or_default()
+    }
+
+    /// Takes one more bucket into use: the pairs that belong there move. False: all are.
+    fn open_bucket(&mut self) -> bool {
+        let Some((from, to)) = self.places.grow() else { return false };
+        let places = self.places;
+        let Ok([old, new]) = self.buckets.get_disjoint_mut([from, to]) else { return true };
+        for (old, new) in old.iter_mut().zip(new).filter(|(old, _)| places.place(hash(old[0])) == to) {
+            *new = core::mem::take(old);
+        }
+        true
+    }
+
     /// When the reply to the request received at `receive` left, and who stamped it. Told once.
     pub(super) fn take(&mut self, receive: NtpTime) -> Option<(NtpTime, StampSource)> {
-        let bucket = bucket(&mut self.buckets, receive)?;
+        let bucket = self.bucket(receive)?;
         let pair = bucket.iter_mut().find(|pair| pair[0] == receive.0 && pair[0] != 0)?;
         let left = Left::from_word(pair[1]);
         let by = left.by?;
@@ -177,12 +221,9 @@ impl HeldStamps {
     }
 }
 
-/// Where `receive` is if it is held. It cannot be chosen by a client to within nanoseconds: no secret is needed.
-fn bucket(buckets: &mut [Bucket], receive: NtpTime) -> Option<&mut Bucket> {
-    let hash = receive.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    // The number of buckets is a power of two.
-    let mask = buckets.len().checked_sub(1)?;
-    buckets.get_mut(hash as usize & mask)
+/// A receive time cannot be chosen by a client to within nanoseconds: no secret is needed.
+fn hash(receive: u64) -> u64 {
+    receive.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// The span that contains both.
@@ -320,8 +361,29 @@ mod tests {
     #[test]
     fn room_follows_the_memory_for_clients() {
         let room = |bytes, responders| HeldStamps::new(pairs(bytes, responders)).capacity();
-        assert_eq!((room(524_288, 1), room(524_288, 3), room(1 << 30, 1)), (4096, 1024, MOST));
+        assert_eq!((room(524_288, 1), room(524_288, 3), room(1 << 30, 1)), (4096, 1364, MOST));
         assert_eq!((room(0, 1), room(511, 1), room(512, 0), room(u64::MAX, 1)), (0, 0, 4, MOST));
+    }
+
+    /// Before, each of them took a page of its own.
+    #[test]
+    fn few_pairs_touch_few_pages() {
+        let (mut held, state) = (HeldStamps::new(1 << 18), ServerState::unsynchronised(-25));
+        let pages = |held: &HeldStamps| {
+            let pages = held.buckets.chunks(4096 / size_of::<Bucket>());
+            pages.filter(|page| page.iter().flatten().any(|pair| pair[0] != 0)).count()
+        };
+        for number in 1..=5000 {
+            let rx = RX + f64::from(number) * 1.234_567e-3;
+            held.hold(told(state.local(rx)), rx, rx + 1e-5, &state);
+            assert!(
+                number < 500 || pages(&held) * 4096 <= number as usize * 100,
+                "{number}: {} pages",
+                pages(&held)
+            );
+        }
+        assert_eq!(held.capacity(), 1 << 18);
+        assert!(held.len() > 4980, "next to none had to go: {}", held.len());
     }
 
     #[test]

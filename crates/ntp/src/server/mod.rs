@@ -10,6 +10,7 @@ pub mod batches;
 pub mod clients;
 pub mod held;
 pub mod limit;
+mod linear;
 pub mod published;
 pub mod ranges;
 pub mod reject;

@@ -1,9 +1,10 @@
 //! Whom we have answered: a table of fixed size with one entry per client.
 //!
 //! A client is an IPv4 address or an IPv6 prefix. All memory is taken once, at the start, and in it the table grows
-//! by *linear hashing*: one group of eight entries at a time, whenever those there are have become too full, so that
-//! few clients touch few pages and no moment is spent on moving everything. When the last group is in use, a new client
-//! takes the place of the one in its group that has been silent for longest. An entry is 48 bytes, all told.
+//! by one group of eight entries at a time, whenever those there are have become too full. A client can be in two groups; a new one
+//! goes to the first while that has room to spare, else to the emptier one, and where both are full somebody there moves to the other of
+//! his: so groups can be three quarters full and none overflows. When the last group is in use, a new client takes the place of the one in both groups that has been silent for longest.
+//! An entry is 48 bytes, all told.
 
 mod hash;
 mod record;
@@ -11,6 +12,7 @@ mod record;
 pub use hash::Key;
 pub use record::{Client, MeanInterval};
 
+use super::linear::Linear;
 use crate::time::MonoTime;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use record::WORDS as CLIENT_WORDS;
@@ -52,10 +54,14 @@ const GROUP: usize = WAYS * (ADDRESS_WORDS + CLIENT_WORDS);
 const GROUP_BYTES: usize = GROUP * size_of::<u64>();
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = GROUP_BYTES / WAYS;
-/// Entries in use per group, on average, at which another group is opened. Groups not divided yet have up to a half
-/// more than the average.
-const FULL: usize = 4;
-/// Groups that are opened at most when that of a new client is full: some 30 µs of work.
+/// Entries in use per group, on average, at which another group is opened. Groups not divided yet have up to a third more than
+/// the average.
+const FULL: usize = 6;
+/// … from which on nobody is moved to make room.
+const CROWDED: usize = 7;
+/// A new client goes to its first group while that has fewer entries.
+const SPARSE: usize = 5;
+/// Groups that are opened at most when both of a new client are full: some 30 µs of work.
 const PATIENCE: usize = 256;
 /// Groups in use from the start.
 const FIRST_GROUPS: usize = 32;
@@ -64,7 +70,7 @@ const ALIGNMENT: usize = 128;
 /// Words that are passed over for that at most.
 const SPARE: usize = ALIGNMENT / size_of::<u64>();
 
-/// Names an entry until another client takes it over or the table grows.
+/// Names an entry until another client is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     group: usize,
@@ -77,12 +83,7 @@ pub struct ClientTable {
     /// `first` words of nothing, then the groups.
     words: Vec<u64>,
     first: usize,
-    /// Groups there is room for.
-    capacity: usize,
-    /// Groups in use.
-    groups: usize,
-    /// The largest power of two not above `groups`.
-    power: usize,
+    groups: Linear,
     /// Entries in use.
     used: usize,
     /// Clients forgotten for lack of room.
@@ -101,14 +102,13 @@ impl ClientTable {
         let words = vec![0u64; capacity.saturating_mul(GROUP).saturating_add(SPARE)];
         let first = words.as_ptr().align_offset(ALIGNMENT).min(SPARE);
         let prefix = u128::MAX.checked_shl(128u32.saturating_sub(prefix.into())).unwrap_or(0);
-        let groups = capacity.min(FIRST_GROUPS);
-        let power = 1 << groups.ilog2();
-        Self { words, first, capacity, groups, power, used: 0, forgotten: 0, key, prefix }
+        let groups = Linear::new(capacity, FIRST_GROUPS);
+        Self { words, first, groups, used: 0, forgotten: 0, key, prefix }
     }
 
     /// Entries that exist at the moment, used or not: [`Self::entry`] has something to say of lower numbers only.
     pub fn len(&self) -> usize {
-        self.groups.saturating_mul(WAYS)
+        self.groups.open().saturating_mul(WAYS)
     }
 
     /// Has nobody been seen?
@@ -123,7 +123,7 @@ impl ClientTable {
 
     /// Clients that can be remembered.
     pub fn capacity(&self) -> usize {
-        self.capacity.saturating_mul(WAYS)
+        self.groups.capacity().saturating_mul(WAYS)
     }
 
     /// Clients forgotten for lack of room.
@@ -139,14 +139,14 @@ impl ClientTable {
     /// The entry of `address`, if it has one.
     pub fn find(&self, address: IpAddr) -> Option<Slot> {
         let wanted = Wanted::new(address, self.prefix);
-        self.search(self.place(wanted.hash(self.key)), &wanted)
+        self.search(self.places(wanted.hash(self.key)), &wanted)
     }
 
     /// The entry of `address`, made if there is none: then it is empty, but for `last`, which is `now`.
     pub fn touch(&mut self, address: IpAddr, now: Tick) -> Slot {
         let wanted = Wanted::new(address, self.prefix);
         let hash = wanted.hash(self.key);
-        if let Some(slot) = self.search(self.place(hash), &wanted) {
+        if let Some(slot) = self.search(self.places(hash), &wanted) {
             if self.address(slot) != Some(wanted.whole) {
                 let mut client = self.client(slot);
                 client.set(Client::SEVERAL, true);
@@ -154,18 +154,17 @@ impl ClientTable {
             }
             return slot;
         }
-        if self.used >= self.groups.saturating_mul(FULL) {
+        if self.used >= self.groups.open().saturating_mul(FULL) {
             self.open_group();
         }
-        let mut slot = self.free(self.place(hash));
+        let mut slot = self.room(hash);
         for _ in 0..PATIENCE {
-            if slot.is_some() || self.groups == self.capacity {
+            if slot.is_some() || !self.open_group() {
                 break;
             }
-            self.open_group();
-            slot = self.free(self.place(hash));
+            slot = self.room(hash);
         }
-        let slot = slot.unwrap_or_else(|| self.give_up_oldest(self.place(hash), now));
+        let slot = slot.unwrap_or_else(|| self.give_up_oldest(self.places(hash), now));
         self.write_address(slot, wanted.whole);
         self.put(slot, &Client { last: now, ..Client::default() });
         slot
@@ -177,11 +176,12 @@ impl ClientTable {
         wanted.whole & wanted.mask
     }
 
-    /// A word of the memory where `address` would be. Reading those of a whole batch of requests first lets the processor
+    /// A word of all memory where `address` would be. Reading those of a whole batch of requests first lets the processor
     /// fetch them at the same time; the value means nothing.
     pub fn glance(&self, address: IpAddr) -> u64 {
-        let wanted = Wanted::new(address, self.prefix);
-        self.group(self.place(wanted.hash(self.key))).and_then(|group| group.first()).copied().unwrap_or(0)
+        let places = self.places(Wanted::new(address, self.prefix).hash(self.key));
+        let words = places.map(|place| self.group(place).and_then(|group| group.first()).copied());
+        words.into_iter().flatten().fold(0, |all, word| all ^ word)
     }
 
     /// What is remembered of the client there.
@@ -205,7 +205,7 @@ impl ClientTable {
     /// grow and nobody is forgotten. For IPv6 the address is the one seen, or that of the prefix if several were.
     pub fn entry(&self, index: usize) -> Option<(Slot, IpAddr, Client)> {
         let slot = Slot { group: index / WAYS, way: index % WAYS };
-        if slot.group >= self.groups {
+        if slot.group >= self.groups.open() {
             return None;
         }
         let address = self.address(slot)?;
@@ -214,29 +214,20 @@ impl ClientTable {
         Some((slot, from_bits(shown), client))
     }
 
-    /// The number of a group from a hash: linear hashing.
-    fn place(&self, hash: u64) -> usize {
-        let hash = hash as usize;
-        let wide = hash & self.power.wrapping_mul(2).wrapping_sub(1);
-        if wide < self.groups { wide } else { hash & self.power.wrapping_sub(1) }
+    /// The two groups of a hash; they may be the same.
+    fn places(&self, hash: u64) -> [usize; 2] {
+        [self.groups.place(hash), self.groups.place(hash.rotate_left(32))]
     }
 
-    /// Opens one more group. Half of what would have been in it from the start moves there.
-    fn open_group(&mut self) {
-        if self.groups == self.capacity {
-            return;
-        }
-        let (from, to) = (self.groups.wrapping_sub(self.power), self.groups);
-        self.groups = self.groups.saturating_add(1);
-        if self.groups == self.power.saturating_mul(2) {
-            self.power = self.groups;
-        }
+    /// Opens one more group: those who do not belong to their old one any more move there. False: all are in use.
+    fn open_group(&mut self) -> bool {
+        let Some((from, to)) = self.groups.grow() else { return false };
         let mut free = 0;
         for way in 0..WAYS {
             let old = Slot { group: from, way };
             let Some(address) = self.address(old) else { continue };
             let hash = Wanted { whole: address, mask: mask(address, self.prefix) }.hash(self.key);
-            if self.place(hash) == to {
+            if !self.places(hash).contains(&from) {
                 let (new, client) = (Slot { group: to, way: free }, self.client(old));
                 self.write_address(new, address);
                 self.put(new, &client);
@@ -244,24 +235,59 @@ impl ClientTable {
                 free = free.saturating_add(1);
             }
         }
+        true
     }
 
-    /// An entry of the group that nobody has.
-    fn free(&mut self, group: usize) -> Option<Slot> {
-        let slot = (0..WAYS).map(|way| Slot { group, way }).find(|&slot| self.address(slot).is_none())?;
+    /// An entry for a hash, if one of those there can move away.
+    fn room(&mut self, hash: u64) -> Option<Slot> {
+        let places = self.places(hash);
+        // In a table that is full it would be a long search for nothing, at the mercy of whoever forges addresses.
+        let hopeful = self.used < self.groups.open().saturating_mul(CROWDED);
+        self.free(places).or_else(|| if hopeful { self.make_room(places) } else { None })
+    }
+
+    /// Both groups are full: somebody moves to the other of his groups.
+    fn make_room(&mut self, places: [usize; 2]) -> Option<Slot> {
+        for slot in places.into_iter().flat_map(|group| (0..WAYS).map(move |way| Slot { group, way })) {
+            let Some(address) = self.address(slot) else { continue };
+            let hash = Wanted { whole: address, mask: mask(address, self.prefix) }.hash(self.key);
+            let [first, second] = self.places(hash);
+            let other = if first == slot.group { second } else { first };
+            if let Some(new) = self.free([other, other]) {
+                let client = self.client(slot);
+                self.write_address(new, address);
+                self.put(new, &client);
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// An entry of the two groups that nobody has; it is counted as used.
+    fn free(&mut self, [first, second]: [usize; 2]) -> Option<Slot> {
+        let slots = |group| (0..WAYS).map(move |way| Slot { group, way });
+        let used = |group| slots(group).filter(|&slot| self.address(slot).is_some()).count();
+        let in_first = used(first);
+        let group = if in_first < SPARSE || in_first <= used(second) { first } else { second };
+        let slot = slots(group).find(|&slot| self.address(slot).is_none())?;
         self.used = self.used.saturating_add(1);
         Some(slot)
     }
 
-    /// The entry of the group whose client has been silent for longest: it is forgotten.
-    fn give_up_oldest(&mut self, group: usize, now: Tick) -> Slot {
+    /// The entry of the two groups whose client has been silent for longest: it is forgotten.
+    fn give_up_oldest(&mut self, places: [usize; 2], now: Tick) -> Slot {
         self.forgotten = self.forgotten.wrapping_add(1);
         let silent = |slot: &Slot| now.since(self.client(*slot).last);
-        let slots = (0..WAYS).map(|way| Slot { group, way });
+        let [group, _] = places;
+        let slots = places.into_iter().flat_map(|group| (0..WAYS).map(move |way| Slot { group, way }));
         slots.max_by_key(silent).unwrap_or(Slot { group, way: 0 })
     }
 
-    fn search(&self, group: usize, wanted: &Wanted) -> Option<Slot> {
+    fn search(&self, [first, second]: [usize; 2], wanted: &Wanted) -> Option<Slot> {
+        self.search_group(first, wanted).or_else(|| self.search_group(second, wanted))
+    }
+
+    fn search_group(&self, group: usize, wanted: &Wanted) -> Option<Slot> {
         let (addresses, _) = self.group(group)?.split_at(WAYS * ADDRESS_WORDS);
         let way = addresses.as_chunks().0.iter().position(|&words| wanted.is(join(words)))?;
         Some(Slot { group, way })
@@ -292,7 +318,8 @@ impl ClientTable {
 
 impl core::fmt::Debug for ClientTable {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { used, groups, capacity, forgotten, .. } = self;
+        let Self { used, forgotten, .. } = self;
+        let (groups, capacity) = (self.groups.open(), self.groups.capacity());
         write!(f, "ClientTable({used} clients, {groups} of {capacity} groups, {forgotten} forgotten)")
     }
 }
