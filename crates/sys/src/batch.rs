@@ -105,11 +105,19 @@ impl Batch {
 
     /// Takes what waits at `socket`, at most [`SIZE`] datagrams, in place of what was here. Returns how many.
     ///
+    /// `wait`: waits for so many and takes no more, if the socket can wait ([`Socket::set_waiting`]); 1: waits for the first and takes
+    /// all there are; 0: does not wait. Fewer than asked for: the others did not come in time, or a signal did.
+    ///
     /// Errors are the network's answers to earlier replies; they are passed over.
-    pub fn receive(&mut self, socket: &Socket) -> usize {
+    pub fn receive(&mut self, socket: &Socket, wait: usize) -> usize {
+        let wait = if socket.waits() { wait.min(SIZE) } else { 0 };
         self.prepare();
         for _ in 0..SIZE {
-            let taken = if self.one_by_one { self.receive_each(socket) } else { self.receive_many(socket) };
+            let taken = if self.one_by_one {
+                self.receive_each(socket, wait)
+            } else {
+                self.receive_many(socket, wait)
+            };
             match taken {
                 Ok(count) => {
                     self.received = count;
@@ -137,11 +145,16 @@ impl Batch {
         (self.received, self.replies) = (0, 0);
     }
 
-    fn receive_many(&mut self, socket: &Socket) -> io::Result<usize> {
+    fn receive_many(&mut self, socket: &Socket, wait: usize) -> io::Result<usize> {
         let (fd, none) = (socket.as_raw_fd(), std::ptr::null_mut());
+        let (most, flags) = match wait {
+            0 => (SIZE, socket.at_once()),
+            1 => (SIZE, libc::MSG_WAITFORONE),
+            _ => (wait, 0),
+        };
         // SAFETY: every pointer in the headers is live, writable and exclusive for the length beside it.
         let result = cvt(unsafe {
-            libc::recvmmsg(fd, (&raw mut (*self.slots.as_ptr()).requests).cast(), SIZE as _, 0, none)
+            libc::recvmmsg(fd, (&raw mut (*self.slots.as_ptr()).requests).cast(), most as _, flags as _, none)
         });
         match result {
             Ok(count) => Ok((count.cast_unsigned() as usize).min(SIZE)),
@@ -150,12 +163,14 @@ impl Batch {
         }
     }
 
-    fn receive_each(&mut self, socket: &Socket) -> io::Result<usize> {
+    fn receive_each(&mut self, socket: &Socket, wait: usize) -> io::Result<usize> {
         let slots = self.slots.as_ptr();
-        for index in 0..SIZE {
+        let most = if wait > 1 { wait } else { SIZE };
+        for index in 0..most {
+            let flags = if index < wait { 0 } else { socket.at_once() };
             // SAFETY: as in `receive_many`.
             let result = cvt(unsafe {
-                libc::recvmsg(socket.as_raw_fd(), &raw mut (*slots).requests[index].msg_hdr, 0)
+                libc::recvmsg(socket.as_raw_fd(), &raw mut (*slots).requests[index].msg_hdr, flags)
             });
             match result {
                 // SAFETY: the block is live, and exclusive while `self` is.
@@ -164,7 +179,7 @@ impl Batch {
                 Err(error) => return Err(error),
             }
         }
-        Ok(SIZE)
+        Ok(most)
     }
 
     /// The bytes of datagram `index`; after [`Self::reply`], those of the reply.
@@ -263,19 +278,21 @@ impl Batch {
 
     fn send_many(&mut self, socket: &Socket, at: usize) -> io::Result<usize> {
         let (fd, count) = (socket.as_raw_fd(), self.replies - at);
+        let flags = libc::MSG_NOSIGNAL | socket.at_once();
         // SAFETY: every pointer in the headers from `at` on was set by `link` and is live for the length beside it.
         let sent = cvt(unsafe {
             let first = &raw mut (*self.slots.as_ptr()).replies[at];
-            libc::sendmmsg(fd, first, count as _, libc::MSG_NOSIGNAL as _)
+            libc::sendmmsg(fd, first, count as _, flags as _)
         })?;
         Ok((sent.cast_unsigned() as usize).min(count))
     }
 
     fn send_one(&mut self, socket: &Socket, at: usize) -> io::Result<usize> {
+        let flags = libc::MSG_NOSIGNAL | socket.at_once();
         // SAFETY: as in `send_many`; sendmsg only reads.
         cvt(unsafe {
             let header = &raw const (*self.slots.as_ptr()).replies[at].msg_hdr;
-            libc::sendmsg(socket.as_raw_fd(), header, libc::MSG_NOSIGNAL)
+            libc::sendmsg(socket.as_raw_fd(), header, flags)
         })?;
         Ok(1)
     }

@@ -14,7 +14,7 @@
 //! 3. **Datagrams go by `recvmsg` and `sendmsg`,** many by `recvmmsg` and `sendmmsg` only where nothing is preloaded
 //!    ([`batch`] sees to that, and goes back to the two where the kernel refuses), with one iovec and always a control buffer of at least 256
 //!    bytes, even where no control message is expected. No read, write, writev, dup or accept4 on sockets.
-//! 4. **Waiting is `poll(2)`.** A descriptor a simulator does not know counts as readable at once, so no pipe,
+//! 4. **Waiting is `poll(2)`** (where nothing is preloaded also `recvmmsg`, while requests come fast). A descriptor a simulator does not know counts as readable at once, so no pipe,
 //!    eventfd or signalfd stays in the set for good: signals set an atomic and end `poll` by EINTR.
 //!    Transmit stamps announce themselves by POLLPRI (simulator) or POLLERR (kernel): look for both. Ask for
 //!    POLLOUT only while something waits to be sent.

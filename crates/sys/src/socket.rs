@@ -45,6 +45,8 @@ pub enum Stamping {
 pub struct Socket {
     fd: RawFd,
     family: Family,
+    /// It blocks where it is not told otherwise ([`Self::set_waiting`]).
+    waits: bool,
 }
 
 impl Socket {
@@ -65,7 +67,7 @@ impl Socket {
         let mut fds = [-1; 2];
         // SAFETY: `fds` has room for the two descriptors.
         cvt(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
-        let [one, other] = fds.map(|fd| Self { fd, family: Family::Unix });
+        let [one, other] = fds.map(|fd| Self { fd, family: Family::Unix, waits: false });
         Ok((one, other))
     }
 
@@ -78,9 +80,9 @@ impl Socket {
         // SAFETY: socket only reads its arguments.
         let open = |kind| cvt(unsafe { libc::socket(domain, kind, 0) });
         match open(libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) {
-            Ok(fd) => Ok(Self { fd, family }),
+            Ok(fd) => Ok(Self { fd, family, waits: false }),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                let socket = Self { fd: open(libc::SOCK_DGRAM)?, family };
+                let socket = Self { fd: open(libc::SOCK_DGRAM)?, family, waits: false };
                 socket.set_flag(libc::F_GETFD, libc::F_SETFD, libc::FD_CLOEXEC)?;
                 socket.set_flag(libc::F_GETFL, libc::F_SETFL, libc::O_NONBLOCK)?;
                 Ok(socket)
@@ -94,6 +96,33 @@ impl Socket {
         let flags = cvt(unsafe { libc::fcntl(self.fd, get) })?;
         // SAFETY: the descriptor is open; this command takes an int.
         cvt(unsafe { libc::fcntl(self.fd, set, flags | flag) }).map(drop)
+    }
+
+    /// From now on a [`crate::batch::Batch`] can wait here for the first datagram, for `nanos` at most (the kernel makes whole ticks of
+    /// its own of it). Everything else goes on not to wait.
+    pub fn set_waiting(&mut self, nanos: i64) -> io::Result<()> {
+        let limit = libc::timeval { tv_sec: 0, tv_usec: (nanos / 1000) as _ };
+        let (pointer, len) = ((&raw const limit).cast::<c_void>(), size_of::<libc::timeval>());
+        // SAFETY: pointer and length describe a live value, which the call only reads.
+        cvt(unsafe {
+            libc::setsockopt(self.fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, pointer, len as libc::socklen_t)
+        })?;
+        // SAFETY: the descriptor is open; this command takes no argument.
+        let flags = cvt(unsafe { libc::fcntl(self.fd, libc::F_GETFL) })?;
+        // SAFETY: the descriptor is open; this command takes an int.
+        cvt(unsafe { libc::fcntl(self.fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
+        self.waits = true;
+        Ok(())
+    }
+
+    /// Can a [`crate::batch::Batch`] wait here?
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// What a call is told that must not wait.
+    pub(crate) fn at_once(&self) -> c_int {
+        if self.waits { libc::MSG_DONTWAIT } else { 0 }
     }
 
     /// Its kind of address.

@@ -528,7 +528,7 @@ pub struct ServerConfig {
     pub broadcasts: Vec<BroadcastConfig>,
     /// `ntpsigndsocket`: folder of Samba's signing socket.
     pub signd_dir: Option<PathBuf>,
-    /// `serverthreads`, `serverpinning`, `serveraffinity`.
+    /// `serverthreads`, `serverpinning`, `serveraffinity`, `servercoalesce`.
     pub threads: ThreadsConfig,
 }
 

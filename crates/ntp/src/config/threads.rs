@@ -12,7 +12,7 @@ pub enum ServingThreads {
     Number(u16),
 }
 
-/// `serverthreads`, `serverpinning`, `serveraffinity`.
+/// `serverthreads`, `serverpinning`, `serveraffinity`, `servercoalesce`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadsConfig {
     /// `serverthreads`.
@@ -21,11 +21,13 @@ pub struct ThreadsConfig {
     pub pinning: bool,
     /// `serveraffinity`: the processors they run on, in turn; none: any.
     pub affinity: Vec<u16>,
+    /// `servercoalesce`: how long requests may gather before they are answered, µs; 0: not at all. The main loop does it too.
+    pub coalesce: u16,
 }
 
 impl Default for ThreadsConfig {
     fn default() -> Self {
-        Self { number: ServingThreads::Default, pinning: true, affinity: Vec::new() }
+        Self { number: ServingThreads::Default, pinning: true, affinity: Vec::new(), coalesce: 300 }
     }
 }
 

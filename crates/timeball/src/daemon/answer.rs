@@ -56,24 +56,24 @@ impl Pace {
 }
 
 impl Answerer {
-    /// Takes what waits at `socket`, at most a batch. Returns how many datagrams.
-    pub fn receive(&mut self, socket: &Socket) -> usize {
-        self.batch.receive(socket)
+    /// Takes what waits at `socket`, at most a batch. Returns how many datagrams. `wait`: see [`Batch::receive`].
+    pub fn receive(&mut self, socket: &Socket, wait: usize) -> usize {
+        self.batch.receive(socket, wait)
     }
 
-    /// Writes the replies to the `count` datagrams received, by what `template` says now; `raw` turns a reading of the system clock
-    /// (ns since the Unix epoch) into one of the clock we steer. [`Self::send`] them at once.
+    /// Writes the replies to the `count` datagrams received, by what `template` says; the system clock reads `now` (ns since the Unix
+    /// epoch), and `raw` turns a reading of it into one of the clock we steer. [`Self::send`] them at once.
     pub fn answer(
         &mut self,
         count: usize,
         socket: &Socket,
         responder: &mut Responder,
         template: &Template,
-        raw: impl Fn(i64) -> RawTime,
+        (now, raw): (i64, impl Fn(i64) -> RawTime),
     ) {
         let mut room = ReplyBuf::default();
         (self.unstamped, self.count, self.drops) = (0, count, None);
-        self.begun = sys::clock::realtime();
+        self.begun = now;
         let senders = (0..count).filter_map(|index| self.batch.sender(index));
         std::hint::black_box(senders.fold(0, |seen, from| seen ^ responder.glance(from.ip())));
         for index in 0..count {
@@ -116,8 +116,8 @@ impl Answerer {
 
     /// Sends them. No room, no route: for the client the reply is lost on the way.
     pub fn send(&mut self, socket: &Socket) {
-        let written = sys::clock::realtime();
         let replies = self.batch.replies();
+        let written = if replies > 1 { sys::clock::realtime() } else { 0 };
         let sent = self.batch.send(socket);
         self.unsent = self.unsent.saturating_add(replies.saturating_sub(sent));
         if sent > 1 {
@@ -197,10 +197,11 @@ mod tests {
         let mut entries = [Entry::new(server.as_raw_fd())];
         poll(&mut entries, Some(5_000_000_000)).expect("poll");
         assert!(entries[0].readable());
-        let count = answerer.receive(server);
+        let count = answerer.receive(server, 0);
         let state = ServerState::unsynchronised(-25);
         let template = Template::new(&state, RawTime::from_nanos(sys::clock::realtime()));
-        answerer.answer(count, server, responder, &template, RawTime::from_nanos);
+        let now = sys::clock::realtime();
+        answerer.answer(count, server, responder, &template, (now, RawTime::from_nanos));
         answerer.send(server);
         if answerer.wants_stamps() {
             take_stamps(server, responder, &state, RawTime::from_nanos);

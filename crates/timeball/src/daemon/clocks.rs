@@ -41,6 +41,15 @@ enum Steered {
     Virtual(VirtualClock),
 }
 
+/// Two clocks read one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    /// The one nobody sets.
+    pub mono: MonoTime,
+    /// The system's, ns since the Unix epoch.
+    pub system: i64,
+}
+
 /// All clocks of the daemon.
 #[derive(Debug)]
 pub struct Clocks {
@@ -79,6 +88,12 @@ impl Clocks {
     /// One look at both clocks.
     pub fn now(&self) -> Now {
         Now { mono: self.mono(), raw: self.raw_now() }
+    }
+
+    /// One look at both clocks of the system.
+    pub fn glance(&self) -> Glance {
+        let mono = self.mono();
+        Glance { mono, system: sys::clock::realtime() }
     }
 
     /// The clock nobody sets, now.
@@ -144,6 +159,13 @@ impl Clocks {
         let (difference, uncertainty) = look();
         self.foreign(difference)
             .is_none_or(|moved| moved.saturating_abs() > FOREIGN_STEP.saturating_add(uncertainty))
+    }
+
+    /// The same, when a glance is at hand: it is enough while all is well; an interruption between the two clocks asks for a closer
+    /// look.
+    pub fn moved_at(&self, glance: Glance) -> bool {
+        let moved = self.foreign(glance.system.saturating_sub(glance.mono.nanos()));
+        moved.is_none_or(|moved| moved.saturating_abs() > FOREIGN_STEP) && self.moved()
     }
 
     /// How far somebody else has moved the system clock if it is ahead of the monotonic one by `difference`, ns. `None`: nobody has looked
@@ -291,7 +313,7 @@ mod tests {
         let mut clocks = Clocks::simulated();
         assert!(clocks.moved(), "nobody has looked yet");
         assert_eq!(clocks.foreign_step(), None);
-        assert!(!clocks.moved());
+        assert!(!clocks.moved() && !clocks.moved_at(clocks.glance()));
         let system = sys::clock::realtime();
         clocks.step(100.0).unwrap();
         let ahead = clocks.raw_now() - RawTime::from_nanos(system);

@@ -16,11 +16,12 @@ use super::overrun::Overrun;
 use super::refclocks::Refclocks;
 use super::resolver::{Answer, Asker, Resolver};
 use super::rtc::Rtc;
+use super::rush::{LOOK, Rush};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use super::temperature::Sensor;
 use super::threads::Threads;
-use ntp::config::Config;
+use ntp::config::{Config, ThreadsConfig};
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
 use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
 use ntp::ids::SocketId;
@@ -100,12 +101,14 @@ pub struct Workspace {
     batch: Actions,
     buffer: [u8; BUFFER],
     answerer: Answerer,
+    rush: Rush,
     overrun: Overrun,
     exit: Option<i32>,
 }
 
-impl Default for Workspace {
-    fn default() -> Self {
+impl Workspace {
+    /// Empty; serves as `config` says.
+    pub fn new(config: &ThreadsConfig) -> Self {
         Self {
             clients: Vec::new(),
             entries: Vec::new(),
@@ -113,6 +116,7 @@ impl Default for Workspace {
             batch: Actions::new(),
             buffer: [0; BUFFER],
             answerer: Answerer::default(),
+            rush: Rush::new(config.coalesce),
             overrun: Overrun::default(),
             exit: None,
         }
@@ -244,20 +248,36 @@ impl EventLoop {
         let began = self.clocks.mono();
         let mut now = began;
         loop {
-            let timeout = until.nanos_since(now);
+            self.serve_rush(until);
+            let rush = self.workspace.rush.at().is_some();
+            let timeout = if rush { 0 } else { until.nanos_since(now) };
             poll(&mut self.workspace.entries, Some(timeout))?;
             let Workspace { entries, slots, .. } = &self.workspace;
-            now = self.clocks.mono();
+            let glance = self.clocks.glance();
+            now = glance.mono;
             let mut ready = slots.iter().zip(entries).filter(|(_, entry)| entry.any()).peekable();
-            if ready.peek().is_none()
+            if ready.peek().is_none() && !rush
                 || !ready.all(|(slot, _)| matches!(slot, Slot::Server(_)))
                 || until.min(began + ONLY_REQUESTS) <= now
-                || self.clocks.moved()
+                || self.clocks.moved_at(glance)
                 || sys::signal::caught().is_some()
             {
                 return Ok(());
             }
             self.attend();
+        }
+    }
+
+    /// While requests come fast, waits for them where most come, but not beyond `until`.
+    fn serve_rush(&mut self, until: MonoTime) {
+        let mut end = None;
+        while let Some((at, several)) = self.workspace.rush.at() {
+            let taken = self.serve(at, several);
+            self.workspace.rush.waited(several, taken.map_or(0, |(count, _)| count));
+            match taken {
+                Some((_, now)) if now < *end.get_or_insert((now + LOOK as f64 * 1e-9).min(until)) => {}
+                _ => return,
+            }
         }
     }
 
@@ -307,7 +327,7 @@ impl EventLoop {
                     if entry.error_queue() {
                         self.take_server_stamps(at);
                     }
-                    self.serve(at);
+                    self.serve(at, 0);
                 }
                 Slot::CommandUdp(at) => self.obey_udp(at),
                 Slot::CommandUnix => self.obey_unix(),
@@ -334,25 +354,37 @@ impl EventLoop {
         }
     }
 
-    /// Answers requests for time.
-    fn serve(&mut self, index: usize) {
-        let Some(socket) = self.servers.of_main_loop(index) else { return };
-        let answerer = &mut self.workspace.answerer;
-        let count = answerer.receive(socket.socket());
-        if count > 0 {
-            let (mut responder, state) = self.engine.responder();
-            let now = self.clocks.now();
-            let template = Template::new(state, now.raw);
-            responder.set_time(now.mono);
-            let raw = |system| self.clocks.raw(system);
-            answerer.answer(count, socket.socket(), &mut responder, &template, raw);
-            answerer.count(socket, &mut responder);
-            drop(responder);
-            answerer.send(socket.socket());
-            if answerer.wants_stamps() {
-                self.take_server_stamps(index);
-            }
+    /// Answers requests for time; `wait`: see [`Answerer::receive`]. Returns how many came and when; `None`: nothing came.
+    fn serve(&mut self, index: usize, wait: usize) -> Option<(usize, MonoTime)> {
+        let count = {
+            let socket = self.servers.of_main_loop(index)?.socket();
+            self.workspace.answerer.receive(socket, wait)
+        };
+        if count == 0 {
+            return None;
         }
+        let mut now = self.clocks.glance();
+        if wait > 0 && self.clocks.moved_at(now) {
+            self.look(now.mono);
+            now = self.clocks.glance();
+        }
+        let socket = self.servers.of_main_loop(index)?;
+        let answerer = &mut self.workspace.answerer;
+        let (mut responder, state) = self.engine.responder();
+        let raw = |system| self.clocks.raw(system);
+        let template = Template::new(state, raw(now.system));
+        responder.set_time(now.mono);
+        answerer.answer(count, socket.socket(), &mut responder, &template, (now.system, raw));
+        answerer.count(socket, &mut responder);
+        drop(responder);
+        answerer.send(socket.socket());
+        if socket.socket().waits() {
+            self.workspace.rush.count(index, count, now.system);
+        }
+        if self.workspace.answerer.wants_stamps() {
+            self.take_server_stamps(index);
+        }
+        Some((count, now.mono))
     }
 
     /// The kernel's stamps of our replies.

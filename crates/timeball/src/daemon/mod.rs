@@ -23,6 +23,7 @@ pub mod readiness;
 pub mod refclocks;
 pub mod resolver;
 pub mod rtc;
+pub mod rush;
 pub mod sockets;
 pub mod state;
 pub mod system_clock;
@@ -401,7 +402,7 @@ fn assemble(
         access_names: AccessNames::new(&config, now.mono),
         logs: LogFiles::new(&config.log),
         deadline: options.timeout.map(|seconds| now.mono + seconds),
-        workspace: Workspace::default(),
+        workspace: Workspace::new(&config.server.threads),
         threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
         refclocks: Refclocks::default(),
         rtc: None,

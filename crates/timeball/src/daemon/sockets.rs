@@ -6,6 +6,7 @@
 use super::Name;
 use super::files::{SocketPath, reason};
 use super::folders::{self, Owner};
+use super::rush::PATIENCE;
 use ntp::config::{ClientConfig, Config, ControlConfig, Family, ServerConfig};
 use ntp::engine::{PacketBuf, SocketSpec};
 use ntp::ids::SocketId;
@@ -181,8 +182,12 @@ impl ServerSockets {
 
     fn open_one(&self, ip: IpAddr, share: bool) -> io::Result<Socket> {
         let address = SocketAddr::new(ip, self.port);
-        let socket = Socket::udp(Domain::of(&address))?;
+        let mut socket = Socket::udp(Domain::of(&address))?;
         socket.set_only_v6()?;
+        if !sys::thread::simulated() {
+            // A loop that cannot wait there waits for all of its sockets.
+            let _ = socket.set_waiting(PATIENCE);
+        }
         if share {
             // As chronyd does. Timeball rather fails than shares a port with another server and loses half of
             // the requests to it.

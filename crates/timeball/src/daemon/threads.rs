@@ -7,6 +7,7 @@
 use super::answer::{Answerer, take_stamps};
 use super::clocks::Clocks;
 use super::logger;
+use super::rush::{LOOK, Rush};
 use super::sockets::{ServerSockets, ServingSocket};
 use ntp::config::ThreadsConfig;
 use ntp::engine::Engine;
@@ -86,6 +87,7 @@ impl Threads {
                 index,
                 cpu: cpu.copied().map(usize::from),
                 priority: self.priority,
+                coalesce: self.config.coalesce,
                 sockets,
                 shard: Arc::clone(shard),
                 published: self.publisher.published(),
@@ -128,6 +130,8 @@ struct Thread {
     index: usize,
     cpu: Option<usize>,
     priority: i32,
+    /// `servercoalesce`, µs.
+    coalesce: u16,
     sockets: Vec<Arc<ServingSocket>>,
     shard: Shard,
     published: Arc<Published>,
@@ -143,11 +147,14 @@ impl Thread {
             published: self.published,
             state: ServerState::default(),
             seen: None,
+            rush: Rush::new(self.coalesce),
         };
         let mut entries = vec![Entry::new(self.stopped.as_raw_fd())];
         entries.extend(self.sockets.iter().map(|socket| Entry::new(socket.socket().as_raw_fd())));
         loop {
-            if let Err(error) = poll(&mut entries, None) {
+            server.serve_rush(&self.sockets);
+            let timeout = server.rush.at().map(|_| 0);
+            if let Err(error) = poll(&mut entries, timeout) {
                 // Only a lack of memory is left; the supervisor gives us a new start.
                 panic!("a serving thread could not wait for requests: {error}");
             }
@@ -155,11 +162,12 @@ impl Thread {
             if stop.any() {
                 return;
             }
-            for (socket, entry) in self.sockets.iter().zip(ready).filter(|(_, entry)| entry.any()) {
+            let ready = self.sockets.iter().zip(ready).enumerate();
+            for (index, (socket, entry)) in ready.filter(|(_, (_, entry))| entry.any()) {
                 if entry.error_queue() {
                     server.take_stamps(socket);
                 }
-                server.serve(socket);
+                server.serve(index, socket, 0);
             }
         }
     }
@@ -191,14 +199,30 @@ struct Server {
     published: Arc<Published>,
     state: ServerState,
     seen: Option<u32>,
+    rush: Rush,
 }
 
 impl Server {
-    /// Answers one batch. False: nothing waited.
-    fn serve(&mut self, socket: &ServingSocket) -> bool {
-        let count = self.answerer.receive(socket.socket());
+    /// While requests come fast, waits for them where most come.
+    fn serve_rush(&mut self, sockets: &[Arc<ServingSocket>]) {
+        let mut end = None;
+        while let Some((at, several)) = self.rush.at() {
+            let Some(socket) = sockets.get(at) else { return };
+            let taken = self.serve(at, socket, several);
+            self.rush.waited(several, taken.map_or(0, |(count, _)| count));
+            match taken {
+                Some((_, now)) if now < *end.get_or_insert(now.saturating_add(LOOK)) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Answers one batch of socket `index`; `wait`: see [`Answerer::receive`]. Returns how many requests came, and the
+    /// monotonic clock's time, ns; `None`: nothing came.
+    fn serve(&mut self, index: usize, socket: &ServingSocket, wait: usize) -> Option<(usize, i64)> {
+        let count = self.answerer.receive(socket.socket(), wait);
         if count == 0 {
-            return false;
+            return None;
         }
         self.seen = self.published.read(&mut self.state, self.seen);
         let state = self.state;
@@ -209,7 +233,7 @@ impl Server {
         let mut responder = lock(&self.shard);
         responder.set_time(MonoTime::from_nanos(mono));
         let raw = |system| state.reading.raw(system);
-        self.answerer.answer(count, socket.socket(), &mut responder, &template, raw);
+        self.answerer.answer(count, socket.socket(), &mut responder, &template, (system, raw));
         self.answerer.count(socket, &mut responder);
         // Times told by a clock that is stepped while they are written would be wrong; later ones are doubted.
         let glance = sys::clock::realtime().saturating_sub(sys::clock::boottime());
@@ -222,7 +246,10 @@ impl Server {
         if self.answerer.wants_stamps() {
             self.take_stamps(socket);
         }
-        true
+        if socket.socket().waits() {
+            self.rush.count(index, count, system);
+        }
+        Some((count, mono))
     }
 
     /// The kernel's stamps of replies.

@@ -229,7 +229,8 @@ mod tests {
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \
         rtcautotrim rtconutc hwclockfile log logbanner logchange logdir mailonchange include confdir sourcedir keyfile \
         pidfile user lock_all sched_priority hwtimestamp hwtstimeout maxtxbuffers ptpport ptpdomain dumponexit \
-        commandkey generatecommandkey linux_freq_scale linux_hz stats web serverthreads serverpinning serveraffinity";
+        commandkey generatecommandkey linux_freq_scale linux_hz stats web serverthreads serverpinning serveraffinity \
+        servercoalesce";
 
     #[test]
     fn the_table_is_complete() {

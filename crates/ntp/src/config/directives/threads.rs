@@ -6,6 +6,8 @@ use super::prelude::*;
 const MOST_THREADS: i32 = 1024;
 /// Highest number of a processor, as the system calls have it.
 const LAST_PROCESSOR: u16 = 1023;
+/// Longest `servercoalesce`, µs.
+const LONGEST_GATHERING: i64 = 5000;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
@@ -15,6 +17,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Serving threads run on these processors only, one after the other: 2-5,8. With serverthreads auto there is one thread for each.",
         Exactly(1),
         |c, w| processors(w.word()?).map(|v| c.server.threads.affinity = v),
+    ),
+    Directive::new(
+        "servercoalesce",
+        "MICROSECONDS|off",
+        "300",
+        "Where more than one request comes within so many microseconds, they are answered together, which takes less of the processor. What clients measure stays as it is: requests are stamped by the kernel when they come, and replies when they leave. off: each is answered as soon as it comes.",
+        Exactly(1),
+        |c, w| coalesce(w).map(|v| c.server.threads.coalesce = v),
     ),
     Directive::new(
         "serverpinning",
@@ -44,6 +54,19 @@ fn threads(words: &mut Words<'_>) -> Result<ServingThreads, Wrong> {
     match u16::try_from(number) {
         Ok(number) if i32::from(number) <= MOST_THREADS => Ok(ServingThreads::Number(number)),
         _ => Err(WrongKind::Range { value: word.to_owned(), min: 0, max: MOST_THREADS }.into()),
+    }
+}
+
+fn coalesce(words: &mut Words<'_>) -> Result<u16, Wrong> {
+    let word = words.word()?;
+    if word.eq_ignore_ascii_case("off") {
+        return Ok(0);
+    }
+    let wrong =
+        |_| WrongKind::Unparsable.hint(format!("\"{word}\" is neither a number of microseconds nor off"));
+    match word.parse::<i64>().map_err(wrong)? {
+        micros @ 0..=LONGEST_GATHERING => Ok(micros as u16),
+        _ => Err(WrongKind::Range { value: word.to_owned(), min: 0, max: LONGEST_GATHERING as i32 }.into()),
     }
 }
 
@@ -94,6 +117,23 @@ mod tests {
             ("5-2", "5-2 runs backwards"),
         ] {
             assert_eq!(processors(wrong).map_err(|wrong| wrong.hint), Err(Some(hint.to_owned())), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn requests_gather_for_so_long_or_not_at_all() {
+        let limit = |line: &str| parse_text(line).map(|parsed| parsed.config.server.threads.coalesce).ok();
+        let lines =
+            ["", "servercoalesce 250", "servercoalesce OFF", "servercoalesce 0", "servercoalesce 5000"];
+        assert_eq!(lines.map(limit), [Some(300), Some(250), Some(0), Some(0), Some(5000)]);
+        for (line, said) in [
+            ("servercoalesce 5001", "Invalid value 5001 in servercoalesce directive (min 0, max 5000)"),
+            ("servercoalesce -1", "(min 0, max 5000)"),
+            ("servercoalesce long", "\"long\" is neither a number of microseconds nor off"),
+        ] {
+            let Err(errors) = parse_text(line) else { panic!("{line} was accepted") };
+            let text = format!("{errors:?}");
+            assert!(errors.iter().any(|error| error.to_string().contains(said)), "{line}: {text}");
         }
     }
 
