@@ -43,8 +43,16 @@ pub fn is_pool_name(name: &str) -> bool {
     below(name, "pool.ntp.org")
 }
 
+/// Is it an address that only this machine or its neighbours can reach?
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || matches!(v6.segments()[0], 0xfc00..=0xfdff | 0xfe80..=0xfebf),
+    }
+}
+
 /// Whoever runs the server: the domain somebody registered, or, without a name of its own, the network it is in
-/// (`192.0/16`, `2001:db8/32`), because who was given that is not known here.
+/// (`192.0/16`, `2001:db8/32`), because who was given that is not known here. Neighbours and machines of one's own fail each by itself.
 pub fn operator(name: &str, address: Option<IpAddr>) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let address = address.or_else(|| name.parse().ok());
@@ -54,6 +62,7 @@ pub fn operator(name: &str, address: Option<IpAddr>) -> String {
     let named = name.contains('.') && name.parse::<IpAddr>().is_err() && !is_pool_name(&name);
     match (named, address) {
         (true, _) => registered(&name).to_owned(),
+        (false, Some(address)) if is_private(address) => address.to_string(),
         (false, Some(address)) => network(address),
         (false, None) => name,
     }
@@ -128,7 +137,8 @@ mod tests {
             ("2001:db8:1::7", None, "2001:db8/32"),
             ("TIME2.Google.com", None, "google.com"),
             ("216.239.35.4", None, "google.com"),
-            ("gps", Some("10.1.2.3"), "10.1/16"),
+            ("gps", Some("10.1.2.3"), "10.1.2.3"),
+            ("192.168.1.7", None, "192.168.1.7"),
             ("gps", None, "gps"),
         ] {
             let address = address.map(|text| text.parse().expect("an address"));

@@ -20,7 +20,7 @@ mod random;
 pub mod session;
 pub mod status;
 mod top;
-mod uci;
+pub mod uci;
 mod unix;
 mod whom;
 

@@ -74,7 +74,7 @@ fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 }
 
 /// The interfaces: netifd knows best, where it runs.
-fn interfaces(tree: &Tree) -> Vec<Interface> {
+pub fn interfaces(tree: &Tree) -> Vec<Interface> {
     let configured = interfaces::configured(&place::uci(tree, "network").unwrap_or_default());
     let runner = if tree.is_live() && tree.exists("/bin/ubus") { Runner::Real } else { Runner::Pretend };
     match runner.run(&["ubus", "-S", "call", "network.interface", "dump"]) {

@@ -1,6 +1,7 @@
 //! What is known of the machine: gathered once, then only read by the checks.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use ntp::config::{Config, Loader, Refused, parse, parse_lines};
 use ntp::leap_table::LeapTable;
@@ -12,7 +13,7 @@ use super::daemon::Daemon;
 use super::nft::{self, Chain};
 use super::processes::{self, Process};
 use super::sockets::{self, Listener};
-use super::system::{Kernel, System};
+use super::system::{Kernel, SetUp, System, Translated};
 use super::uci::{self, Section};
 use crate::daemon::args::{self, Options, Request};
 use crate::daemon::{Name, configuration};
@@ -23,6 +24,10 @@ const CONFIGURATIONS: [&str; 4] =
     [places::CONFIG_FILE, "/var/etc/timeball.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
 /// Where leap seconds are listed on most systems.
 const LEAP_LISTS: [&str; 2] = ["/usr/share/zoneinfo/leap-seconds.list", "/etc/leap-seconds.list"];
+/// What OpenWrt's service makes of `/etc/config`.
+const MADE: &str = "/etc/timeball/uci.conf";
+/// Where it is written by hand.
+const BY_HAND: &str = "/etc/config/timeball";
 /// Most addresses asked.
 const MOST_ADDRESSES: usize = 32;
 
@@ -103,6 +108,14 @@ pub struct Facts {
     pub enabled: Vec<String>,
     /// The configuration.
     pub configured: Configured,
+    /// … is made of OpenWrt's files: edits belong there.
+    pub by_uci: bool,
+    /// What is wrong with those files, while the daemon runs with what was made of them before.
+    pub edit_errors: Vec<String>,
+    /// Sources and access in OpenWrt's words.
+    pub chrony: Option<Vec<Section>>,
+    /// What set-up has changed.
+    pub set_up: Option<SetUp>,
     /// Who listens on the port of NTP.
     pub udp: Vec<Listener>,
     /// Who listens on TCP.
@@ -138,8 +151,17 @@ impl Facts {
     pub fn gather(system: &dyn System, daemon: Option<Daemon>) -> Self {
         let foreign = daemon.as_ref().is_some_and(|daemon| daemon.version.is_none());
         let (process, others) = processes::find(system, foreign);
-        let configured = configured(system, process.as_ref());
         let place = place(system);
+        let translated = if place == Place::OpenWrt { system.translated() } else { None };
+        let named = process.as_ref().and_then(options).and_then(|options| options.config_file.clone());
+        let made = named.is_some_and(|path| path == Path::new(MADE));
+        let by_uci = translated.is_some() && (made || process.is_none());
+        let edit_errors =
+            translated.as_ref().filter(|_| made).map(|one| one.errors.clone()).unwrap_or_default();
+        let configured = match translated.filter(|_| process.is_none()) {
+            Some(translated) => of_uci(system, &translated),
+            None => configured(system, process.as_ref()),
+        };
         let config = configured.config();
         let port = config.map_or(123, |config| config.server.port);
         let tracked = sockets::tracked(system);
@@ -158,6 +180,10 @@ impl Facts {
             conntrack: conntrack(system),
             tracked,
             chains: chains(system),
+            by_uci,
+            edit_errors,
+            chrony: system.text("/etc/config/chrony").and_then(|text| uci::read(&text)),
+            set_up: system.set_up(),
             firewall: system.text("/etc/config/firewall").and_then(|text| uci::read(&text)),
             dhcp: system.text("/etc/config/dhcp").and_then(|text| uci::read(&text)),
             leap: leap(system, config),
@@ -273,6 +299,15 @@ fn configured(system: &dyn System, process: Option<&Process>) -> Configured {
     }
 }
 
+/// What OpenWrt's files say.
+fn of_uci(system: &dyn System, translated: &Translated) -> Configured {
+    if translated.errors.is_empty() {
+        told(parse_lines(&translated.lines, &Files(system)), BY_HAND.to_owned())
+    } else {
+        Configured::Wrong { path: BY_HAND.to_owned(), errors: translated.errors.clone() }
+    }
+}
+
 /// The options of a daemon's command line.
 fn options(process: &Process) -> Option<Box<Options>> {
     let words: Vec<_> = process.arguments.iter().skip(1).map(Into::into).collect();
@@ -353,7 +388,7 @@ fn kept(system: &dyn System, config: Option<&Config>, place: Place) -> Vec<Kept>
         ("dumpdir", config.process.dump_dir.as_ref()),
         ("stats folder", config.observe.folder.as_ref()),
     ];
-    let one = |(directive, path): (&'static str, Option<&std::path::PathBuf>)| {
+    let one = |(directive, path): (&'static str, Option<&PathBuf>)| {
         let path = path?.to_string_lossy().into_owned();
         let filesystem = filesystem(&mounts, &system.real(&path));
         let in_ram = place == Place::OpenWrt && filesystem.is_none() && is_ram_of_openwrt(&path);

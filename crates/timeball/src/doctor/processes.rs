@@ -43,9 +43,9 @@ const SERVICES: &[&str] = &[
     "htpdate",
 ];
 
-/// The service that starts a program.
-pub fn service(name: &str) -> &str {
-    KEEPERS.iter().find(|(program, _)| *program == name).map_or(name, |(_, service)| service)
+/// The service that starts a program, if it is one that keeps time.
+pub fn service(name: &str) -> Option<&'static str> {
+    KEEPERS.iter().find(|(program, _)| *program == name).map(|(_, service)| *service)
 }
 
 /// The daemon's process, and all others that keep time. If the daemon that answers is `foreign`, it is chronyd's.

@@ -1,13 +1,20 @@
 //! Where the facts come from: this machine, or a copy of a root file system. Tests put their own in its place.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ntp::time::NtpTime;
 use ntp::wire::{Leap, Mode, Packet};
+
+use crate::cli::uci::interfaces;
+use crate::setup::journal::{Action, Journal};
+use crate::setup::parts::Part;
+use crate::setup::translate;
+use crate::setup::tree::{Node, Tree};
 
 /// How long answers to our own requests may take.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -36,6 +43,10 @@ pub trait System {
     fn ask_time(&self, servers: &[SocketAddr]) -> Vec<Option<Packet>>;
     /// What the kernel is set to.
     fn kernel(&self) -> Option<Kernel>;
+    /// The configuration that OpenWrt's files make.
+    fn translated(&self) -> Option<Translated>;
+    /// What set-up has changed, and whether it is still so; `None`: it has changed nothing.
+    fn set_up(&self) -> Option<SetUp>;
 
     /// The text of a file.
     fn text(&self, path: &str) -> Option<String> {
@@ -52,6 +63,26 @@ pub struct Kernel {
     pub loop_runs: bool,
 }
 
+/// A configuration made of OpenWrt's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translated {
+    /// Directives.
+    pub lines: Vec<String>,
+    /// What is wrong with the files.
+    pub errors: Vec<String>,
+}
+
+/// What set-up left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetUp {
+    /// It, or its undoing, was interrupted; or its journal cannot be read.
+    pub unfinished: Option<String>,
+    /// So many paths were changed.
+    pub paths: usize,
+    /// … of which these were changed again by somebody else: the path, and the part of set-up it belongs to.
+    pub changed: Vec<(String, &'static str)>,
+}
+
 /// This machine, or the copy of one in `root`.
 pub struct Machine {
     /// The folder of the copy.
@@ -64,6 +95,12 @@ impl Machine {
             Some(root) => root.join(path.trim_start_matches('/')),
             None => path.into(),
         }
+    }
+}
+
+impl Machine {
+    fn tree(&self) -> Tree {
+        self.root.as_ref().map_or_else(Tree::live, |root| Tree::copy(root))
     }
 }
 
@@ -154,6 +191,44 @@ impl System for Machine {
             loop_runs: timex.status & sys::clock::timex::STA_PLL != 0,
         })
     }
+
+    fn translated(&self) -> Option<Translated> {
+        let tree = self.tree();
+        if !["timeball", "chrony"].iter().any(|name| tree.exists(&format!("/etc/config/{name}"))) {
+            return None;
+        }
+        let translated = translate::translate(&tree, &interfaces(&tree));
+        let lines = translated.lines.into_iter().map(|line| line.text).collect();
+        Some(Translated { lines, errors: translated.errors })
+    }
+
+    fn set_up(&self) -> Option<SetUp> {
+        let tree = self.tree();
+        match Journal::load(&tree) {
+            Ok(journal) => journal.map(|journal| compare(&tree, &journal)),
+            Err(error) => Some(SetUp { unfinished: Some(error.to_string()), ..SetUp::default() }),
+        }
+    }
+}
+
+/// Compares what set-up noted with what is there.
+fn compare(tree: &Tree, journal: &Journal) -> SetUp {
+    let mut last: BTreeMap<&str, (&Node, Part)> = BTreeMap::new();
+    for entry in &journal.entries {
+        if let Action::Change { path, after, .. } = &entry.step.action {
+            last.insert(path, (after, entry.step.part));
+        }
+    }
+    let differs = |(path, (after, part)): (&&str, &(&Node, Part))| {
+        let same = tree.node(path).is_ok_and(|there| there == **after);
+        (!same).then(|| ((*path).to_owned(), part.name()))
+    };
+    let unfinished = if journal.is_undoing {
+        Some("its undoing was interrupted".to_owned())
+    } else {
+        journal.entries.iter().any(|entry| !entry.is_done).then(|| "it was interrupted".to_owned())
+    };
+    SetUp { unfinished, paths: last.len(), changed: last.iter().filter_map(differs).collect() }
 }
 
 /// Sends a request to `server` from its own address.
@@ -198,13 +273,5 @@ fn answer(socket: &UdpSocket, stamp: NtpTime, deadline: Instant) -> Option<Packe
         if let Some(packet) = packet.filter(|p| p.origin == stamp && p.mode == Mode::Server) {
             return Some(packet);
         }
-    }
-}
-
-/// Is it an address that only this machine or its neighbours can reach?
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || matches!(v6.segments()[0], 0xfc00..=0xfdff | 0xfe80..=0xfebf),
     }
 }

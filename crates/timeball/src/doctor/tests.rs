@@ -17,7 +17,7 @@ use super::checks::{self, Check};
 use super::daemon::{Daemon, Source};
 use super::facts::Facts;
 use super::finding::{Finding, Level, quoted};
-use super::system::{Kernel, System, request};
+use super::system::{Kernel, SetUp, System, Translated, request};
 use super::{Wish, mend, show, worst};
 use crate::cli::help::Style;
 
@@ -33,6 +33,8 @@ struct World {
     addresses: Vec<(String, SocketAddr)>,
     silent: BTreeSet<SocketAddr>,
     kernel: Kernel,
+    translated: Option<Translated>,
+    set_up: Option<SetUp>,
     daemon: Option<Daemon>,
 }
 
@@ -80,6 +82,12 @@ impl System for World {
     }
     fn kernel(&self) -> Option<Kernel> {
         Some(self.kernel)
+    }
+    fn translated(&self) -> Option<Translated> {
+        self.translated.clone()
+    }
+    fn set_up(&self) -> Option<SetUp> {
+        self.set_up.clone()
     }
 }
 
@@ -132,6 +140,8 @@ impl World {
                 .collect(),
             silent: BTreeSet::new(),
             kernel: Kernel { frequency: 1067.5e-6, loop_runs: false },
+            translated: None,
+            set_up: Some(SetUp { paths: 9, ..SetUp::default() }),
             daemon: Some(good_daemon()),
         };
         for (path, text) in [
@@ -186,6 +196,15 @@ impl World {
 
     fn add_line(&mut self, line: &str) {
         self.configure("allow\n", &format!("allow\n{line}\n"));
+    }
+
+    /// The daemon runs with what OpenWrt's service made of `/etc/config`.
+    fn run_by_procd(&mut self) {
+        self.edit("/proc/100/cmdline", "/etc/timeball/timeball.conf", "/etc/timeball/uci.conf");
+        self.file("/etc/timeball/uci.conf", CONFIGURATION);
+        self.file("/etc/config/chrony", "config server\n\toption hostname 'other.example'\n\nconfig server\n\toption hostname 'gps.ixp.example'\n");
+        let lines = CONFIGURATION.lines().map(str::to_owned).collect();
+        self.translated = Some(Translated { lines, errors: Vec::new() });
     }
 
     fn process(&mut self, pid: u32, name: &str, arguments: &str) {
@@ -396,6 +415,32 @@ const CASES: &[Case] = &[
             "option dest_port '123 8123'",
         );
     }),
+    ("as-set-up", Level::Fault, "interrupted", |w| {
+        w.set_up =
+            Some(SetUp { unfinished: Some("it was interrupted".to_owned()), paths: 3, changed: Vec::new() });
+    }),
+    ("as-set-up", Level::Warning, "1 of 9", |w| {
+        w.set_up = Some(SetUp {
+            unfinished: None,
+            paths: 9,
+            changed: vec![("/etc/config/firewall".to_owned(), "firewall")],
+        });
+    }),
+    ("configuration", Level::Warning, "keeps the configuration before", |w| {
+        w.run_by_procd();
+        w.translated =
+            Some(Translated { lines: Vec::new(), errors: vec!["/etc/config/timeball:3: no".to_owned()] });
+    }),
+    ("configuration", Level::Fault, "errors", |w| {
+        w.running = false;
+        w.files.remove("/proc/100/comm");
+        w.translated =
+            Some(Translated { lines: Vec::new(), errors: vec!["/etc/config/timeball:3: no".to_owned()] });
+    }),
+    ("iburst", Level::Warning, "1 of 4", |w| {
+        w.run_by_procd();
+        w.edit("/etc/timeball/uci.conf", "gps.ixp.example iburst", "gps.ixp.example");
+    }),
     ("state-folder", Level::Fault, "in RAM", |w| {
         w.configure("driftfile /mnt/data/timeball/drift", "driftfile /tmp/drift")
     }),
@@ -439,6 +484,10 @@ fn every_check_can_fail_and_says_why_and_what_to_do() {
 #[test]
 fn what_is_right_in_another_way_passes_too() {
     let cases: &[Variant] = &[
+        ("port", |w| {
+            w.add_line("bindaddress 203.0.113.9");
+            w.silent.insert("127.0.0.1:123".parse().expect("an address"));
+        }),
         ("steering", |w| w.process(78, "chronyd", "/usr/sbin/chronyd\0-x\0")),
         ("smearing", |w| {
             w.configure("allow\n", "allow 192.168.0.0/16\n");
@@ -584,6 +633,21 @@ fn wishes_are_read_and_wrong_ones_explained() {
     {
         assert!(Wish::read(bad).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn where_openwrt_s_files_make_the_configuration_they_are_mended() {
+    let mut world = World::good();
+    world.run_by_procd();
+    world.edit("/etc/timeball/uci.conf", "gps.ixp.example iburst", "gps.ixp.example");
+    world.edit("/etc/timeball/uci.conf", "burst 16", "burst 1 leak 4");
+    world.edit("/etc/timeball/uci.conf", "interval 1", "interval 12");
+    let tail = "&& timeball uci > /dev/null && /etc/init.d/timeball restart";
+    let iburst = format!("uci set chrony.@server[1].iburst=1 && uci commit chrony {tail}");
+    assert_eq!(world.finding("iburst").command, iburst);
+    let limit =
+        format!("uci add_list timeball.main.directive='ratelimit auto' && uci commit timeball {tail}");
+    assert_eq!(world.finding("limits").command, limit);
 }
 
 #[test]

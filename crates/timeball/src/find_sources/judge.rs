@@ -9,7 +9,6 @@ use ntp::wire::Leap;
 
 use super::candidates::Candidate;
 use super::measure::Record;
-use crate::doctor::system::is_private;
 use crate::operators;
 
 /// How many to propose.
@@ -120,7 +119,7 @@ pub fn judge(candidates: &[Candidate], records: &[Record], now: OscTime) -> Judg
             loss: 1.0 - f64::from(record.answered) / f64::from(record.asked.max(1)),
             apart,
             faster,
-            operator: whose(candidate),
+            operator: operators::operator(&candidate.name, Some(candidate.address.ip())),
             proposed: false,
             why_not: None,
         });
@@ -129,14 +128,6 @@ pub fn judge(candidates: &[Candidate], records: &[Record], now: OscTime) -> Judg
     propose(&mut verdicts, records);
     rank(&mut verdicts);
     Judgement { verdicts, offset }
-}
-
-/// Neighbours and machines of one's own fail each by itself.
-fn whose(candidate: &Candidate) -> String {
-    match candidate.address.ip() {
-        own if is_private(own) => own.to_string(),
-        address => operators::operator(&candidate.name, Some(address)),
-    }
 }
 
 /// What the samples of one source say.

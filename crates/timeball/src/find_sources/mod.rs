@@ -15,7 +15,8 @@ use crate::cli::commands::{Command, Group, form};
 use crate::cli::options::Format;
 use crate::cli::session::{Failure, Outcome, Session};
 use crate::daemon::files;
-use crate::doctor::{configured_sources, finding::seconds, system::is_private};
+use crate::doctor::{configured_sources, finding::seconds};
+use crate::operators::is_private;
 use measure::{Pace, Record};
 
 /// `find-sources`

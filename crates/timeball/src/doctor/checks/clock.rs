@@ -87,6 +87,11 @@ fn configuration(facts: &Facts) -> Finding {
                 .seen(errors.iter().take(5))
                 .advise(format!("Mend the lines, then look: timeball run -p -f {}", quoted(path)))
         }
+        Configured::Read { .. } if !facts.edit_errors.is_empty() => Finding::warning(
+            "the last edit of /etc/config has mistakes; the daemon keeps the configuration before it",
+        )
+        .seen(facts.edit_errors.iter().take(5))
+        .advise("Mend the lines, then look: timeball uci"),
         Configured::Read { path, lines, .. } if path.is_empty() => {
             Finding::ok(format!("built in or given as arguments: {} directives", lines.len()))
         }
@@ -118,7 +123,7 @@ fn second_daemon(facts: &Facts) -> Finding {
     if let Some((pid, name)) = strangers.first() {
         return Finding::fault(format!("{name} also listens on the port of NTP: who answers is chance"))
             .seen([format!("process {pid}: {name}")])
-            .mend(stop(facts, service(name)))
+            .mend(service(name).map_or(String::new(), |service| stop(facts, service)))
             .advise(STOP);
     }
     let enabled: Vec<&String> =
@@ -153,7 +158,7 @@ fn steering(facts: &Facts) -> Finding {
     if let Some(first) = others.first() {
         return Finding::fault(format!("{} sets the clock too: both undo what the other does", first.name))
             .seen(seen)
-            .mend(stop(facts, service(&first.name)))
+            .mend(service(&first.name).map_or(String::new(), |service| stop(facts, service)))
             .advise(STOP);
     }
     if facts.kernel.is_some_and(|kernel| kernel.loop_runs) {
@@ -264,7 +269,7 @@ fn leap(facts: &Facts) -> Finding {
             (Some(directive), None) => Finding::fault(format!("{} is no list of leap seconds", leap.path))
                 .seen([format!("named by {directive}")])
                 .advise("Install the package tzdata, or take the line out"),
-            (Some(_), Some(true)) => Finding::warning(format!("the list {} has expired", leap.path))
+            (Some(_), Some(true)) => Finding::warning(format!("{} has expired", leap.path))
                 .mend(if facts.place == Place::Systemd {
                     "apt-get install --only-upgrade tzdata"
                 } else {

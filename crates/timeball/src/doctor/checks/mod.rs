@@ -47,12 +47,21 @@ fn config(facts: &Facts) -> Result<&ntp::config::Config, Finding> {
 /// Adds `line` to the configuration, looks whether it is good, and starts the daemon anew; later lines win.
 fn with_line(facts: &Facts, finding: Finding, line: &str) -> Finding {
     match &facts.configured {
+        Configured::Read { .. } if facts.by_uci => {
+            let add = format!("uci add_list timeball.main.directive={}", quoted(line));
+            finding.mend(committed(&add, "timeball"))
+        }
         Configured::Read { path, .. } if !path.is_empty() => {
             let command = format!("echo {} >> {}", quoted(line), quoted(path));
             finding.mend(restarted(facts, command))
         }
         _ => finding.advise(format!("Give the daemon a configuration with the line: {line}")),
     }
+}
+
+/// `command` of OpenWrt's uci, kept if the configuration is good then.
+fn committed(command: &str, file: &str) -> String {
+    format!("{command} && uci commit {file} && timeball uci > /dev/null && /etc/init.d/timeball restart")
 }
 
 /// `command`, and then the daemon started anew if its configuration is good.

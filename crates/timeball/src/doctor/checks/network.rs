@@ -7,9 +7,9 @@ use ntp::config::PAGE_PORT;
 use super::super::facts::{Facts, Place};
 use super::super::finding::Finding;
 use super::super::nft;
-use super::super::system::is_private;
 use super::super::uci::Section;
 use super::{Check, check, config};
+use crate::operators::is_private;
 
 pub const CHECKS: &[Check] = &[
     check("firewall", "the firewall lets requests in", firewall),
@@ -17,6 +17,7 @@ pub const CHECKS: &[Check] = &[
     check("conntrack-ntp", "requests are not followed as connections", conntrack_ntp),
     check("conntrack-table", "the table of connections has room", conntrack_table),
     check("dhcp", "neighbours are told of this server", dhcp),
+    check("as-set-up", "files are as set-up left them", as_set_up),
     check("dashboard", "the page is not open to the Internet", dashboard),
 ];
 
@@ -244,6 +245,28 @@ fn dhcp(facts: &Facts) -> Finding {
     } else {
         Finding::warning("neighbours are not told of this server").seen(seen).mend(MEND)
     }
+}
+
+fn as_set_up(facts: &Facts) -> Finding {
+    let Some(set_up) = &facts.set_up else {
+        return Finding::skipped("timeball setup has changed nothing here");
+    };
+    if let Some(why) = &set_up.unfinished {
+        return Finding::fault(format!("set-up is not finished: {why}"))
+            .mend("timeball setup")
+            .advise("timeball setup completes it, timeball undo takes it back");
+    }
+    if let Some((_, part)) = set_up.changed.first() {
+        let seen = set_up.changed.iter().map(|(path, part)| format!("{path} ({part})"));
+        return Finding::warning(format!(
+            "{} of {} paths were changed since set-up",
+            set_up.changed.len(),
+            set_up.paths
+        ))
+        .seen(seen)
+        .advise(format!("To see what set-up would change back: timeball setup --only {part} --dry-run"));
+    }
+    Finding::ok(format!("{} paths are as set-up left them", set_up.paths))
 }
 
 fn dashboard(facts: &Facts) -> Finding {

@@ -1,5 +1,7 @@
 //! Whom time is served to, and whether the limits are right.
 
+use std::net::IpAddr;
+
 use ntp::config::TrafficLimit;
 use ntp::server::clients::Tick;
 use ntp::server::limit::replay::{Trial, replay};
@@ -8,8 +10,8 @@ use ntp::wire::Leap;
 
 use super::super::facts::Facts;
 use super::super::finding::Finding;
-use super::super::system::is_private;
 use super::{Check, check, config, daemon, with_line};
+use crate::operators::is_private;
 
 pub const CHECKS: &[Check] = &[
     check("port", "the server answers at each address", port),
@@ -42,7 +44,17 @@ fn port(facts: &Facts) -> Finding {
     if facts.daemon.is_none() && facts.process.is_none() {
         return Finding::skipped("no daemon answers");
     }
-    let asked: Vec<_> = facts.answers.iter().filter(|(_, address, _)| facts.serves(address.ip())).collect();
+    // Where the daemon was told to listen, if it was told.
+    let listens = |address: IpAddr| {
+        let family = || config.server.bind.iter().filter(|bound| bound.is_ipv4() == address.is_ipv4());
+        family().next().is_none() || family().any(|bound| *bound == address || bound.is_unspecified())
+    };
+    let device = |interface: &str| config.server.device.as_deref().is_none_or(|device| device == interface);
+    let asked: Vec<_> = facts
+        .answers
+        .iter()
+        .filter(|(name, address, _)| facts.serves(address.ip()) && listens(address.ip()) && device(name))
+        .collect();
     let words =
         |(interface, address, _): &&&(String, std::net::SocketAddr, _)| format!("{interface}: {address}");
     let silent: Vec<String> =

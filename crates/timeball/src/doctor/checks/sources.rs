@@ -8,7 +8,7 @@ use ntp::control::sources::{SourceMode, SourceState};
 
 use super::super::facts::{Configured, Facts};
 use super::super::finding::{Finding, quoted, seconds};
-use super::{Check, check, config, count, daemon, restarted};
+use super::{Check, check, committed, config, count, daemon, restarted};
 use crate::operators;
 
 pub const CHECKS: &[Check] = &[
@@ -173,6 +173,10 @@ fn iburst(facts: &Facts) -> Finding {
     ))
     .seen(slow.clone());
     match &facts.configured {
+        Configured::Read { .. } if facts.by_uci => match in_uci(facts, &slow).as_slice() {
+            [] => finding.advise("Write option iburst '1' into each section of a server"),
+            sets => finding.mend(committed(&sets.join(" && "), "chrony")),
+        },
         Configured::Read { path, lines, .. } if !path.is_empty() => {
             // Only where the line stands in this file as it is said.
             let names =
@@ -190,6 +194,20 @@ fn iburst(facts: &Facts) -> Finding {
         }
         _ => finding.advise("Write iburst behind each server"),
     }
+}
+
+/// Commands that give iburst to these sources in OpenWrt's file.
+fn in_uci(facts: &Facts, slow: &[&str]) -> Vec<String> {
+    let sections = facts.chrony.as_deref().unwrap_or_default();
+    let one = |(at, section): (usize, &super::super::uci::Section)| {
+        let source = matches!(section.kind.as_str(), "server" | "pool" | "peer");
+        if !source || !slow.contains(&section.get("hostname")) {
+            return None;
+        }
+        let same = sections[..at].iter().filter(|other| other.kind == section.kind).count();
+        Some(format!("uci set chrony.@{}[{same}].iburst=1", section.kind))
+    };
+    sections.iter().enumerate().filter_map(one).collect()
 }
 
 fn reach(facts: &Facts) -> Finding {
