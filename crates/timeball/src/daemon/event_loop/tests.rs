@@ -27,6 +27,7 @@ pub fn daemon(directives: &[&str]) -> EventLoop {
         clocks,
         (servers, CommandSockets::default()),
         (None, None),
+        None,
     )
     .expect("a seed for chance");
     daemon.follow_access();
