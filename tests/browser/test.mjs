@@ -319,6 +319,8 @@ test('the program: a simulated day on its own page', { skip: PROGRAM ? false : '
         assert.match(await page.locator('table.stack tbody').innerText(), /wrong/);
         assert.ok(await page.locator('.wide rect.s-wrong').count() >= 1);
       }
+      if (name === 'service') assert.match(await page.locator('#main').innerText(), /This month\s+[\d.]+\s*[kMG]B/);
+      if (name === 'events') assert.match(await page.locator('#main').innerText(), /203\.0\.113\.214 asks \d+ times a second/);
       const list = await colours(page);
       hasLines(list);
       assert.deepEqual(await overflow(page), { page: 0, out: [] }, name);

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// A choice of source is worth telling when it has lasted so long, s.
 const STEADY: f64 = 30.0;
+/// An error bound too wide for the pool is told when it has been so for so long, s, and over when it is this part of the limit.
+const WIDE: f64 = 60.0;
+const NARROW: f64 = 0.8;
 /// A trouble is told when it has lasted so long, s.
 const PATIENCE: f64 = 20.0;
 
@@ -40,6 +43,8 @@ pub struct Watcher {
     /// Troubles seen: since when, and whether they were told.
     troubles: BTreeMap<(String, Trouble), (f64, bool)>,
     known: Option<Vec<String>>,
+    /// Since when the error bound is too wide, and whether that was told.
+    wide: Option<(f64, bool)>,
 }
 
 impl Watcher {
@@ -47,6 +52,7 @@ impl Watcher {
     pub fn look(&mut self, now: &Snapshot, why: impl Fn(&SourceSnapshot) -> String) -> Vec<News> {
         let mut news = Vec::new();
         self.clock(now, &mut news);
+        self.bound(now, &mut news);
         self.choice(now, &why, &mut news);
         self.sources(now, &why, &mut news);
         self.list(now, &mut news);
@@ -89,6 +95,32 @@ impl Watcher {
                 news.push(News::Event(event, Some("unsynchronised".to_owned())));
             }
             _ => {}
+        }
+    }
+
+    /// Is the clock still good enough for the pool?
+    fn bound(&mut self, now: &Snapshot, news: &mut Vec<News>) {
+        let bound = now.error_bound();
+        match self.wide {
+            None if bound > words::POOL_LIMIT => self.wide = Some((now.at, false)),
+            Some((since, false)) if bound > words::POOL_LIMIT && now.at - since >= WIDE => {
+                self.wide = Some((since, true));
+                let limit = words::time(words::POOL_LIMIT);
+                let what = format!("The clock may be more than {limit} wrong: {}", words::bound(bound));
+                let event = Event::new(Kind::Alarm, since, "error bound", what);
+                let why = "Its sources are far away or unsteady, or have not answered for a while.";
+                let event = event.because(why).effect("The pool takes points from servers that far off.");
+                news.push(News::Event(event, Some("bound".to_owned())));
+            }
+            Some((_, false)) if bound > words::POOL_LIMIT => {}
+            Some((_, true)) if bound > words::POOL_LIMIT * NARROW => {}
+            Some((_, told)) => {
+                self.wide = None;
+                if told {
+                    news.push(News::Ended("bound".to_owned()));
+                }
+            }
+            None => {}
         }
     }
 
@@ -274,6 +306,28 @@ mod tests {
         assert!(told(&mut watcher, &stepped)[0].starts_with("150 step: The clock was stepped by −250 ms"));
         let lost = Snapshot { tracking: Default::default(), steps: 1, ..snapshot(160.0, &[]) };
         assert!(told(&mut watcher, &lost).iter().any(|text| text.contains("no longer synchronised")));
+    }
+
+    #[test]
+    fn a_wide_error_bound_is_an_alarm_until_it_is_narrow_again() {
+        let mut watcher = Watcher::default();
+        let wide = |at: f64, bound: f64| {
+            let mut snapshot = snapshot(at, &[]);
+            snapshot.tracking.root_dispersion = Seconds(bound);
+            snapshot
+        };
+        told(&mut watcher, &wide(0.0, 0.001));
+        for at in [10.0, 40.0, 69.0] {
+            assert!(told(&mut watcher, &wide(at, 0.04)).is_empty(), "{at}");
+        }
+        let alarm = told(&mut watcher, &wide(70.0, 0.04));
+        assert!(
+            alarm.len() == 1 && alarm[0].starts_with("10 alarm: The clock may be more than 25 ms wrong: 40"),
+            "{alarm:?}"
+        );
+        assert!(told(&mut watcher, &wide(80.0, 0.024)).is_empty(), "not yet clearly better");
+        assert_eq!(told(&mut watcher, &wide(90.0, 0.01)), ["over: bound"]);
+        assert!(told(&mut watcher, &wide(100.0, 0.03)).is_empty());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use super::lab::{Lab, is_root, kill, total};
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -120,6 +122,15 @@ fn cpu(lab: &Lab) -> f64 {
 fn near(what: &str, said: f64, truth: f64, slack: f64) {
     println!("{what}: {said}, in truth {truth}");
     assert!((said - truth).abs() <= (truth * 0.01).max(slack), "{what}: {said}, in truth {truth}");
+}
+
+/// What the observer says to a word at its door.
+fn ask(folder: &std::path::Path, word: &str) -> serde_json::Value {
+    let mut stream = UnixStream::connect(folder.join("ask")).expect("a door");
+    stream.write_all(word.as_bytes()).expect("it listens");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("it answers");
+    serde_json::from_str(&text).expect("JSON")
 }
 
 #[test]
@@ -243,6 +254,13 @@ fn inside() {
     lab.wait("not all is exported", |_| export(&archive) >= received * 0.99);
     // A row that began before the load, or with the daemon, is not ten seconds long.
     assert!(export(&archive) < received * 1.5, "exported {} of {received}", export(&archive));
+    // The same door tells the command line who is busy; it knows no other word.
+    let clients = ask(&kept, "clients");
+    let loud = clients["clients"]
+        .as_array()
+        .and_then(|list| list.iter().find(|client| client["address"] == format!("10.9.0.{LOUD}")));
+    assert!(loud.is_some_and(|client| client["dropped"].as_f64() > Some(1000.0)), "{clients}");
+    assert!(ask(&kept, "shutdown")["error"].is_string());
     kill("TERM", lab.pid());
     lab.daemon.take().expect("a daemon").wait().expect("it was started");
 }
