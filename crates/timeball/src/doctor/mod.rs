@@ -18,7 +18,7 @@ pub mod system;
 mod tests;
 mod uci;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::commands::{Command, Group, form};
 use crate::cli::options::Format;
@@ -142,7 +142,20 @@ fn look(session: &mut Session<'_>, wish: &Wish) -> Result<Vec<(&'static Check, F
     let machine = Machine { root: wish.root.clone() };
     let daemon = if wish.root.is_some() { None } else { daemon::look(session)? };
     let facts = Facts::gather(&machine, daemon);
-    Ok(checks::all().filter(|check| wish.wants(check)).map(|check| (check, (check.look)(&facts))).collect())
+    let mut found: Vec<_> =
+        checks::all().filter(|check| wish.wants(check)).map(|check| (check, (check.look)(&facts))).collect();
+    if let Some(root) = &wish.root {
+        found.iter_mut().for_each(|(_, finding)| finding.command = for_copy(&finding.command, root));
+    }
+    Ok(found)
+}
+
+/// A command for a copy of a machine's files: set-up can work on one, everything else is for the machine itself.
+fn for_copy(command: &str, root: &Path) -> String {
+    match command.strip_prefix("timeball setup") {
+        Some(rest) => format!("timeball setup --root {}{rest}", finding::quoted(&root.to_string_lossy())),
+        None => command.to_owned(),
+    }
 }
 
 fn worst(found: &[(&Check, Finding)]) -> Level {

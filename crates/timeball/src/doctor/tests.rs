@@ -550,7 +550,10 @@ fn a_copy_of_files_is_looked_at_and_what_it_cannot_tell_is_skipped_with_a_reason
     let skipped = found.iter().filter(|(_, finding)| finding.level == Level::Skipped).count();
     assert!((8..20).contains(&skipped), "{skipped}");
     world.configure("driftfile /mnt/data/timeball/drift", "driftfile /var/lib/timeball/drift");
-    assert_eq!(world.finding("state-folder").level, Level::Fault, "/var is in RAM there");
+    let finding = world.finding("state-folder");
+    assert_eq!(finding.level, Level::Fault, "/var is in RAM there");
+    let command = super::for_copy(&finding.command, std::path::Path::new("/a copy"));
+    assert_eq!(command, "timeball setup --root '/a copy' --only storage");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::doctor::system::request;
 
 /// Requests at the beginning.
 const BURST: u32 = 4;
-/// A request a sample of this many nanoseconds of processing at the server is odd, ns.
+/// A server that says it took longer than this is not believed, ns.
 const LONGEST_PROCESSING: i64 = 4 * NANOS;
 /// Between two words of progress, ns.
 const PROGRESS: i64 = NANOS;
@@ -263,4 +263,79 @@ fn ask(address: SocketAddr, stamp: NtpTime, pace: Pace) -> io::Result<Waiting> {
     let sent = sys::clock::monotonic();
     message::send(&socket, &bytes, None, None, 0)?;
     Ok(Waiting { socket, bytes, stamp, sent, expires: sent.saturating_add(seconds_to_nanos(pace.patience)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { first: 2.0, then: 16.0, patience: 3.0 };
+
+    fn target() -> Target {
+        let address = "192.0.2.1:123".parse().expect("an address");
+        Target {
+            address,
+            record: Record::default(),
+            due: Some(0),
+            burst: BURST,
+            gap: PACE.then,
+            waiting: None,
+        }
+    }
+
+    /// An answer of a server 5 ms away whose clock is right, and when its request left and it came back.
+    fn answer() -> (Packet, i64, i64) {
+        let left = 1_800_000_000 * NANOS;
+        let there = NtpTime::from_unix_nanos(left + 5_000_000);
+        let packet =
+            Packet { mode: Mode::Server, stratum: 2, receive: there, transmit: there, ..request(NtpTime(7)) };
+        (packet, left, left + 10_000_000)
+    }
+
+    #[test]
+    fn an_answer_is_a_sample_unless_its_stamps_or_its_server_say_otherwise() {
+        let (packet, left, back) = answer();
+        let mut target = target();
+        target.take(&packet, left, back, PACE);
+        let sample = target.record.samples[0];
+        assert!((sample.delay() - 0.01).abs() < 1e-8 && sample.offset_nanos().abs() < 10, "{sample:?}");
+        let useless = [
+            Packet { leap: Leap::Unsynchronised, ..packet },
+            Packet { stratum: 16, ..packet },
+            Packet { transmit: NtpTime::ZERO, ..packet },
+            Packet { transmit: NtpTime(packet.receive.0 - (1 << 32)), ..packet },
+            Packet { transmit: NtpTime(packet.receive.0 + (9 << 32)), ..packet },
+        ];
+        for packet in useless {
+            target.take(&packet, left, back, PACE);
+        }
+        let record = &target.record;
+        assert_eq!((record.samples.len(), record.answered, record.unsynchronised), (1, 6, 2));
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is() {
+        let (packet, left, back) = answer();
+        let kiss = |code| Packet { stratum: 0, refid: RefId::from_text(code), ..packet };
+        let mut slower = target();
+        for gap in [32.0, 64.0] {
+            let before = sys::clock::monotonic();
+            slower.take(&kiss("RATE"), left, back, PACE);
+            assert_eq!((slower.gap, slower.burst), (gap, 0), "no burst any more");
+            assert!(slower.due.is_some_and(|due| due >= before + seconds_to_nanos(gap)));
+        }
+        assert_eq!(slower.record.kiss, Some(RefId::from_text("RATE")));
+        for code in ["DENY", "RSTR"] {
+            let mut silent = target();
+            silent.take(&kiss(code), left, back, PACE);
+            assert_eq!(silent.wake(), None, "never asked again");
+        }
+    }
+
+    #[test]
+    fn strangers_are_asked_politely() {
+        assert_eq!(Pace::polite(10.0), Pace { first: 2.0, then: 16.0, patience: 3.0 });
+        assert_eq!(Pace::polite(21_600.0).then, 64.0);
+        assert_eq!(Pace::own(0.4).patience, 0.4);
+    }
 }

@@ -12,6 +12,8 @@ pub const CHECKS: &[Check] = &[
 
 /// Storage that forgets.
 const IN_RAM: [&str; 3] = ["tmpfs", "ramfs", "rootfs"];
+/// What finds real storage.
+const KEEP: &str = "timeball setup --only storage";
 /// More than this a day wears flash out, bytes.
 const MUCH: f64 = 100e6;
 /// Shorter runs say nothing of a day, s.
@@ -26,6 +28,9 @@ fn folder(facts: &Facts) -> Finding {
     if facts.kept.is_empty() {
         let finding =
             Finding::warning("no driftfile: after each start the oscillator has to be learned anew");
+        if facts.place == Place::OpenWrt {
+            return finding.mend(KEEP); // /var is in RAM there
+        }
         return with_line(facts, finding, "driftfile /var/lib/timeball/drift");
     }
     let words = |kept: &Kept| {
@@ -42,11 +47,7 @@ fn folder(facts: &Facts) -> Finding {
         return Finding::ok("what was learned outlasts a power cut").seen(facts.kept.iter().map(words));
     }
     let finding = Finding::fault("what was learned is in RAM, and lost with the power").seen(lost);
-    if facts.place == Place::OpenWrt {
-        finding.mend("timeball setup --only storage")
-    } else {
-        finding.advise("Name folders on a disk")
-    }
+    if facts.place == Place::OpenWrt { finding.mend(KEEP) } else { finding.advise("Name folders on a disk") }
 }
 
 fn saved(facts: &Facts) -> Finding {
