@@ -247,3 +247,35 @@ fn the_real_time_clock_is_followed_kept_and_set() {
     assert_eq!(without.operate(|o| o.change(&Change::TrimRtc)), Status::NoRtc);
     assert!(without.operate(|o| o.rtc_data()).is_none());
 }
+
+#[test]
+fn the_first_look_steps_or_slews_and_then_the_sources_begin() {
+    let look = |threshold: &str, error: f64| {
+        let line = format!("initstepslew {threshold} 192.0.2.7 192.0.2.8");
+        let mut rig = Rig::new(&with_server(&[&line]), start(), error, |_, _| Some(Answer::default()));
+        rig.run_until(60.0);
+        rig
+    };
+    let stepped = look("0.5", 2.0);
+    assert_eq!(stepped.said("System's initial offset : 2.00000"), 1, "{:?}", stepped.log);
+    assert_eq!((stepped.said("fast of true (step)"), stepped.clock.steps.len()), (1, 1), "{:?}", stepped.log);
+    let first_of = |rig: &Rig, host: &str| {
+        let host: std::net::IpAddr = host.parse().expect("an address");
+        rig.sent.iter().find(|(_, to)| *to == host).map(|(at, _)| *at)
+    };
+    let (hosts, sources) = (first_of(&stepped, "192.0.2.7"), first_of(&stepped, "192.0.2.1"));
+    assert!(hosts.expect("asked") < 1.0 && sources.expect("asked") > 3.0, "{hosts:?} {sources:?}");
+    let last = stepped
+        .sent
+        .iter()
+        .filter(|(_, to)| *to != "192.0.2.1".parse::<std::net::IpAddr>().expect("an address"));
+    assert!(last.last().expect("some").0 < 20.0, "the hosts are asked no longer");
+    let slewed = look("5", -2.0);
+    assert_eq!((slewed.said("slow of true (slew)"), slewed.clock.steps.len()), (1, 0), "{:?}", slewed.log);
+    let mut silent = Rig::new(&with_server(&["initstepslew 1 192.0.2.7"]), start(), 0.0, |to, _| {
+        (to == "192.0.2.1".parse::<std::net::IpAddr>().expect("an address")).then(Answer::default)
+    });
+    silent.run_until(60.0);
+    assert_eq!(silent.said("No suitable source for initstepslew"), 1, "{:?}", silent.log);
+    assert!(silent.served().is_some(), "and life goes on");
+}

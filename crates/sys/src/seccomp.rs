@@ -28,6 +28,18 @@ pub enum Otherwise {
     Fail,
     /// The process ends with SIGSYS.
     Kill,
+    /// The thread gets SIGSYS, which ends the process unless somebody looks after it.
+    Signal,
+}
+
+impl Otherwise {
+    fn answer(self) -> u32 {
+        match self {
+            Self::Fail => libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
+            Self::Kill => libc::SECCOMP_RET_KILL_PROCESS,
+            Self::Signal => libc::SECCOMP_RET_TRAP,
+        }
+    }
 }
 
 /// A call that is allowed.
@@ -89,10 +101,6 @@ fn unless(k: u32, skip: u8) -> sock_filter {
 
 /// The program; `processor` as in [`PROCESSOR`].
 fn program(groups: &[&[Rule]], otherwise: Otherwise, processor: u32) -> Vec<sock_filter> {
-    let refusal = match otherwise {
-        Otherwise::Fail => libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
-        Otherwise::Kill => libc::SECCOMP_RET_KILL_PROCESS,
-    };
     let allow = instruction(RETURN, libc::SECCOMP_RET_ALLOW);
     // Calls by another processor's numbers (32-bit programs on a 64-bit kernel) would be taken for others.
     let mut program = vec![
@@ -115,14 +123,38 @@ fn program(groups: &[&[Rule]], otherwise: Otherwise, processor: u32) -> Vec<sock
             ]),
         }
     }
-    program.push(instruction(RETURN, refusal));
+    program.push(instruction(RETURN, otherwise.answer()));
+    program
+}
+
+/// The program that allows all calls but some.
+fn exceptions(forbidden: &[Rule], otherwise: Otherwise, processor: u32) -> Vec<sock_filter> {
+    let mut program = vec![
+        instruction(LOAD, ARCHITECTURE),
+        sock_filter { code: IF_EQUAL, jt: 1, jf: 0, k: processor },
+        instruction(RETURN, libc::SECCOMP_RET_KILL_PROCESS),
+        instruction(LOAD, NUMBER),
+    ];
+    for rule in forbidden {
+        program.extend([unless(rule.call as u32, 1), instruction(RETURN, otherwise.answer())]);
+    }
+    program.push(instruction(RETURN, libc::SECCOMP_RET_ALLOW));
     program
 }
 
 /// From now on this thread, and those it starts, make no calls but those of `groups`.
 pub fn restrict(groups: &[&[Rule]], otherwise: Otherwise) -> io::Result<()> {
     let processor = PROCESSOR.ok_or(io::ErrorKind::Unsupported)?;
-    let mut program = program(groups, otherwise, processor);
+    load(program(groups, otherwise, processor))
+}
+
+/// From now on this thread, and those it starts, make none of the `forbidden` calls, whatever their arguments.
+pub fn forbid(forbidden: &[Rule], otherwise: Otherwise) -> io::Result<()> {
+    let processor = PROCESSOR.ok_or(io::ErrorKind::Unsupported)?;
+    load(exceptions(forbidden, otherwise, processor))
+}
+
+fn load(mut program: Vec<sock_filter>) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     privileges::set_no_new_privileges()?;
     let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
@@ -233,6 +265,99 @@ pub mod calls {
         Rule::any(SYS_epoll_wait),
     ];
 
+    /// What a daemon that steers the clock does besides: it opens sockets for each request, writes and replaces its files,
+    /// starts threads that look names up or serve, and steers. It starts no program.
+    pub const STEERING: &[Rule] = &[
+        Rule::any(SYS_adjtimex),
+        Rule::any(SYS_clock_adjtime),
+        Rule::any(SYS_clock_settime),
+        Rule::only(SYS_socket, 0, u32::MAX, AF_INET.cast_unsigned()),
+        Rule::only(SYS_socket, 0, u32::MAX, AF_INET6.cast_unsigned()),
+        Rule::only(SYS_socket, 0, u32::MAX, AF_UNIX.cast_unsigned()),
+        // The C library asks for routes and addresses when it looks a name up.
+        Rule::only(SYS_socket, 0, u32::MAX, AF_NETLINK.cast_unsigned()),
+        Rule::any(SYS_socketpair),
+        Rule::any(SYS_bind),
+        Rule::any(SYS_connect),
+        Rule::any(SYS_ioctl),
+        Rule::any(SYS_openat),
+        Rule::any(SYS_renameat),
+        Rule::any(SYS_renameat2),
+        Rule::any(SYS_unlinkat),
+        Rule::any(SYS_mkdirat),
+        Rule::any(SYS_fchmod),
+        Rule::any(SYS_fchmodat),
+        Rule::any(SYS_fchown),
+        Rule::any(SYS_fchownat),
+        Rule::any(SYS_faccessat),
+        Rule::any(SYS_utimensat),
+        Rule::any(SYS_umask),
+        Rule::any(SYS_getcwd),
+        Rule::any(SYS_pipe2),
+        Rule::any(SYS_dup),
+        Rule::any(SYS_dup3),
+        Rule::any(SYS_eventfd2),
+        Rule::any(SYS_shmdt),
+        Rule::only(SYS_clone, 0, CLONE_THREAD.cast_unsigned(), CLONE_THREAD.cast_unsigned()),
+        // Its flags are in memory, where no filter can see them; what it starts may still start no program.
+        Rule::any(SYS_clone3),
+        Rule::any(SYS_set_robust_list),
+        Rule::any(SYS_set_tid_address),
+        Rule::any(SYS_rseq),
+        Rule::any(SYS_membarrier),
+        Rule::any(SYS_sched_getaffinity),
+        Rule::any(SYS_sched_setaffinity),
+        Rule::any(SYS_sched_getparam),
+        Rule::any(SYS_sched_getscheduler),
+        Rule::any(SYS_sched_setscheduler),
+        Rule::any(SYS_prctl),
+        Rule::any(SYS_capget),
+        Rule::any(SYS_capset),
+        Rule::any(SYS_prlimit64),
+        Rule::any(SYS_getrusage),
+        Rule::any(SYS_sysinfo),
+        Rule::any(SYS_uname),
+        Rule::any(SYS_times),
+        Rule::any(SYS_wait4),
+        Rule::any(SYS_waitid),
+        Rule::any(SYS_kill),
+        Rule::any(SYS_tgkill),
+        Rule::any(SYS_getppid),
+        Rule::any(SYS_getgid),
+        Rule::any(SYS_getegid),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_open),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_rename),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_unlink),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_mkdir),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_chmod),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_chown),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_access),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_pipe),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_dup2),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_arch_prctl),
+    ];
+
+    /// Starting programs and looking into them.
+    pub const STARTING: &[Rule] = &[
+        Rule::any(SYS_execve),
+        Rule::any(SYS_execveat),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_fork),
+        #[cfg(target_arch = "x86_64")]
+        Rule::any(SYS_vfork),
+        Rule::any(SYS_ptrace),
+    ];
+
     /// A Unix socket of its own: the system log's, which the C library opens when there is the first line to write.
     pub const SYSTEM_LOG: &[Rule] =
         &[Rule::only(SYS_socket, 0, u32::MAX, AF_UNIX.cast_unsigned()), Rule::any(SYS_connect)];
@@ -249,6 +374,8 @@ pub mod calls {
     pub const TALKING: &[Rule] = &[];
     pub const WAITING: &[Rule] = &[];
     pub const SYSTEM_LOG: &[Rule] = &[];
+    pub const STEERING: &[Rule] = &[];
+    pub const STARTING: &[Rule] = &[];
 }
 
 #[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -294,6 +421,18 @@ mod tests {
             assert!(UdpSocket::bind("127.0.0.1:0").is_err());
         });
         assert!(UdpSocket::bind("127.0.0.1:0").is_ok(), "only the thread was held");
+    }
+
+    #[test]
+    fn what_is_forbidden_fails_and_the_rest_works() {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                forbid(calls::STARTING, Otherwise::Fail).expect("a kernel with filters");
+                assert!(UdpSocket::bind("127.0.0.1:0").is_ok());
+                assert!(std::process::Command::new("/bin/true").status().is_err(), "a program was started");
+            });
+            thread.join().expect("what was expected in there");
+        });
     }
 
     #[test]

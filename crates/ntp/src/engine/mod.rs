@@ -15,6 +15,7 @@ mod clients;
 mod commands;
 mod dumps;
 mod fallback;
+mod initial;
 pub mod io;
 pub mod journal;
 mod keys;
@@ -71,6 +72,7 @@ use broadcast::Broadcast;
 use clients::CommandClients;
 use core::net::IpAddr;
 use fallback::Fallback;
+use initial::Initial;
 use journal::Journal;
 use leap::LeapWatch;
 use learning::Learning;
@@ -213,6 +215,8 @@ pub struct Engine {
     fallback: Fallback,
     /// The points of `tempcomp`: temperature and compensation in ppm.
     temperature_points: Vec<(f64, f64)>,
+    /// `initstepslew`, until it is done.
+    initial: Option<Initial>,
     /// `rtcfile`.
     rtc: Option<RealTimeClock>,
     /// `broadcast`.
@@ -316,6 +320,7 @@ impl Engine {
             manual: ManualSamples::new(config.clock.manual),
             fallback: Fallback::new(config.clock.fallback_drift),
             temperature_points: Vec::new(),
+            initial: Initial::new(config, &start, now.mono),
             rtc: RealTimeClock::new(config, now.mono),
             broadcasts: broadcast::all(config, now.mono),
             mail_threshold: config.log.mail_on_change.as_ref().map(|(_, threshold)| threshold.abs()),
@@ -324,8 +329,8 @@ impl Engine {
             rng,
         };
         engine.set_initial_frequency(now, clock, start.drift, out);
-        for source in &config.sources {
-            let mut source = source.clone();
+        let first = if engine.initial.is_some() { initial::hosts(config) } else { config.sources.clone() };
+        for mut source in first {
             source.iburst |= start.once != Once::No;
             engine.add_from_configuration(now, source, out);
         }
@@ -411,6 +416,7 @@ impl Engine {
         self.clock_result("steer", result, out);
         self.send_due(now, clock, out);
         self.attend_refclocks(now, clock, out);
+        self.end_initial(now, out);
         self.fall_back(now, clock, out);
         self.send_broadcasts(now, out);
         self.attend_rtc(now, out);
@@ -452,7 +458,7 @@ impl Engine {
         let leap = self.next_leap_event();
         [slew, retry, watch, renew, leap, self.next_source_event(), self.next_refclock()]
             .into_iter()
-            .chain([self.next_fallback(), self.next_broadcast(), self.next_rtc()])
+            .chain([self.next_fallback(), self.next_broadcast(), self.next_rtc(), self.next_initial()])
             .flatten()
             .min()
     }

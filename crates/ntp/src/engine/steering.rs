@@ -129,6 +129,9 @@ impl Engine {
             out.log(Severity::Warning, format!("Adjustment of {adjustment:.1} seconds is invalid"));
             return;
         }
+        if self.set_initially(now, clock, &correction, out) {
+            return;
+        }
         if self.once != Once::No {
             return self.finish_once(now, clock, &correction, out);
         }

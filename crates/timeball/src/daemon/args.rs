@@ -279,7 +279,7 @@ pub fn usage(name: Name) -> String {
 
 /// Options that are read but have no effect in this version, and why.
 #[cfg(test)]
-pub const WITHOUT_EFFECT: &[(&str, &str)] = &[("F", "there is no system call filter")];
+pub const WITHOUT_EFFECT: &[(&str, &str)] = &[];
 
 const OWN_OPTIONS_HELP: &str = "  \
   --help-config\tExplain the directives of the configuration, or the one named next

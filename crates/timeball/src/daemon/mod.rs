@@ -9,6 +9,7 @@ pub mod clocks;
 pub mod configuration;
 pub mod event_loop;
 pub mod files;
+pub mod filter;
 pub mod folders;
 pub mod identity;
 mod keys;
@@ -84,7 +85,7 @@ impl Name {
 }
 
 /// What is in this program, in the words of chrony's version line.
-const FEATURES: &str = "+CMDMON +REFCLOCK +RTC +PRIVDROP -SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
+const FEATURES: &str = "+CMDMON +REFCLOCK +RTC +PRIVDROP +SCFILTER -SIGND -NTS +SECHASH +IPV6 -DEBUG";
 
 /// Runs the daemon as `words` (without the program's name) ask. Returns the exit status: 0, or 1 for anything
 /// that went wrong.
@@ -223,6 +224,9 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
         return Err(texts(errors));
     }
     configuration::adapt(&mut config, options);
+    if options.filter_level != 0 && config.log.mail_on_change.is_some() {
+        return Err(vec!["mailonchange directive cannot be used with -F enabled".to_owned()]);
+    }
     let said = memory::size_client_log(name, &mut config.server, memory::Memory::read());
     said.map_err(|message| vec![message])?.into_iter().for_each(|text| logger::warning(&text));
     config.server.sheds_load = name == Name::Timeball;
@@ -292,6 +296,7 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     if event_loop.rtc.is_none() {
         event_loop.engine.forget_rtc();
     }
+    filter::load(options.filter_level).map_err(one)?;
     // 9. Tell who waits. Names are looked up and sources asked from now on.
     readiness.ready().map_err(one)?;
     // 10. The start is over: what only it needed of the program need not stay in memory.
@@ -496,9 +501,6 @@ fn real_time_priority(options: &Options, config: &Config) -> i32 {
 
 /// Priority, locked memory: wishes, not conditions.
 fn harden(options: &Options, config: &Config) {
-    if options.filter_level != 0 {
-        logger::warning("No system call filter in this program, so -F is ignored");
-    }
     let priority = real_time_priority(options, config);
     if priority > 0
         && let Err(error) = sys::process::set_realtime_priority(priority)

@@ -375,8 +375,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
             c.clock.initial_step = Some((threshold, hosts));
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "manual",
         "",
