@@ -19,8 +19,8 @@ fn a_router_is_right_within_fifteen_seconds() {
 }
 
 /// Two days each with three seeds: a quarter of chronyd's error at default polls, 0.15 of it with short ones. Figures of the
-/// release build: 0.237, 0.249, 0.125 and 0.124; with the seeds 101 to 105 0.255, 0.260, 0.120 and 0.124, so that the floor at
-/// default polls is reached by some seeds and missed a little by others.
+/// release build: 0.205, 0.201, 0.127 and 0.127; with the seeds 101 to 105 0.256, 0.232, 0.119 and 0.118, with 601 to 605 0.210,
+/// 0.213, 0.118 and 0.116.
 #[test]
 fn our_routers_keep_better_time() {
     let rows = routers::run(1, 3, pool::default_jobs());

@@ -178,7 +178,9 @@ impl Joint {
                 (mean.p[i][j], mean.p[j][i]) = (element, element);
             }
         }
-        let shift = FACTORS.iter().zip(shares).map(|(f, share)| log(*f) * share).sum::<f64>();
+        // The mean of w²: that of ln w is too low, because a wander far below what can be seen is as plausible as one a
+        // little below.
+        let shift = 0.5 * log(FACTORS.iter().zip(shares).map(|(f, share)| f * f * share).sum::<f64>());
         self.next_wander = (self.oscillator.wander * exp(RATE * shift)).clamp(WANDERS.0, WANDERS.1);
         Some(mean)
     }

@@ -29,8 +29,10 @@ const LONG_SILENCE: f64 = 1.0;
 /// Samples below which the poll interval stays as it is: deviations learned from fewer are guesses.
 const SETTLED: usize = 12;
 /// Growth of the prediction's deviation over one interval that is allowed, in units of one measurement's noise, at the
-/// default of `polltarget`; of n sources less by √n, because one interval brings n measurements.
+/// default of `polltarget`; of n sources less, by n to this power, because one interval brings n measurements. (√n is what
+/// their mean is better by, n² what would keep the error at the same multiple of one interval's noise whatever n is.)
 const ALLOWED_GROWTH: f64 = 0.5;
+const SHARING: f64 = 2.0 / 3.0;
 const USUAL_TARGET: i32 = 8;
 /// Share of the round trip below which an offset cannot be known, because both ways are never equally long.
 const KNOWABLE: f64 = 0.01;
@@ -253,7 +255,7 @@ impl Poll {
         let interval = libm::exp2(f64::from(self.exponent));
         // Finer than a small share of the round trip is nothing known, however quiet the path: its asymmetry is not.
         let noise = estimate.noise.max(KNOWABLE * estimate.delay);
-        let allowed = ALLOWED_GROWTH / libm::sqrt(sources.max(1) as f64) * f64::from(USUAL_TARGET)
+        let allowed = ALLOWED_GROWTH / libm::pow(sources.max(1) as f64, SHARING) * f64::from(USUAL_TARGET)
             / f64::from(poll_target.max(1))
             * noise;
         if growth(2.0 * interval) < allowed {
