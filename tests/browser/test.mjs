@@ -110,7 +110,7 @@ test('the numbers are the server’s', async t => {
   await drawn(page);
   const bound = value('error_bound', s.world.now() - 30) * 1e3;
   assert.match(await page.locator('.tile').first().locator('.v').innerText(), new RegExp(bound.toFixed(2).replace('.', '\\.')));
-  assert.match(await page.locator('h1').innerText(), /within 0\.4 ms/);
+  assert.match(await page.locator('h1').innerText(), /within 0\.4\sms/);
   await page.goto(page.url().replace('overview', 'classic'));
   await drawn(page);
   const cells = await page.locator('[data-plot=classic_frequency] .rr tbody td').allInnerTexts();
@@ -310,7 +310,7 @@ test('the program: a simulated day on its own page', { skip: PROGRAM ? false : '
       if (name === 'overview') {
         const ms = await page.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventEnd);
         console.log(`the program's page, ${look}: ${total} bytes, loaded after ${Math.round(ms)} ms`);
-        assert.match(await page.locator('h1').innerText(), /^Your clock is within [\d.]+ (ms|µs) of true time\.$/);
+        assert.match(await page.locator('h1').innerText(), /^Your clock is within [\d.]+\s(ms|µs) of true time\.$/);
         assert.ok(await page.locator('.tile').count() >= 7);
         assert.ok(await page.locator('.happen li').count() >= 3);
       }

@@ -34,6 +34,9 @@ function lasting(s) {
   return big + NB + units[i][1] + (small && i < 4 ? ' ' + small + NB + next[1] : '');
 }
 
+/** A number keeps its unit on its line. */
+const tied = text => text.replace(/(\d) (?=%|(?:[mµn]?s|ppm|min|h)\b)/g, '$1' + NB);
+
 /** A poll interval: whole seconds as far as they are usual. */
 const pollWords = s => known(s) && s >= 1 && s < 2048 ? num(s) + NB + 's' : lasting(s);
 

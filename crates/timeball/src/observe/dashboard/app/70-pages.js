@@ -23,7 +23,7 @@ const group = (title, words) => el('h2', { class: 'grouph' }, title, el('span', 
 /** Title and text of a page, in the server's words. */
 function heading(key, plain, text) {
   const said = () => (M.status && M.status.headings && M.status.headings[key]) || { title: plain, text: text || '' };
-  return el('div', { class: 'pagehead' }, live('h1', { class: 'page' }, () => said().title), live('p', {}, () => said().text || ''));
+  return el('div', { class: 'pagehead' }, live('h1', { class: 'page' }, () => tied(said().title)), live('p', {}, () => tied(said().text || '')));
 }
 
 /* ---- overview */
@@ -86,7 +86,7 @@ page.overview = () => {
   function size() { row.style.setProperty('--n', row.childElementCount); }
   return el('div', { class: 'ov' },
     el('div', { class: 'lede' },
-      el('div', {}, live('h1', {}, sentence), live('p', {}, () => M.contact === 'down' ? past() : M.status ? M.status.detail || '' : '\u00a0')),
+      el('div', {}, live('h1', {}, () => tied(sentence())), live('p', {}, () => M.contact === 'down' ? past() : M.status ? tied(M.status.detail || '') : '\u00a0')),
       region('div', {}, () => [M.status && M.status.next, M.contact], nextStep)),
     strip(),
     row,
@@ -186,7 +186,7 @@ function clientTable() {
     b.style.width = Math.max(.5, c.rate / most * 100) + '%';
     return el('tr', {}, el('td', { class: 'full mono' }, c.address), el('td', { class: 'n', 'data-l': 'Requests/s' }, num(c.rate, c.rate < 10 ? 2 : 1)), el('td', { class: 'barcell' }, b),
       el('td', { class: 'n', 'data-l': 'Requests' }, num(c.requests)), el('td', { class: 'n', 'data-l': 'Dropped' }, !c.requests ? '–' : c.dropped ? num(100 * c.dropped / c.requests, 1) + NB + '%' : '0'),
-      el('td', { class: 'n', 'data-l': 'Asks every' }, c.interval < .1 && known(c.interval) ? num(c.interval * 1e3, 1) + NB + 'ms' : pollWords(c.interval)), el('td', { class: 'n', 'data-l': 'Last asked' }, known(c.age) ? lasting(Math.max(1, c.age)) + ' ago' : '–'),
+      el('td', { class: 'n', 'data-l': 'Asks every' }, c.interval < .1 && known(c.interval) ? num(c.interval * 1e3, 1) + NB + 'ms' : pollWords(c.interval)), el('td', { class: 'n', 'data-l': 'Last asked' }, known(c.age) ? lasting(Math.max(1, c.age)).split(' ')[0] + ' ago' : '–'),
       el('td', { 'data-l': 'Version' }, c.version || '–'), el('td', { 'data-l': 'We' }, c.action === 'answer' ? 'answer' : el('span', { class: 'tag bad' }, ACTIONS[c.action] || c.action)), el('td', { class: 'full' }, c.note || ''));
   };
   const filled = () => {
