@@ -17,7 +17,6 @@ mod manual;
 mod observe;
 mod operators;
 mod places;
-#[allow(dead_code)] // its commands come next
 mod setup;
 mod terminal;
 

@@ -18,6 +18,7 @@ pub mod own;
 mod page;
 mod random;
 pub mod session;
+mod setup;
 pub mod status;
 mod top;
 pub mod uci;

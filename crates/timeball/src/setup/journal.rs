@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime};
 pub const FOLDER: &str = "/etc/timeball/setup";
 const FILE: &str = "/etc/timeball/setup/journal";
 const PARENT: &str = "/etc/timeball";
+/// Says that [`PARENT`] was there before us.
+const KEEP: &str = "keep-parent";
 const FIRST_LINE: &str = "timeball-setup 1";
 
 /// Something that is done to the system.
@@ -127,11 +129,17 @@ impl Journal {
     /// Adds steps that are about to be made, and is on disk when it returns. Returns the first new number.
     pub fn extend(&mut self, tree: &Tree, steps: &[Step]) -> io::Result<u32> {
         let first = self.entries.iter().map(|entry| entry.id + 1).max().unwrap_or(1);
-        for folder in [PARENT, FOLDER] {
-            if tree.node(folder)? == Node::Absent {
-                tree.make_folders(folder)?;
-                self.made_parent |= folder == PARENT;
+        if self.entries.is_empty() {
+            Self::sweep(tree)?;
+        }
+        if tree.node(FOLDER)? == Node::Absent {
+            // An empty one is what an interrupted beginning has left.
+            let is_there = tree.node(PARENT)? != Node::Absent;
+            self.made_parent = !is_there || tree.list(PARENT).is_empty();
+            if !is_there {
+                tree.make_folders(PARENT)?;
             }
+            tree.make_folders(FOLDER)?;
         }
         for (id, step) in (first..).zip(steps) {
             self.entries.push(Entry { id, is_done: false, step: step.clone() });
@@ -192,9 +200,9 @@ impl Journal {
             }
             return Ok(());
         }
-        // Without its first line it counts for nothing; the rest is cleaned up by whoever comes next.
-        if self.made_parent {
-            tree.become_node(&format!("{FOLDER}/parent"), &Node::file("", 0o600))?;
+        // What the journal knew of its folder has to outlive it.
+        if !self.made_parent {
+            tree.become_node(&format!("{FOLDER}/{KEEP}"), &Node::file("", 0o600))?;
         }
         tree.become_node(FILE, &Node::Absent)?;
         Self::sweep(tree)
@@ -205,16 +213,13 @@ impl Journal {
         if tree.node(FILE)? != Node::Absent {
             return Ok(());
         }
-        let is_there = tree.node(FOLDER)? != Node::Absent;
         let names = tree.list(FOLDER);
-        let made_parent = names.iter().any(|name| name == "parent");
-        for name in names.iter().filter(|name| *name != "parent") {
+        let is_ours = !names.iter().any(|name| name == KEEP);
+        for name in names.iter().filter(|name| *name != KEEP) {
             tree.become_node(&format!("{FOLDER}/{name}"), &Node::Absent)?;
         }
-        tree.become_node(&format!("{FOLDER}/parent"), &Node::Absent)?;
+        tree.become_node(&format!("{FOLDER}/{KEEP}"), &Node::Absent)?;
         tree.become_node(FOLDER, &Node::Absent)?;
-        // Without that folder, an empty one above it is what an interrupted sweep has left.
-        let is_ours = made_parent || !is_there;
         if is_ours && matches!(tree.node(PARENT)?, Node::Folder(_)) && tree.list(PARENT).is_empty() {
             tree.become_node(PARENT, &Node::Absent)?;
         }

@@ -94,11 +94,6 @@ impl Tree {
         self.is_live
     }
 
-    /// Its folder, as others see it.
-    pub fn base(&self) -> &Path {
-        &self.base
-    }
-
     /// Cuts the power at the change after `changes` more.
     #[cfg(test)]
     pub fn cut_after(&self, changes: Option<u32>) {
@@ -297,7 +292,10 @@ pub mod tests {
 
     impl Scratch {
         pub fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("timeball-setup-{name}-{}", std::process::id()));
+            // In memory, where syncing is quick.
+            let memory = Path::new("/dev/shm");
+            let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+            let path = base.join(format!("timeball-setup-{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&path);
             fs::create_dir_all(&path).expect("the temporary folder can be written");
             Self(path)

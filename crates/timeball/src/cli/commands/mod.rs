@@ -104,6 +104,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         #[cfg(feature = "web")]
         super::history::COMMANDS,
         replay::COMMANDS,
+        super::setup::COMMANDS,
         &[super::uci::COMMAND],
         reports::COMMANDS,
         clock::COMMANDS,

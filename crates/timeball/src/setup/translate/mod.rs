@@ -113,6 +113,14 @@ pub fn translate(tree: &Tree, interfaces: &[Interface]) -> Translated {
     out
 }
 
+/// `/etc/timeball/timeball.conf` alone, checked: the configuration of all other systems.
+pub fn own_file(tree: &Tree) -> Translated {
+    let mut out = Translated::default();
+    hand_written(tree, OWN_CONF, &mut out);
+    validate(tree, &mut out);
+    out
+}
+
 /// The lines of a file with directives; those by which chrony's package finds its own generated files are left out.
 fn hand_written(tree: &Tree, path: &str, out: &mut Translated) {
     let Some(text) = tree.text(path) else { return };

@@ -1,0 +1,152 @@
+//! The service that starts the daemon at boot and again when it ends.
+
+use super::Planner;
+use crate::setup::parts::Part;
+use crate::setup::place::System;
+use crate::setup::runner::Ran;
+use crate::setup::tree::Node;
+
+const INIT: &str = include_str!("../../../../../packaging/openwrt/timeball.init");
+const CAPABILITIES: &str = include_str!("../../../../../packaging/openwrt/timeball.capabilities.json");
+const UNIT: &str = include_str!("../../../../../packaging/systemd/timeball.service");
+const WAIT_UNIT: &str = include_str!("../../../../../packaging/systemd/timeball-wait.service");
+const SYSUSERS: &str = include_str!("../../../../../packaging/systemd/timeball.sysusers");
+/// Where packages put the program; the files above name it.
+const PROGRAM: &str = "/usr/bin/timeball";
+/// The first number that is tried for the user.
+const FIRST_ID: u32 = 424;
+
+/// A file of ours with the place of the program in it.
+pub(super) fn with_program(text: &str, planner: &Planner<'_>) -> String {
+    text.replace(PROGRAM, &planner.wish.program)
+}
+
+pub(super) fn plan(planner: &mut Planner<'_>) {
+    match planner.place.system {
+        System::OpenWrt { .. } => openwrt(planner),
+        System::Systemd(_) => systemd(planner),
+        System::Other(_) => {}
+    }
+}
+
+fn openwrt(planner: &mut Planner<'_>) {
+    user(planner);
+    let text = with_program(INIT, planner);
+    // A package's own script is newer or the same.
+    if !planner.tree.exists("/etc/init.d/timeball")
+        || planner.tree.text("/etc/init.d/timeball") == Some(text.clone())
+    {
+        planner.put(
+            Part::Service,
+            "/etc/init.d/timeball",
+            Node::file(text, 0o755),
+            "procd starts it, and again if it ends",
+        );
+    }
+    if !planner.tree.exists("/etc/capabilities/timeball.json") {
+        let node = Node::file(CAPABILITIES, 0o644);
+        planner.put(
+            Part::Service,
+            "/etc/capabilities/timeball.json",
+            node,
+            "the few rights it keeps in its jail",
+        );
+    }
+    for link in ["S21timeball", "K10timeball"] {
+        let node = Node::Link("../init.d/timeball".to_owned());
+        planner.put(Part::Service, &format!("/etc/rc.d/{link}"), node, "it starts at boot");
+    }
+    let runs = matches!((planner.ask)(&["/etc/init.d/timeball", "running"]), Ran::Well(_));
+    if !planner.plan.steps.is_empty() || (planner.tree.is_live() && !runs) {
+        planner.run_late(
+            Part::Service,
+            &["/etc/init.d/timeball", "restart"],
+            &["/etc/init.d/timeball", "stop"],
+            "it starts now",
+        );
+    }
+}
+
+/// A user of its own: a line each in passwd, group and shadow.
+fn user(planner: &mut Planner<'_>) {
+    let Some(passwd) = planner.text("/etc/passwd") else { return };
+    let group = planner.text("/etc/group").unwrap_or_default();
+    // Each file by itself: a power cut may have come between them.
+    let is_ours = |line: &&str| line.starts_with("timeball:");
+    let old = passwd.lines().chain(group.lines()).find(is_ours).and_then(|line| line.split(':').nth(2));
+    let taken = |id: u32| {
+        let has = |text: &str| text.lines().any(|line| line.split(':').nth(2) == Some(&id.to_string()));
+        has(&passwd) || has(&group)
+    };
+    let old: Option<u32> = old.and_then(|id| id.parse().ok());
+    let Some(id) = old.or_else(|| (FIRST_ID..1000).find(|id| !taken(*id))) else { return };
+    let lines = [
+        ("/etc/passwd", format!("timeball:x:{id}:{id}:timeball:/var/run/timeball:/bin/false\n")),
+        ("/etc/group", format!("timeball:x:{id}:\n")),
+        ("/etc/shadow", "timeball:x:0:0:99999:7:::\n".to_owned()),
+    ];
+    for (path, line) in lines {
+        if let Some(mut text) = planner.text(path).filter(|text| !text.lines().any(|line| is_ours(&line))) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            planner.put_text(
+                Part::Service,
+                path,
+                &(text + &line),
+                "a user without rights, which the daemon becomes",
+            );
+        }
+    }
+}
+
+fn systemd(planner: &mut Planner<'_>) {
+    let has_user =
+        planner.text("/etc/passwd").is_some_and(|text| text.lines().any(|l| l.starts_with("timeball:")));
+    if !has_user {
+        let path = "/etc/sysusers.d/timeball.conf";
+        let why = "a user without rights, which the daemon becomes";
+        let before = planner.plan.steps.len();
+        planner.put(Part::Service, path, Node::file(SYSUSERS, 0o644), why);
+        if planner.plan.steps.len() > before || planner.tree.is_live() {
+            planner.run(Part::Service, &["systemd-sysusers", path], &[], why);
+        }
+    }
+    let before = planner.plan.steps.len();
+    planner.followed_by(
+        Part::Service,
+        &["systemctl", "daemon-reload"],
+        "systemd reads its files",
+        |planner| {
+            for (name, text) in [("timeball.service", UNIT), ("timeball-wait.service", WAIT_UNIT)] {
+                let packaged = ["/usr/lib/systemd/system", "/lib/systemd/system"]
+                    .map(|folder| format!("{folder}/{name}"))
+                    .into_iter()
+                    .find(|path| planner.tree.exists(path));
+                let unit = packaged.clone().unwrap_or_else(|| format!("/etc/systemd/system/{name}"));
+                if packaged.is_none() {
+                    let node = Node::file(with_program(text, planner), 0o644);
+                    planner.put(
+                        Part::Service,
+                        &unit,
+                        node,
+                        "systemd starts it with few rights, and again if it ends",
+                    );
+                }
+                // Who waits for the right time asks for the second by himself.
+                if name == "timeball.service" {
+                    let link = format!("/etc/systemd/system/multi-user.target.wants/{name}");
+                    if !matches!(planner.node(&link), Node::Link(target) if target.ends_with(name)) {
+                        planner.put(Part::Service, &link, Node::Link(unit), "it starts at boot");
+                    }
+                }
+            }
+        },
+    );
+    let runs =
+        matches!((planner.ask)(&["systemctl", "is-active", "--quiet", "timeball.service"]), Ran::Well(_));
+    if planner.plan.steps.len() > before || (planner.tree.is_live() && !runs) {
+        let apply = ["systemctl", "restart", "timeball.service"];
+        planner.run_late(Part::Service, &apply, &["systemctl", "stop", "timeball.service"], "it starts now");
+    }
+}
