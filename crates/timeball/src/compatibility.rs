@@ -26,8 +26,16 @@ const NEEDS: &[(&str, &str)] = &[
 const IDLE: &[&str] = &["password", "authhash", "-a, -f FILE"];
 
 /// Directives of ours that chrony has not.
-const OWN: &[&str] =
-    &["requestlog", "serveraffinity", "serverpinning", "serverthreads", "stats", "trafficlimit", "web"];
+const OWN: &[&str] = &[
+    "requestlog",
+    "serveraffinity",
+    "serverpinning",
+    "serverthreads",
+    "stats",
+    "temperature",
+    "trafficlimit",
+    "web",
+];
 
 const HEAD: &str = "\
 # What of chrony works

@@ -296,6 +296,8 @@ pub struct ClockConfig {
     pub smooth: Option<SmoothConfig>,
     /// `tempcomp`.
     pub temperature: Option<TemperatureConfig>,
+    /// `temperature`.
+    pub thermometers: Thermometers,
     /// `manual`: time may be typed in.
     pub manual: bool,
     /// `initstepslew`: threshold (s) and hosts.
@@ -311,6 +313,20 @@ pub struct SmoothConfig {
     pub max_wander: f64,
     /// Only leap seconds are smoothed.
     pub leap_only: bool,
+}
+
+/// `temperature`: thermometers that the oscillator may follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Thermometers {
+    /// Nothing was said: as `auto` under the name `timeball`, none under the name `chronyd`.
+    #[default]
+    Default,
+    /// The machine's own, as many as are looked at.
+    Auto,
+    /// None.
+    Off,
+    /// These files, with thousandths of a degree.
+    Files(Vec<PathBuf>),
 }
 
 /// `tempcomp`: frequency from a temperature sensor.
@@ -844,6 +860,7 @@ impl Default for ClockConfig {
             leap_list: None,
             smooth: None,
             temperature: None,
+            thermometers: Thermometers::Default,
             manual: false,
             initial_step: None,
         }

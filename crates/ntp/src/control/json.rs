@@ -12,6 +12,7 @@
 //! | `{"get":"changes","from":N}` | the same with `"changes":[{"number":…,"time":…,"saved":…,"line":…},…]`: what commands have changed, and `"following"`: the number that the next change will have |
 //! | `{"save":true,"from":N}` | `{"saved":[…],"file":"…"}`: the changes from number N on are kept for the next start; `from` may be left out (answered by the program around the core) |
 //! | `{"undo":N}` | `{"undone":"…","effect":"now"}`: change N is taken back; `"overruled"`: a later one holds, `"restart"`: only from then on (likewise) |
+//! | `{"get":"thermometer"}` | `{"get":"thermometer","thermometer":{…}}`: the one that the oscillator follows, or the best; `null` without any |
 //! | `{"get":"requests","from":N}` | `{"get":"requests","now":…,"thinned":…,"from":N,"next":…,"runs":[[client,start,span,count],…]}`: the log of requests, times in 1/16 s |
 //! | anything else | `{"error":"…"}` |
 
@@ -21,6 +22,7 @@ use crate::report::json::string;
 use crate::report::json_read::Value;
 use crate::server::Counters;
 use crate::time::Now;
+use crate::why::thermometer;
 use core::fmt::Write;
 
 /// The longest reply, bytes.
@@ -49,6 +51,11 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             why(engine, now, from as usize)
         }
+        Some("thermometer") => {
+            let report = engine.temperature_report();
+            let one = report.map_or_else(|| "null".to_owned(), |report| thermometer::json(&report));
+            format!(r#"{{"get":"thermometer","thermometer":{one}}}"#)
+        }
         Some("requests") => {
             let from = request.get("from").and_then(Value::number).unwrap_or(0.0);
             engine.requests_page(now, from as usize)
@@ -68,7 +75,7 @@ pub fn answer(engine: &Engine, now: Now, request: &[u8]) -> String {
             threads(engine, from as usize)
         }
         _ => error(
-            "there is nothing of this name; \"why\", \"clients\", \"changes\", \"requests\" and \"threads\" are",
+            "there is nothing of this name; \"why\", \"clients\", \"changes\", \"requests\", \"thermometer\" and \"threads\" are",
         ),
     }
 }

@@ -3,6 +3,7 @@
 //! [`Why`] is filled by the engine ([`crate::engine::Engine::why`]); [`Why::json`] is what the daemon sends, and
 //! [`Why::text`], which is in it, is what people read. Every number has its unit in its name.
 
+pub mod thermometer;
 mod words;
 
 use crate::report::{Cell, json};

@@ -20,6 +20,7 @@ use super::rush::{LOOK, Rush};
 use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
 use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
 use super::temperature::Sensor;
+use super::thermometers::Thermometers;
 use super::threads::Threads;
 use ntp::config::{Config, ThreadsConfig};
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
@@ -61,6 +62,8 @@ pub struct EventLoop {
     pub access_names: AccessNames,
     /// Sockets that serve.
     pub servers: ServerSockets,
+    /// What the oscillator may follow.
+    pub thermometers: Thermometers,
     /// Threads that serve with them, if there are any.
     pub threads: Threads,
     /// Sockets that take commands.
@@ -165,6 +168,9 @@ impl EventLoop {
             let now = self.look(until);
             if self.engine.next_timeout().is_some_and(|due| due <= now.mono) {
                 self.engine.handle(now, &mut self.clocks, Input::Timeout, &mut self.out);
+            }
+            if let Some(celsius) = self.thermometers.due(now.mono) {
+                self.engine.handle(now, &mut self.clocks, Input::Temperatures { celsius }, &mut self.out);
             }
             self.attend();
             self.read_sensor(now.mono);

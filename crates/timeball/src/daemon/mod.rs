@@ -29,6 +29,7 @@ pub mod sockets;
 pub mod state;
 pub mod system_clock;
 pub mod temperature;
+pub mod thermometers;
 pub mod threads;
 pub mod virtual_clock;
 pub mod welcome;
@@ -62,6 +63,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use sys::process::User;
+use thermometers::Thermometers;
 use threads::Threads;
 use welcome::Welcome;
 
@@ -385,6 +387,11 @@ fn assemble(
     state.load_learned(&mut engine, now);
     state.load_traffic(&mut engine);
     engine.set_temperature_points(temperature::points(&config.clock)?);
+    let thermometers = match once {
+        Once::No => Thermometers::open(&config, name == Name::Timeball),
+        Once::Set | Once::Print => Thermometers::default(),
+    };
+    engine.set_thermometers(thermometers.names());
     let folders = SourceFolders::new(&config);
     if !folders.is_empty() {
         engine.set_sourcedir_sources(now, &folders.read(), &mut out);
@@ -408,6 +415,7 @@ fn assemble(
         logs: LogFiles::new(&config.log),
         deadline: options.timeout.map(|seconds| now.mono + seconds),
         workspace: Workspace::new(&config.server.threads),
+        thermometers,
         threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
         refclocks: Refclocks::default(),
         rtc: None,

@@ -140,7 +140,44 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Own,
         temperature,
     ),
+    Directive::new(
+        "temperature",
+        "auto|off|FILE...",
+        "auto; as chronyd off",
+        "Thermometers that the oscillator may follow: by how much each degree changes its frequency is learned, and taken out of it as long as that proves to help; when no server answers, too. auto: up to four of the machine's own, in /sys/class/thermal and /sys/class/hwmon; FILE: up to four files with thousandths of a degree. Without effect beside tempcomp. timeball sources --why tells what was learned.",
+        Own,
+        thermometers,
+    ),
 ];
+
+/// Most files that `temperature` takes.
+const MOST_THERMOMETERS: usize = crate::estimator::temperature::SENSORS;
+
+fn thermometers(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
+    let first = words.word()?;
+    config.clock.thermometers = match first.to_ascii_lowercase().as_str() {
+        "auto" | "off" if words.left() > 0 => return Err(WrongKind::TooMany.into()),
+        "auto" => Thermometers::Auto,
+        "off" => Thermometers::Off,
+        _ => {
+            let mut files: Vec<PathBuf> = vec![first.into()];
+            while let Some(word) = words.next_word() {
+                files.push(word.into());
+            }
+            if let Some(wrong) = files.iter().find(|file| !file.is_absolute()) {
+                let wrong = wrong.display();
+                return Err(WrongKind::Unparsable.hint(format!(
+                    "\"{wrong}\" is neither auto nor off nor a file name that begins with /"
+                )));
+            }
+            if files.len() > MOST_THERMOMETERS {
+                return Err(WrongKind::TooMany.hint(format!("at most {MOST_THERMOMETERS} files")));
+            }
+            Thermometers::Files(files)
+        }
+    };
+    Ok(())
+}
 
 fn drift_file(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
     let file = words.next_word().ok_or(WrongKind::Unparsable)?;

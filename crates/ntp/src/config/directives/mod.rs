@@ -223,7 +223,7 @@ mod tests {
         bindacqdevice dscp dumpdir maxsamples minsamples ntsaeads ntsdumpdir ntscachedir ntsrefresh ntstrustedcerts \
         nosystemcert nocerttimecheck refresh authselectmode combinelimit maxdistance maxjitter maxstratum minstratum \
         minsources reselectdist stratumweight clockprecision corrtimeratio driftfile fallbackdrift leapsecmode \
-        leapsectz leapseclist makestep maxchange maxclockerror maxdrift maxslewrate maxupdateskew tempcomp smoothtime \
+        leapsectz leapseclist makestep maxchange maxclockerror maxdrift maxslewrate maxupdateskew tempcomp temperature smoothtime \
         allow deny bindaddress binddevice broadcast clientloglimit clientprefix noclientlog local ntpsigndsocket ntsport \
         ntsservercert ntsserverkey ntsprocesses maxntsconnections ntsntpserver ntsrotate port ratelimit requestlog trafficlimit ntsratelimit \
         bindcmdaddress bindcmddevice cmdallow cmddeny cmdport cmdratelimit opencommands rtcsync rtcfile rtcdevice \

@@ -164,6 +164,9 @@ impl Temperatures {
     /// These are the thermometers, at most [`SENSORS`]; readings come in the same order.
     pub fn set_sensors(&mut self, names: &[String]) {
         self.names = names.iter().take(SENSORS).cloned().collect();
+        if self.names.is_empty() {
+            return;
+        }
         self.lagged = [[f64::NAN; LAGS.len()]; SENSORS];
         self.pending = Vec::with_capacity(PENDING);
         let with = Hypothesis::new((0.0, COEFFICIENT * COEFFICIENT));
@@ -374,8 +377,9 @@ impl Temperatures {
     }
 
     fn best(&self) -> Option<usize> {
-        let gains = self.hypotheses.iter().skip(1).map(|hypothesis| hypothesis.gain).enumerate();
-        gains.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(feature, _)| feature)
+        let gains = self.hypotheses.iter().skip(1).enumerate().map(|(i, hypothesis)| (i, hypothesis.gain));
+        // Of equal ones the first, with the shortest lag.
+        gains.rev().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(feature, _)| feature)
     }
 
     /// θ and y became uncertain by these deviations (s, s/s): somebody saw why.

@@ -74,7 +74,10 @@ pub const COMMANDS: &[Command] = &[
              route_change_s, offset_s (positive: our clock is behind) and offset_sd_s, share (0 to 1), samples, text \
              (the sentences), and where they decided root_distance_s, root_distance_limit_s, jitter_s, \
              jitter_limit_s, others_low_s, others_high_s, faster_ppm, faster_deviations, excluded_by_s; what is not \
-             known is null. Only Timeball's daemon answers --why, \
+             known is null. Behind the sources stands which of the machine's thermometers the oscillator follows, if one \
+             helps (directive temperature); --why thermometer tells of it alone, with --json as an object: sensor, used, \
+             temperature_celsius, lag_s, gain_ppm_per_kelvin (positive: warmth makes the clock gain) and its _sd_, \
+             correction_ppm, evidence, wander_with, wander_without, text. Only Timeball's daemon answers --why, \
              over its Unix socket."
         ),
         example: "sources --why",

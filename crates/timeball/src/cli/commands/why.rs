@@ -13,8 +13,10 @@ const INDENT: &str = "    ";
 
 /// The word that asks for it.
 pub const WORD: &str = "--why";
+/// The word that asks for the oscillator's thermometer alone.
+const THERMOMETER: &str = "thermometer";
 
-/// All sources, or those of this name or address.
+/// All sources and the thermometer, or those of this name or address.
 pub fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     if session.options.format == Format::Csv {
         return Err(Failure::usage("sources --why has no CSV; --json is for programs"));
@@ -26,6 +28,9 @@ pub fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
             |name| source.get(name).and_then(Value::text).is_some_and(|text| text.eq_ignore_ascii_case(word));
         is("name") || is("address")
     };
+    if wanted == [THERMOMETER] && !sources.iter().any(|source| called(source, THERMOMETER)) {
+        return print_thermometer(session, &thermometer(session).ok_or(Failure::BadReply)?);
+    }
     for word in &wanted {
         if !sources.iter().any(|source| called(source, word)) {
             return Err(Failure::usage(format!(
@@ -37,7 +42,29 @@ pub fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         .iter()
         .filter(|source| wanted.is_empty() || wanted.iter().any(|word| called(source, word)))
         .collect();
-    print(session, &chosen)
+    print(session, &chosen)?;
+    let whole = wanted.is_empty() && session.options.format != Format::Json;
+    match thermometer(session).filter(|value| whole && value.get("text").is_some()) {
+        Some(value) => print_thermometer(session, &value),
+        None => Ok(()),
+    }
+}
+
+/// What is known of the thermometer that the oscillator follows; an older daemon does not tell.
+fn thermometer(session: &Session<'_>) -> Option<Value> {
+    let daemon = Own::find(session.client.endpoints(), "sources --why").ok()?;
+    daemon.ask(r#"{"get":"thermometer"}"#).ok()?.get("thermometer").cloned()
+}
+
+fn print_thermometer(session: &mut Session<'_>, value: &Value) -> Outcome {
+    if session.options.format == Format::Json {
+        writeln!(session.out, "{value}")?;
+        return Ok(());
+    }
+    let text = value.get("text").and_then(Value::text).unwrap_or("No thermometer is read.");
+    let width = sys::terminal::columns(&std::io::stdout());
+    write!(session.out, "{}", wrapped(text, width, ("", "")))?;
+    Ok(())
 }
 
 /// Page by page.
