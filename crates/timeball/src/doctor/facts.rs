@@ -239,8 +239,19 @@ impl Facts {
     }
 }
 
+/// The configuration in use, and nothing else.
+pub fn in_use(system: &dyn System) -> Configured {
+    let (process, _) = processes::find(system, false);
+    let translated = if place(system) == Place::OpenWrt { system.translated() } else { None };
+    match translated.filter(|_| process.is_none()) {
+        Some(translated) => of_uci(system, &translated),
+        None => configured(system, process.as_ref()),
+    }
+}
+
 impl Configured {
-    fn config(&self) -> Option<&Config> {
+    /// What it says, if it is good.
+    pub fn config(&self) -> Option<&Config> {
         if let Self::Read { config, .. } = self { Some(config) } else { None }
     }
 

@@ -79,7 +79,7 @@ fn ask(session: &mut Session<'_>, check: &str, command: &str) -> Result<bool, Fa
 }
 
 /// What the command says goes to standard error, so that JSON stays JSON. `timeball` is this very program.
-fn execute(command: &str) -> bool {
+pub fn execute(command: &str) -> bool {
     let own = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned()));
     let path = std::env::var("PATH").unwrap_or_default();
     let path = own.map_or(path.clone(), |own| format!("{}:{path}", own.display()));

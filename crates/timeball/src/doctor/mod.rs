@@ -32,7 +32,7 @@ use system::Machine;
 pub const COMMAND: Command = Command {
     name: "doctor",
     forms: &[
-        form("[--only CHECK[,CHECK]...]", "look for what is wrong"),
+        form("[--only CHECK|GROUP[,...]]", "look for what is wrong"),
         form("--fix [--yes]", "run the commands that mend it; ask before each"),
         form("--root DIR", "look at a copy of a root file system"),
     ],
@@ -77,11 +77,7 @@ impl Wish {
         }
         for name in &wish.only {
             if !checks::all().any(|check| matches(check, name)) {
-                let known: Vec<&str> = checks::all().map(|check| check.id).collect();
-                return Err(Failure::usage(format!(
-                    "There is no check \"{name}\". There are: {}",
-                    known.join(" ")
-                )));
+                return Err(Failure::usage(unknown(name)));
             }
         }
         if let Some(root) = &wish.root {
@@ -105,10 +101,19 @@ impl Wish {
     }
 }
 
-/// A check is wanted by its name or a part of it between hyphens: `sources` is all that have to do with them.
+/// What to say about a name that is none.
+fn unknown(name: &str) -> String {
+    let group = |(group, checks): (&str, &[Check])| {
+        let ids: Vec<&str> = checks.iter().map(|check| check.id).collect();
+        format!("\n  {group}: {}", ids.join(" "))
+    };
+    let all: String = checks::GROUPS.into_iter().map(group).collect();
+    format!("There is no check or group \"{name}\". There are:{all}")
+}
+
+/// A check is wanted by its name, by a part of it between hyphens (`conntrack`), or by its group.
 fn matches(check: &Check, name: &str) -> bool {
-    let singular = name.strip_suffix('s').filter(|name| !name.is_empty()).unwrap_or(name);
-    check.id == name || check.id.split('-').any(|part| part == name || part == singular)
+    check.id == name || check.id.split('-').any(|part| part == name) || checks::group(check) == name
 }
 
 fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
@@ -164,8 +169,8 @@ fn worst(found: &[(&Check, Finding)]) -> Level {
 
 /// The names of the sources in the configuration in use, for whoever wants to measure them.
 pub fn configured_sources() -> Vec<String> {
-    let facts = Facts::gather(&Machine { root: None }, None);
-    let sources = facts.config().map(|config| config.sources.as_slice()).unwrap_or_default();
+    let configured = facts::in_use(&Machine { root: None });
+    let sources = configured.config().map(|config| config.sources.as_slice()).unwrap_or_default();
     let mut names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     names.dedup();
     names

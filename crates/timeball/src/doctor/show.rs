@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ntp::report::json::string;
 
-use super::checks::Check;
+use super::checks::{self, Check};
 use super::finding::{Finding, Level};
 use super::mend::Mended;
 use crate::cli::help::Style;
@@ -132,6 +132,7 @@ pub fn json(found: &[(&Check, Finding)], mended: &[Mended]) -> String {
         out.push_str(if index == 0 { "\n" } else { ",\n" });
         out.push('{');
         member(&mut out, "id", check.id, false);
+        member(&mut out, "group", checks::group(check), true);
         member(&mut out, "title", check.title, true);
         member(&mut out, "level", finding.level.word(), true);
         member(&mut out, "reason", &finding.reason, true);

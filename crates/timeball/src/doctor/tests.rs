@@ -596,6 +596,12 @@ fn commands_that_mend_are_run_worst_first_and_once() {
     assert_eq!(commands, expected.map(|(id, command)| (id, command.to_owned())));
 }
 
+#[test]
+fn a_command_that_mends_may_fail() {
+    assert!(mend::execute("test -d / && true"));
+    assert!(!mend::execute("test -d / && false"));
+}
+
 /// The command that adds iburst, tried by the shell it is for.
 #[test]
 fn the_command_for_iburst_edits_the_lines_it_is_about() {
@@ -630,7 +636,8 @@ fn wishes_are_read_and_wrong_ones_explained() {
     };
     assert_eq!(chosen("port"), ["port"]);
     assert_eq!(chosen("conntrack"), ["conntrack-ntp", "conntrack-table"]);
-    assert_eq!(chosen("sources"), ["source-count"]);
+    assert_eq!(chosen("storage"), ["state-folder", "last-save", "flash-writes"]);
+    assert_eq!(chosen("sources").len(), 9);
     for bad in
         [&["--only"][..], &["--only", "nonsense"], &["--what"], &["--yes"], &["--root", "/no/such/folder"]]
     {

@@ -23,9 +23,24 @@ const fn check(id: &'static str, title: &'static str, look: fn(&Facts) -> Findin
     Check { id, title, look }
 }
 
-/// All of them, in the order in which they are shown.
+/// The groups, in the order in which they are shown.
+pub const GROUPS: [(&str, &[Check]); 5] = [
+    ("clock", clock::CHECKS),
+    ("sources", sources::CHECKS),
+    ("serving", serving::CHECKS),
+    ("network", network::CHECKS),
+    ("storage", storage::CHECKS),
+];
+
+/// All of them.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    [clock::CHECKS, sources::CHECKS, serving::CHECKS, network::CHECKS, storage::CHECKS].into_iter().flatten()
+    GROUPS.into_iter().flat_map(|(_, checks)| checks)
+}
+
+/// The group of a check.
+pub fn group(check: &Check) -> &'static str {
+    let has = |(_, checks): &(&str, &[Check])| checks.iter().any(|one| one.id == check.id);
+    GROUPS.into_iter().find(has).map_or("", |(name, _)| name)
 }
 
 /// The daemon's answers, or why there are none.
