@@ -2,12 +2,37 @@
 //! parts of its folder `app`, joined in the order of their names.
 //!
 //! Writes a table of names, types, bytes and tags, which `src/observe/files.rs` includes.
+//!
+//! And says how the program is linked: the addresses in its tables are written compactly (RELR) where the C library understands
+//! that, as glibc does from 2.36 on. That is 0.12 MB less.
+
+fn main() -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    // Only for the machine that builds: of another's C library nothing is known.
+    let is_here = variable("TARGET") == variable("HOST") && variable("CARGO_CFG_TARGET_ENV") == "gnu";
+    let is_static = variable("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    if is_here && !is_static && glibc() >= Some((2, 36)) {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+    page()
+}
+
+/// The version of this machine's glibc.
+fn glibc() -> Option<(u32, u32)> {
+    let output = std::process::Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (major, minor) = text.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+}
 
 #[cfg(not(feature = "web"))]
-fn main() {}
+fn page() -> std::io::Result<()> {
+    Ok(())
+}
 
 #[cfg(feature = "web")]
-fn main() -> std::io::Result<()> {
+fn page() -> std::io::Result<()> {
     use std::fs;
     use std::path::{Path, PathBuf};
     let folder = Path::new("src/observe/dashboard");
