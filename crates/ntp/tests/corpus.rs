@@ -2,12 +2,22 @@
 //!
 //! The fuzzer itself (`fuzz/run`) needs a C++ compiler; what it once found is checked everywhere.
 
+#[path = "properties/changes.rs"]
+mod changes;
 #[path = "properties/config.rs"]
 mod config;
 #[path = "properties/control_reply.rs"]
 mod control_reply;
 #[path = "properties/control_request.rs"]
 mod control_request;
+#[path = "properties/dump.rs"]
+mod dump;
+#[path = "properties/keys.rs"]
+mod keys;
+#[path = "properties/leap.rs"]
+mod leap;
+#[path = "properties/own_request.rs"]
+mod own_request;
 #[path = "properties/packet.rs"]
 mod packet;
 #[path = "properties/respond.rs"]
@@ -67,4 +77,29 @@ fn control_request_corpus() {
 #[test]
 fn control_reply_corpus() {
     replay("control_reply", control_reply::check);
+}
+
+#[test]
+fn changes_corpus() {
+    replay("changes", changes::check);
+}
+
+#[test]
+fn dump_corpus() {
+    replay("dump", dump::check);
+}
+
+#[test]
+fn keys_corpus() {
+    replay("keys", keys::check);
+}
+
+#[test]
+fn leap_corpus() {
+    replay("leap", leap::check);
+}
+
+#[test]
+fn own_request_corpus() {
+    replay("own_request", own_request::check);
 }

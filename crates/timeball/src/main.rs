@@ -12,6 +12,8 @@ mod daemon;
 mod demo;
 mod doctor;
 mod find_sources;
+#[cfg(test)]
+mod json_document;
 mod manual;
 #[cfg(feature = "web")]
 mod observe;

@@ -42,6 +42,8 @@ pub struct Parsed {
     pub warnings: Vec<Warning>,
     /// Every directive with single blanks, `include` and `confdir` replaced by what they read: the output of `-p`.
     pub lines: Vec<String>,
+    /// Where each of them stands.
+    pub origins: Vec<Origin>,
 }
 
 /// Why a configuration cannot be used.
@@ -182,12 +184,14 @@ impl<'a> Reader<'a> {
         let normalised = || split(line).collect::<Vec<_>>().join(" ");
         let Some(directive) = directives::find(name) else {
             self.parsed.lines.push(normalised());
+            self.parsed.origins.push(origin.clone());
             let hint = did_you_mean(name, directives::all().map(|d| d.name))
                 .unwrap_or_else(|| "there is no such directive".to_owned());
             return self.error(ConfigError::at(origin, &format!("Invalid directive {name}"), Some(hint)));
         };
         if !matches!(directive.apply, Apply::Include | Apply::ConfDir) {
             self.parsed.lines.push(normalised());
+            self.parsed.origins.push(origin.clone());
         }
         self.directive(directive, &mut words, origin, level);
     }

@@ -1,4 +1,4 @@
-//! `graph`, `export`, `import`: what the archive remembers, without a daemon or a browser.
+//! `graph`, `export`, and rrdtool's records for `import`: what the archive remembers, without a daemon or a browser.
 
 use super::commands::{Command, Group, form};
 use super::session::{Failure, Outcome, Session};
@@ -37,15 +37,6 @@ pub const COMMANDS: &[Command] = &[
         example: "export offset frequency --format rrd -o clock.xml",
         group: Group::Own,
         run: export,
-    },
-    Command {
-        name: "import",
-        forms: &[form("FILE", "take over what rrdtool has recorded")],
-        doc: "Reads the output of rrdtool dump and puts it into the archive (--archive FILE) where that knows nothing yet: series of the \
-              same names, or the seventeen of the rrdtool page. The daemon must not run meanwhile.",
-        example: "import ntp.xml",
-        group: Group::Own,
-        run: import,
     },
 ];
 
@@ -318,7 +309,8 @@ fn blocks(values: &[f32]) -> String {
     values.iter().map(block).collect()
 }
 
-fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
+/// Takes over what rrdtool has recorded.
+pub fn import(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let words = Words::read(words, &["--archive"])?;
     let [name] = words.names[..] else { return Err(Failure::usage("import wants the name of one file.")) };
     let text = std::fs::read_to_string(name).map_err(|error| trouble(Path::new(name), &error))?;

@@ -5,13 +5,17 @@
 //! As chronyc every rule of chronyc's holds: words, layouts, numeric replies, exit status.
 
 mod arguments;
+mod check_config;
 pub mod client;
 pub mod commands;
+mod completions;
 mod config;
 mod date;
+mod editor;
 pub mod help;
 #[cfg(feature = "web")]
 mod history;
+mod import;
 mod keygen;
 pub mod options;
 pub mod own;
@@ -30,6 +34,7 @@ use std::io::{self, BufRead, IsTerminal, LineWriter, Write};
 
 use crate::{places, terminal};
 use client::{Client, Endpoint};
+use editor::{Edited, Editor};
 use help::Style;
 #[cfg(test)]
 pub use help::compatibility_rows;
@@ -145,7 +150,7 @@ fn become_user(name: &str) -> Result<(), String> {
     sys::privileges::drop_to(&user, &[]).map_err(|error| format!("Could not become user {name}: {error}"))
 }
 
-/// Commands from standard input, with a prompt if a person types them. The status is that of the last one.
+/// Commands from standard input, with a prompt, history and completion if a person types them. The status is that of the last one.
 fn read_commands(session: &mut Session<'_>) -> bool {
     let person = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
     if person {
@@ -153,10 +158,24 @@ fn read_commands(session: &mut Session<'_>) -> bool {
         let _ = write!(session.out, "{} {banner}", version(Name::Timeball).trim_end()); // the prompt will tell
     }
     let mut good = true;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let mut editor = (person && !dumb).then(Editor::default);
+    let name = session.name;
+    let complete = |before: &str| completions::candidates(before, name);
     let mut input = io::stdin().lock();
     while !session.done {
-        if person && write!(session.out, "chronyc> ").and_then(|()| session.out.flush()).is_err() {
+        if person && write!(session.out, "{}", editor::PROMPT).and_then(|()| session.out.flush()).is_err() {
             break;
+        }
+        if let Some(editor) = &mut editor {
+            match editor.read(&mut input, session.out, &complete) {
+                Edited::Line(text) => {
+                    good = line(session, text.trim());
+                    continue;
+                }
+                Edited::End => break,
+                Edited::NoTerminal => {}
+            }
         }
         let mut bytes = Vec::new();
         match input.read_until(b'\n', &mut bytes) {

@@ -35,6 +35,11 @@ const LASTING: &[&str] = &[
     "cmddeny",
 ];
 
+/// Can the changes of this command last?
+pub fn can_last(name: &str) -> bool {
+    LASTING.contains(&name)
+}
+
 /// What this file adds to the table.
 pub const COMMANDS: &[Command] = &[
     Command {

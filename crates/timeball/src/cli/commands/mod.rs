@@ -105,7 +105,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         super::history::COMMANDS,
         replay::COMMANDS,
         super::setup::COMMANDS,
-        &[super::uci::COMMAND],
+        &[super::uci::COMMAND, super::check_config::COMMAND, super::import::COMMAND],
         reports::COMMANDS,
         clock::COMMANDS,
         sources::COMMANDS,
@@ -113,6 +113,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         changes::COMMANDS,
         orders::COMMANDS,
         program::COMMANDS,
+        &[super::completions::COMMAND],
     ]
     .into_iter()
     .flatten()

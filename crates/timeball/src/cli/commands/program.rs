@@ -107,6 +107,15 @@ pub const COMMANDS: &[Command] = &[
         },
     },
     Command {
+        name: "shell",
+        forms: &[form("", "commands one after another, with history and completion")],
+        doc: "Reads commands until exit or the end of the input. At a terminal there are a prompt, a history (arrows) and completion \
+              (tabulator).",
+        example: "shell",
+        group: Group::Own,
+        run: |session, _| if super::super::read_commands(session) { Ok(()) } else { Err(Failure::Silent) },
+    },
+    Command {
         name: "exit",
         forms: &[form("", "leave (also quit)")],
         doc: "Leaves the program.",

@@ -1,0 +1,173 @@
+//! ntp.toml of ntpd-rs.
+//!
+//! Only as much of TOML is read as such files have: tables, strings, numbers, flags, arrays and inline tables, each within
+//! one line. Whatever else there is becomes a comment. (A whole reader would be a tenth of the program.)
+
+use super::Translation;
+use std::net::SocketAddr;
+
+/// A table: its name, where it begins, and its lines: number, key, value as written.
+struct Table<'a> {
+    name: &'a str,
+    lines: Vec<(usize, &'a str, &'a str)>,
+}
+
+impl<'a> Table<'a> {
+    fn value(&self, key: &str) -> Option<&'a str> {
+        self.lines.iter().find(|(_, known, _)| *known == key).map(|(_, _, value)| *value)
+    }
+
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.value(key).map(|value| value.trim_matches(['"', '\'']))
+    }
+
+    fn number(&self, key: &str) -> Option<u32> {
+        self.value(key)?.parse().ok()
+    }
+}
+
+/// What `name`, a file of ntpd-rs's, says, in our language.
+pub fn translate(name: &str, text: &str) -> Translation {
+    let mut out = Translation::default();
+    out.remark(&format!("From {name} of ntpd-rs."));
+    let tables = tables(&mut out, text);
+    let defaults =
+        tables.iter().find(|table| table.name == "source-defaults").map_or_else(String::new, polls);
+    for table in &tables {
+        let known: &[&str] = match table.name {
+            "source" => source(&mut out, table, &defaults),
+            "source-defaults" => &["poll-interval-limits"],
+            "server" => server(&mut out, table),
+            "synchronization" => synchronization(&mut out, table),
+            _ => &[],
+        };
+        for (number, key, value) in table.lines.iter().filter(|(_, key, _)| !known.contains(key)) {
+            out.refuse(*number, &format!("{key} = {value}"), "it has no counterpart");
+        }
+    }
+    out.remark("ntpd-rs steps at the start; this does the same:");
+    out.say("makestep 1 3");
+    out.say("rtcsync");
+    out
+}
+
+fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
+    let mut tables = vec![Table { name: "", lines: Vec::new() }];
+    for (index, line) in text.lines().enumerate() {
+        let bare = without_comment(line).trim();
+        if let Some(name) = bare.strip_prefix('[') {
+            tables.push(Table { name: name.trim_matches(['[', ']', ' ']), lines: Vec::new() });
+        } else if let Some((key, value)) = bare.split_once('=') {
+            if let Some(table) = tables.last_mut() {
+                table.lines.push((index + 1, key.trim(), value.trim()));
+            }
+        } else if !bare.is_empty() {
+            out.refuse(index + 1, line, "it is not understood");
+        }
+    }
+    tables
+}
+
+/// The line up to a `#` outside strings.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    for (at, letter) in line.char_indices() {
+        match (letter, quote) {
+            ('#', None) => return line.get(..at).unwrap_or_default(),
+            ('"' | '\'', None) => quote = Some(letter),
+            (letter, Some(open)) if letter == open => quote = None,
+            _ => {}
+        }
+    }
+    line
+}
+
+fn source(out: &mut Translation, table: &Table<'_>, defaults: &str) -> &'static [&'static str] {
+    let own = polls(table);
+    let polls = if own.is_empty() { defaults } else { &own };
+    let address = table.text("address").map(host_and_port);
+    let mode = table.text("mode").unwrap_or("server");
+    match (mode, address, table.text("path")) {
+        ("server" | "nts", Some((host, port)), _) => {
+            let nts = if mode == "nts" { " nts" } else { "" };
+            out.say(format!("server {host} iburst{port}{nts}{polls}"));
+        }
+        ("pool" | "nts-pool", Some((host, port)), _) => {
+            let nts = if mode == "nts-pool" { " nts" } else { "" };
+            let count =
+                table.number("count").map_or_else(String::new, |n| format!(" maxsources {}", n.clamp(1, 16)));
+            out.say(format!("pool {host} iburst{port}{nts}{count}{polls}"));
+        }
+        ("sock", _, Some(path)) => out.say(format!("refclock SOCK {path}")),
+        ("pps", _, Some(path)) => out.say(format!("refclock PPS {path}")),
+        _ => return &[],
+    }
+    &["mode", "address", "count", "path", "poll-interval-limits"]
+}
+
+/// ` port N` where it is not the usual one.
+fn host_and_port(address: &str) -> (String, String) {
+    match address.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            let port = port.parse::<u16>().ok().filter(|port| !matches!(port, 123 | 4460));
+            (
+                host.trim_matches(['[', ']']).to_owned(),
+                port.map_or_else(String::new, |port| format!(" port {port}")),
+            )
+        }
+        _ => (address.to_owned(), String::new()),
+    }
+}
+
+/// `{ min = 4, max = 10 }`
+fn polls(table: &Table<'_>) -> String {
+    let mut out = String::new();
+    for part in
+        table.value("poll-interval-limits").unwrap_or_default().trim_matches(['{', '}', ' ']).split(',')
+    {
+        if let Some((name @ ("min" | "max"), value)) = part.split_once('=').map(|(n, v)| (n.trim(), v.trim()))
+            && let Ok(value) = value.parse::<u32>()
+        {
+            out.push_str(&format!(" {name}poll {}", value.min(24)));
+        }
+    }
+    out
+}
+
+fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
+    if let Some(listen) = table.text("listen").and_then(|text| text.parse::<SocketAddr>().ok()) {
+        if !listen.ip().is_unspecified() {
+            out.say(format!("bindaddress {}", listen.ip()));
+        }
+        if listen.port() != 123 {
+            out.say(format!("port {}", listen.port()));
+        }
+    }
+    let subnets = |key: &str| {
+        let value = table.value(key)?;
+        let list = value.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list)?;
+        Some(list.split(',').map(|word| word.trim().trim_matches(['"', '\''])).collect::<Vec<_>>())
+    };
+    let is_subnet = |word: &&str| word.contains(['.', ':']) && !word.contains(' ');
+    match subnets("allowlist") {
+        Some(allowed) => allowed
+            .iter()
+            .filter(|word| is_subnet(word))
+            .for_each(|subnet| out.say(format!("allow {subnet}"))),
+        None => out.say("allow"),
+    }
+    for subnet in subnets("denylist").unwrap_or_default().iter().filter(|word| is_subnet(word)) {
+        out.say(format!("deny {subnet}"));
+    }
+    &["listen", "allowlist", "denylist"]
+}
+
+fn synchronization(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
+    if let Some(count) = table.number("minimum-agreeing-sources") {
+        out.say(format!("minsources {}", count.clamp(1, 64)));
+    }
+    if let Some(stratum) = table.number("local-stratum").filter(|stratum| (1..=15).contains(stratum)) {
+        out.say(format!("local stratum {stratum}"));
+    }
+    &["minimum-agreeing-sources", "local-stratum"]
+}
