@@ -253,4 +253,21 @@ mod tests {
         assert!(told.answered > asked / 2 && told.answered < asked, "{} of {asked}", told.answered);
         assert!(told.server.ntp_drops.unwrap_or(0) > 0, "the impatient one is limited");
     }
+
+    /// The best source, which is surer than the median of the others, stays believed all day; the one that turns wrong does
+    /// not. (The first hour is for learning.)
+    #[test]
+    fn only_the_wrong_server_is_called_wrong() {
+        let mut day = Day::new(1_800_057_600);
+        for minute in 60..12 * 60 {
+            let at = f64::from(minute) * MINUTE;
+            day.world.run_until(at);
+            let marks = day.world.host(day.router).marks();
+            let wrong = marks.rfind('x');
+            assert_eq!(marks.find('x'), wrong, "{marks} after {minute} minutes");
+            let expected = if at < WRONG.0 { None } else { Some(4) };
+            let learning = (WRONG.0..WRONG.0 + 20.0 * MINUTE).contains(&at);
+            assert!(learning || wrong == expected, "{marks} after {minute} minutes");
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
     /// Time in which a usual distance is learned, and in which a new one is of a source found to have moved, and the
     /// least, s.
     const PATIENCE: (f64, f64, f64) = (3.0 * 3600.0, 3600.0, 600.0);
+    /// Standard error of the median of n Gaussian values of deviation 1, times √n: √(π/2).
+    const MEDIAN: f64 = 1.2533;
     let settled = |i: &usize| candidates[*i].offset_sd.is_finite();
     let all = survivors(verdicts).filter(settled).map(|i| candidates[i].offset);
     let usual = |i: usize| verdicts[i].state.bias.filter(|_| verdicts[i].state.owes == 0);
@@ -22,6 +24,9 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
         survivors(verdicts).filter(settled).filter_map(|i| Some(candidates[i].offset - usual(i)?.offset));
     let enough = all.clone().count() >= 3 && aligned.clone().count() >= 2;
     let Some(centre) = median(aligned).or(median(all)) else { return };
+    // The median itself is no surer than those that make it: an exact source must not be measured by rough ones.
+    let doubts = survivors(verdicts).filter(settled).map(|i| candidates[i].offset_sd);
+    let centre_sd = MEDIAN * median(doubts.clone()).unwrap_or(0.0) / libm::sqrt(doubts.count().max(1) as f64);
     for (i, c) in candidates.iter().enumerate() {
         let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
         state.moved = false;
@@ -31,7 +36,8 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
         let here = c.offset - centre;
         let bias = state.bias.get_or_insert(Bias { offset: here, sd: c.offset_sd, age: 0.0 });
         let away = here - bias.offset;
-        let far = FAR.0 * libm::hypot(c.offset_sd, bias.sd) + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
+        let doubt = libm::hypot(libm::hypot(c.offset_sd, bias.sd), centre_sd);
+        let far = FAR.0 * doubt + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
         state.moved = enough && away.abs() > far;
         let slowest = if state.moved || state.owes > 0 { PATIENCE.1 } else { PATIENCE.0 };
         // At first a running mean.
