@@ -265,11 +265,11 @@ fn the_first_look_steps_or_slews_and_then_the_sources_begin() {
     };
     let (hosts, sources) = (first_of(&stepped, "192.0.2.7"), first_of(&stepped, "192.0.2.1"));
     assert!(hosts.expect("asked") < 1.0 && sources.expect("asked") > 3.0, "{hosts:?} {sources:?}");
-    let last = stepped
+    let mut last = stepped
         .sent
         .iter()
         .filter(|(_, to)| *to != "192.0.2.1".parse::<std::net::IpAddr>().expect("an address"));
-    assert!(last.last().expect("some").0 < 20.0, "the hosts are asked no longer");
+    assert!(last.next_back().expect("some").0 < 20.0, "the hosts are asked no longer");
     let slewed = look("5", -2.0);
     assert_eq!((slewed.said("slow of true (slew)"), slewed.clock.steps.len()), (1, 0), "{:?}", slewed.log);
     let mut silent = Rig::new(&with_server(&["initstepslew 1 192.0.2.7"]), start(), 0.0, |to, _| {

@@ -116,7 +116,7 @@ fn source(
     while let Some(option) = rest.next() {
         match *option {
             "iburst" | "burst" | "prefer" | "noselect" | "xleave" | "nts" => {
-                line.push_str(&format!(" {option}"))
+                line.push_str(&format!(" {option}"));
             }
             "true" => line.push_str(" trust"),
             "minpoll" | "maxpoll" | "key" | "version" => {
