@@ -275,6 +275,13 @@ fn a_full_disk_is_said_and_harms_nobody() {
     let status = lab.json("/api/status");
     assert!(status["archive"]["problem"].is_string(), "{status}");
     assert_eq!(lab.metric("timeball_archive_healthy"), 0.0);
+    let alarm = |lab: &Lab| {
+        let all = lab.json("/api/events");
+        let found =
+            all["events"].as_array().expect("a list").iter().find(|event| event["short"] == "archive");
+        found.cloned().unwrap_or_default()
+    };
+    assert!(alarm(&lab)["kind"] == "alarm" && alarm(&lab)["end"].is_null(), "{}", alarm(&lab));
     assert!(lab.json("/api/series?series=packets_in&from=-60")["series"]["packets_in"]["mean"].is_array());
     // There is room again.
     let grow = format!("mount -o remount,size=50m {}", disk.display());
@@ -282,6 +289,7 @@ fn a_full_disk_is_said_and_harms_nobody() {
         Command::new("nsenter").args(["-m", "-t", &lab.pid().to_string(), "sh", "-c", &grow]).status();
     assert!(grown.is_ok_and(|status| status.success()), "the disk does not grow");
     lab.wait("it does not go on", |lab| lab.json("/api/status")["archive"]["problem"].is_null());
+    assert!(alarm(&lab)["end"].is_number(), "{}", alarm(&lab));
     assert_eq!(lab.log().matches("The archive cannot be written").count(), 1, "{}", lab.log());
     lab.stop();
 }

@@ -1,14 +1,15 @@
 //! What the observer knows: the last snapshot, the archive, the events.
 
 mod month;
+mod telling;
 
 use super::abuse::Abuse;
 use super::archive::{Archive, Cell};
 use super::events::{Event, EventLog, Kind};
 use super::machine::Looker;
 use super::rates::{Columns, Found, Rates, identity};
-use super::watch::{News, Watcher};
-use super::words::{self, State};
+use super::watch::Watcher;
+use super::words::State;
 pub use month::{Months, Totals};
 use ntp::metrics::{Get, METRICS, Machine};
 use ntp::report::Address;
@@ -273,34 +274,6 @@ impl Recorder {
         }
     }
 
-    /// The first word of the daemon: how the last run ended, and that this one has begun.
-    fn begin(&mut self, at: f64) -> Vec<Event> {
-        self.started = at;
-        let newest = self.archive.as_ref().map_or(0.0, Archive::newest);
-        let known = self.events.all().last().map_or(0.0, |event| event.at).max(newest);
-        let pause = at - known;
-        let stopped =
-            self.events.all().iter().rev().find(|event| matches!(event.kind, Kind::Stop | Kind::Start));
-        let clean = stopped.is_none_or(|event| event.kind == Kind::Stop);
-        let mut events = Vec::new();
-        if known > 0.0 && !clean && pause > 0.0 {
-            let what = format!("Off for {}", words::span(pause));
-            let event = Event::new(Kind::Stop, known, format!("off, {}", words::span(pause)), what);
-            let mut event =
-                event.because("No clean stop was recorded: power was lost, or the daemon was killed.");
-            event.end = Some(at);
-            events.push(event);
-        }
-        let start = match known > 0.0 {
-            false => Event::new(Kind::Start, at, "first start", "Started for the first time"),
-            true => {
-                Event::new(Kind::Start, at, "start", format!("Started after {}", words::span(pause.max(0.0))))
-            }
-        };
-        events.push(start);
-        events.into_iter().map(|event| self.add(event)).collect()
-    }
-
     /// The daemon has said that it ends, or it is just gone.
     pub fn end(&mut self, at: f64, clean: bool) {
         if clean {
@@ -310,48 +283,6 @@ impl Recorder {
             archive.close_rows();
         }
         self.flush(at);
-    }
-
-    fn judge_machine(&mut self, at: f64) -> Option<Event> {
-        let full = self.machine.conntrack / self.machine.conntrack_limit;
-        let crowded = full > if self.crowded { CROWDED - 0.1 } else { CROWDED };
-        if crowded == self.crowded {
-            return None;
-        }
-        self.crowded = crowded;
-        if !crowded {
-            return self.note(News::Ended("conntrack".to_owned()), at);
-        }
-        let what = format!("The firewall's table of connections is {:.0} % full", full * 100.0);
-        let event = Event::new(Kind::Alarm, at, "connections", what);
-        let event = event.because("When it is full, new connections of the whole network fail.");
-        self.note(News::Event(event, Some("conntrack".to_owned())), at)
-    }
-
-    fn note(&mut self, news: News, at: f64) -> Option<Event> {
-        match news {
-            News::Event(event, key) => {
-                let event = self.add(event);
-                if let Some(key) = key {
-                    self.open_events.insert(key, event.serial);
-                }
-                Some(event)
-            }
-            News::Ended(key) => {
-                let serial = self.open_events.remove(&key)?;
-                self.events.end(serial, at).ok().flatten()
-            }
-        }
-    }
-
-    fn add(&mut self, event: Event) -> Event {
-        match self.events.add(event.clone()) {
-            Ok(event) => event,
-            Err(error) => {
-                self.complain(format!("Events cannot be written : {error}"));
-                self.events.all().last().cloned().unwrap_or(event)
-            }
-        }
     }
 
     /// Once a second: writes what is due. A new complaint, for the log.
@@ -371,12 +302,8 @@ impl Recorder {
     pub fn flush(&mut self, now: f64) {
         self.flushed = now;
         let Some(archive) = &mut self.archive else { return };
-        match archive.flush() {
-            Ok(()) => self.problem = None,
-            Err(error) => {
-                self.complain(format!("The archive cannot be written : {error}; nothing else is affected"));
-            }
-        }
+        let error = archive.flush().err();
+        self.judge_archive(now, error.as_ref());
     }
 
     fn complain(&mut self, text: String) {
