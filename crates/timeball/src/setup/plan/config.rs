@@ -2,6 +2,7 @@
 
 use super::{Planner, Profile};
 use crate::setup::parts::Part;
+use crate::setup::translate;
 use crate::setup::tree::Node;
 use crate::setup::uci::Document;
 
@@ -105,7 +106,8 @@ fn conf(planner: &mut Planner<'_>) {
         ["/etc/chrony/chrony.conf", "/etc/chrony.conf"].into_iter().find(|path| planner.tree.exists(path));
     let old = planner.text(CONF);
     let mut text = old.clone().unwrap_or_default();
-    let mut all = format!("{text}\n{}", chrony.and_then(|path| planner.tree.text(path)).unwrap_or_default());
+    let taken_over = chrony.and_then(|path| planner.tree.text(path)).unwrap_or_default();
+    let mut all = translate::expanded(planner.tree, &format!("{text}\n{taken_over}"));
     let mut add = |directive: &str, line: &str| {
         if !has(&all, directive) {
             text.push_str(&format!("{line}\n"));
@@ -155,12 +157,15 @@ pub(super) fn storage(planner: &mut Planner<'_>) {
     let why = format!("drift, measurements and records on storage that stays, in {folder}");
     if !planner.is_openwrt() {
         let mut text = planner.text(CONF).unwrap_or_default();
+        let all = translate::expanded(planner.tree, &text);
+        // chrony's folders are its user's; ours is not that user, unless the configuration says so.
+        let known = if has(&all, "user") { &all } else { &text.clone() };
         for (directive, line) in [
             ("driftfile", format!("driftfile {folder}/drift")),
             ("dumpdir", format!("dumpdir {folder}")),
             ("stats", format!("stats folder {folder}/observer")),
         ] {
-            if !has(&text, directive) {
+            if !has(known, directive) {
                 text.push_str(&format!("{line}\n"));
             }
         }

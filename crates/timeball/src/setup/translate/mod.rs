@@ -121,6 +121,11 @@ pub fn own_file(tree: &Tree) -> Translated {
     out
 }
 
+/// The directives of a text with all that it includes; the text itself if it has mistakes.
+pub fn expanded(tree: &Tree, text: &str) -> String {
+    parse(text, OWN_CONF, &Files(tree)).map_or_else(|_| text.to_owned(), |parsed| parsed.lines.join("\n"))
+}
+
 /// The lines of a file with directives; those by which chrony's package finds its own generated files are left out.
 fn hand_written(tree: &Tree, path: &str, out: &mut Translated) {
     let Some(text) = tree.text(path) else { return };
