@@ -260,6 +260,44 @@ mod tests {
         assert_eq!(status(&ask(Origin::Unix, &bare(6, OLDER_LOCAL, 35)).unwrap()), Status::BadLength);
     }
 
+    /// Libraries of exporters count sequence numbers from 1 and pad every request to one length; they must know the
+    /// reply's number, which is the newest layout's.
+    #[test]
+    fn exporters_that_pad_every_request_alike_get_the_newest_layouts() {
+        let padded = 416;
+        let open =
+            [OpenCommand::Serverstats, OpenCommand::Ntpdata, OpenCommand::Tracking, OpenCommand::Sources];
+        let open =
+            [&open[..], &[OpenCommand::Sourcestats, OpenCommand::Activity, OpenCommand::Sourcename]].concat();
+        let of_source = [57, 65];
+        for (sequence, (number, code, length)) in (1_u32..).zip([
+            (33, 5, 104),
+            (14, 2, 32),
+            (15, 3, 76),
+            (34, 6, 84),
+            (44, 12, 48),
+            (54, 25, 196),
+            (57, 26, 172),
+            (65, 19, 284),
+        ]) {
+            let mut request = bare(6, number, padded);
+            request[8..12].copy_from_slice(&sequence.to_be_bytes());
+            if of_source.contains(&number) {
+                request[20..24].copy_from_slice(&[192, 0, 2, 1]);
+                request[37] = 1;
+            }
+            for from in [Origin::Unix, LOOPBACK] {
+                let reply = ask_of(&mut Fake::default(), from, &open, &request).unwrap();
+                assert_eq!(
+                    (status(&reply), reply[7], reply.len()),
+                    (Status::Success, code, length),
+                    "{number}"
+                );
+                assert_eq!(reply[16..20], sequence.to_be_bytes(), "{number}: the sequence comes back");
+            }
+        }
+    }
+
     #[test]
     fn refusals_come_in_chronys_order() {
         for version in [5, 7, 255] {
