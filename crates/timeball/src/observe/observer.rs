@@ -150,6 +150,7 @@ pub fn run(plan: &Plan, socket: Socket, daemon: u32) -> i32 {
     if let Some(look) = plan.machine {
         recorder.look_with(look);
     }
+    recorder.said.clone_from(&problem); // the log has it
     recorder.problem = problem;
     let host = sys::process::host_name().unwrap_or_default();
     let mut names = plan.hosts.clone();

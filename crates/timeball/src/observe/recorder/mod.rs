@@ -48,6 +48,8 @@ pub struct Recorder {
     pub machine: Machine,
     /// What is wrong with the archive.
     pub problem: Option<String>,
+    /// … as far as the log has it.
+    pub said: Option<String>,
     /// Seconds between two times that it is written.
     pub interval: f64,
     /// When the daemon began, s since 1970.
@@ -92,6 +94,7 @@ impl Recorder {
             counting: Clients::default(),
             machine: Machine::default(),
             problem: None,
+            said: None,
             interval: 300.0,
             started: now,
             months: Months::default(),
@@ -291,11 +294,15 @@ impl Recorder {
         if day != self.today.0 {
             self.today = (day, self.archive.as_ref().map_or(0, Archive::written));
         }
-        let before = self.problem.clone();
         if now - self.flushed >= self.interval || now < self.flushed {
             self.flush(now);
         }
-        self.problem.clone().filter(|problem| before.as_ref() != Some(problem))
+        // Also what came up between two ticks.
+        if self.problem == self.said {
+            return None;
+        }
+        self.said.clone_from(&self.problem);
+        self.problem.clone()
     }
 
     /// Writes what waits.
@@ -304,10 +311,6 @@ impl Recorder {
         let Some(archive) = &mut self.archive else { return };
         let error = archive.flush().err();
         self.judge_archive(now, error.as_ref());
-    }
-
-    fn complain(&mut self, text: String) {
-        self.problem = Some(text);
     }
 }
 

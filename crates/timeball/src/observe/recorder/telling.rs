@@ -74,7 +74,8 @@ impl Recorder {
         match self.events.add(event.clone()) {
             Ok(event) => event,
             Err(error) => {
-                self.complain(format!("Events cannot be written : {error}"));
+                // An archive that cannot be written says more.
+                self.problem.get_or_insert(format!("Events cannot be written : {error}"));
                 self.events.all().last().cloned().unwrap_or(event)
             }
         }
@@ -95,6 +96,6 @@ impl Recorder {
                 .effect("The time served is not affected.");
             self.note(News::Event(event, Some(ARCHIVE.to_owned())), at);
         }
-        self.complain(format!("{what}; nothing else is affected"));
+        self.problem = Some(format!("{what}; nothing else is affected"));
     }
 }
