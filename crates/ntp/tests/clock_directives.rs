@@ -279,3 +279,60 @@ fn the_first_look_steps_or_slews_and_then_the_sources_begin() {
     assert_eq!(silent.said("No suitable source for initstepslew"), 1, "{:?}", silent.log);
     assert!(silent.served().is_some(), "and life goes on");
 }
+
+/// Extension field F323: asked for, told, and used.
+#[test]
+fn root_delay_and_dispersion_in_nanoseconds() {
+    use ntp::server::{
+        AccessTable, Datagram, ReplyBuf, Responder, ServeConfig, ServerState, SyncedState, Template, Verdict,
+    };
+    use ntp::wire::root::{self, Root};
+    let mut config = with_server(&[]);
+    config.sources[0].ext_fields = 1;
+    let mut rig = Rig::new(&config, start(), 0.0, |_, _| Some(Answer::default()));
+    let told = Root { delay: 1.5e-6, dispersion: 2.5e-6, ..Root::default() };
+    rig.tail = told.emit().to_vec();
+    rig.run_until(60.0);
+    let error = rig.operate(|o| o.source_data(0)).expect("a source").error.0;
+    let (_, bound) = rig.served().expect("an answer of 76 bytes is one");
+    assert!(bound < 0.0055 && error < 0.0055, "{bound} {error}");
+    // The other side.
+    let access = AccessTable::new(&[ntp::config::AccessRule { allow: true, all: false, subnet: None }]);
+    let serve = ServeConfig { access, epoch: 77, ..ServeConfig::default() };
+    let mut responder = Responder::new(std::sync::Arc::new(serve), ntp::rng::Rng::from_number(1));
+    let at = ntp::time::RawTime::from_nanos(START);
+    let state = ServerState::synchronised(&SyncedState {
+        leap: Leap::None,
+        stratum: 1,
+        refid: RefId::from_text("GPS"),
+        reference: ntp::time::LocalTime::from_nanos(START),
+        root_delay: 1e-6,
+        root_dispersion: 3e-6,
+        dispersion_rate: 0.0,
+        at,
+        precision: -25,
+        cooking: ntp::clock::Cooking::default(),
+    });
+    let template = Template::new(&state, at);
+    let mut request = vec![0; 48];
+    (request[0], request[47]) = (0x23, 1);
+    request.extend(Root::default().emit());
+    let mut ask = |request: &[u8]| {
+        let rx = ntp::engine::Stamp { time: at, source: ntp::engine::StampSource::Kernel };
+        let from = "192.0.2.9:5000".parse().expect("an address");
+        let mut room = ReplyBuf::default();
+        match responder.respond(&Datagram { from, to: None, rx, bytes: request }, &template, || at, &mut room)
+        {
+            Verdict::Reply(reply) => reply.to_vec(),
+            Verdict::Drop(reject) => panic!("{reject:?}"),
+        }
+    };
+    let reply = ask(&request);
+    assert_eq!(reply.len(), 76);
+    let root = Root::parse(&reply[52..]).expect("the field");
+    assert!((root.dispersion - 3e-6).abs() < 1e-8 && root.epoch == 77, "{root:?}");
+    assert_eq!(ask(&request[..48]).len(), 48, "not asked for");
+    request[52] ^= 1;
+    assert_eq!(ask(&request).len(), 48, "without the magic number it is another field");
+    assert_eq!(root::LEN, 28);
+}

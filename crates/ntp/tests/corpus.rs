@@ -12,6 +12,8 @@ mod control_reply;
 mod control_request;
 #[path = "properties/dump.rs"]
 mod dump;
+#[path = "properties/files_and_devices.rs"]
+mod files_and_devices;
 #[path = "properties/keys.rs"]
 mod keys;
 #[path = "properties/leap.rs"]
@@ -102,4 +104,9 @@ fn leap_corpus() {
 #[test]
 fn own_request_corpus() {
     replay("own_request", own_request::check);
+}
+
+#[test]
+fn files_and_devices_corpus() {
+    replay("files_and_devices", files_and_devices::check);
 }

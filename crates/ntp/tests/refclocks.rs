@@ -4,8 +4,9 @@
 mod rig;
 
 use ntp::config::{Config, Loader, parse_lines};
-use ntp::control::Backend;
+use ntp::control::actions::{SourceFilter, SourceRef};
 use ntp::control::sources::SourceMode;
+use ntp::control::{Backend, Change, Status};
 use ntp::engine::Start;
 use ntp::ids::RefId;
 use ntp::logfile::Record;
@@ -92,6 +93,12 @@ fn pulses_with_messages_reach_their_noise_floor() {
         let tracking = operator.tracking();
         assert_eq!((tracking.ref_id, tracking.stratum), (RefId::from_text("GPS"), 1));
         assert_eq!(operator.activity().online, 0, "it is no NTP source");
+        assert!(operator.ntp_data(&gps.address).is_none());
+        assert_eq!(operator.change(&Change::DeleteSource(gps.address)), Status::NoSuchSource);
+        operator.change(&Change::Offline(SourceFilter::ALL));
+        let offset = Change::Offset { source: SourceRef::RefId(RefId::from_text("GPS")), offset: 0.0 };
+        assert_eq!(operator.change(&offset), Status::Success);
+        assert_eq!(operator.source_data(1).expect("still").reach.0, 0o377, "a clock cannot be taken offline");
     });
     let lines: Vec<String> = rig.records.iter().map(Record::line).collect();
     assert!(lines.iter().any(|l| l.contains(" NMEA ")) && lines.iter().any(|l| l.contains("GPS     - N -")));

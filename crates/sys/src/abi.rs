@@ -22,6 +22,8 @@ pub(crate) mod number {
 
     /// Stamp outgoing packets just before the driver takes them (linux/net_tstamp.h).
     pub const SOF_TX_SOFTWARE: c_int = 1 << 1;
+    /// Stamp outgoing packets by the card, received ones by the card, and report these stamps; and those by software too.
+    pub const SOF_HARDWARE: c_int = 1 << 0 | 1 << 2 | 1 << 6 | 1 << 14;
     /// Stamp incoming packets when the driver hands them over.
     pub const SOF_RX_SOFTWARE: c_int = 1 << 3;
     /// Report the stamps taken by software.

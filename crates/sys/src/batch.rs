@@ -208,6 +208,7 @@ impl Batch {
             reply_from: notes.reply_from,
             interface: notes.interface,
             stamp: notes.stamp,
+            hardware: notes.hardware,
             drops: notes.drops,
         }
     }

@@ -80,6 +80,7 @@ pub struct Notes {
     pub reply_from: Option<IpAddr>,
     pub interface: u32,
     pub stamp: Option<i64>,
+    pub hardware: Option<i64>,
     pub drops: Option<u32>,
     pub number: Option<u32>,
 }
@@ -111,10 +112,9 @@ impl Notes {
         match (level, kind) {
             (libc::SOL_SOCKET, number::SO_TIMESTAMPING) => {
                 // Three times: by software, (unused), by the hardware's own clock.
-                if let Some([software, _, _]) = value::<[Timespec; 3]>(payload)
-                    && software != Timespec::default()
-                {
-                    self.stamp = Some(software.nanos());
+                if let Some([software, _, hardware]) = value::<[Timespec; 3]>(payload) {
+                    let there = |time: Timespec| (time != Timespec::default()).then(|| time.nanos());
+                    (self.stamp, self.hardware) = (there(software), there(hardware));
                 }
             }
             (libc::SOL_SOCKET, number::SO_RXQ_OVFL) => self.drops = value::<u32>(payload),

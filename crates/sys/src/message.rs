@@ -29,6 +29,8 @@ pub struct Received {
     pub interface: u32,
     /// When the kernel got it, with [`Socket::set_stamping`]; a packet may come without.
     pub stamp: Option<i64>,
+    /// When the network card got it, in the card's own time, with [`crate::socket::Stamping::Hardware`].
+    pub hardware: Option<i64>,
     /// Datagrams this socket has dropped so far, with [`Socket::set_count_drops`]; `None` while there are none.
     pub drops: Option<u32>,
 }
@@ -54,6 +56,8 @@ pub struct Sent {
     pub len: usize,
     /// When it left; `None`: the entry is not a time stamp (an error of the network), to be ignored.
     pub stamp: Option<i64>,
+    /// When it left the network card, in the card's own time; comes in an entry of its own.
+    pub hardware: Option<i64>,
     /// Its number, counting from 0 since [`Socket::set_stamping`].
     pub number: Option<u32>,
 }
@@ -72,6 +76,7 @@ pub fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Received
         reply_from: message.notes.reply_from,
         interface: message.notes.interface,
         stamp: message.notes.stamp,
+        hardware: message.notes.hardware,
         drops: message.notes.drops,
     }))
 }
@@ -85,7 +90,8 @@ pub fn receive_unix(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Rec
 /// Takes one entry from the socket's error queue: the time stamps of sent packets. `None`: it is empty.
 pub fn receive_error_queue(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Sent>> {
     let Some(message) = receive_message(socket, buffer, libc::MSG_ERRQUEUE)? else { return Ok(None) };
-    Ok(Some(Sent { len: message.len, stamp: message.notes.stamp, number: message.notes.number }))
+    let notes = &message.notes;
+    Ok(Some(Sent { len: message.len, stamp: notes.stamp, hardware: notes.hardware, number: notes.number }))
 }
 
 /// Sends one datagram: to `to`, or to the connected peer; from our address `from` and by the interface

@@ -38,6 +38,8 @@ pub enum Stamping {
     Receive,
     /// Outgoing ones too: these come back through [`crate::message::receive_error_queue`].
     Both,
+    /// Both, also by the network card, in its own time.
+    Hardware,
 }
 
 /// An open datagram socket; closed when dropped.
@@ -261,7 +263,8 @@ impl Socket {
         }
         // Not needed on a kernel, which sets POLLERR anyhow: stamps of sent packets raise POLLPRI too.
         let _ = self.set(libc::SOL_SOCKET, number::SO_SELECT_ERR_QUEUE, 1);
-        let both = receive | number::SOF_TX_SOFTWARE;
+        let card = if stamping == Stamping::Hardware { number::SOF_HARDWARE } else { 0 };
+        let both = receive | number::SOF_TX_SOFTWARE | card;
         self.set(libc::SOL_SOCKET, number::SO_TIMESTAMPING, both | number::SOF_OPT_ID).or_else(|error| {
             match error.raw_os_error() {
                 Some(libc::EINVAL) => self.set(libc::SOL_SOCKET, number::SO_TIMESTAMPING, both),

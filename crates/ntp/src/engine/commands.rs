@@ -195,7 +195,7 @@ impl Engine {
         let mut any = self.sources.is_empty() && filter == SourceFilter::ALL;
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
-            if !filter.matches(source.report_address()) {
+            if source.refclock.is_some() || !filter.matches(source.report_address()) {
                 continue;
             }
             any = true;
@@ -225,7 +225,8 @@ impl Engine {
         }
         let mut any = false;
         for index in 0..self.sources.len() {
-            if !filter.matches(self.sources[index].report_address()) {
+            let source = &self.sources[index];
+            if source.refclock.is_some() || !filter.matches(source.report_address()) {
                 continue;
             }
             any = true;

@@ -10,6 +10,7 @@ use crate::server::ServeConfig;
 use crate::source::Source;
 use crate::wire::extension::{Mac, Tail};
 use crate::wire::header::HEADER_LEN;
+use crate::wire::root::Root;
 use std::sync::Arc;
 
 /// NTPv4 cuts longer digests (RFC 7822 §3): towards such a key requests are NTPv3, which does not.
@@ -57,7 +58,11 @@ impl Engine {
         packet: &[u8; HEADER_LEN],
     ) -> Option<PacketBuf> {
         if config.key == 0 {
-            return Some(PacketBuf::new(packet));
+            let mut bytes = PacketBuf::new(packet);
+            if super::responses::asks_fine_root(config) {
+                bytes.append(&Root::default().emit());
+            }
+            return Some(bytes);
         }
         let key = self.shards.config().keys.get(KeyId(config.key))?;
         let mut bytes = PacketBuf::new(packet);

@@ -256,6 +256,8 @@ impl Engine {
             // The eighth part is for held stamps.
             client_bytes: (remembered - remembered / 8) / start.serving_threads.max(1),
             client_prefix: config.server.client_prefix,
+            // Of a copy: what is drawn later does not depend on it.
+            epoch: rng.clone().bits() as u32,
             request_log: clients::request_log_bytes(config) / start.serving_threads.max(1),
             ..ServeConfig::default()
         };
@@ -540,6 +542,7 @@ impl Engine {
         StatsOptions {
             min_samples: pick(config.min_samples, self.selection_config.min_samples),
             max_samples: pick(config.max_samples, self.selection_config.max_samples),
+            asymmetry: config.asymmetry,
             refclock: false,
         }
     }

@@ -36,7 +36,9 @@ impl Source {
 impl Engine {
     /// The source a command means.
     pub(super) fn source_at(&self, address: &Address) -> Option<usize> {
-        let exactly = self.sources.iter().position(|s| s.report_address() == *address);
+        // A reference clock is named by its identifier only.
+        let named = |s: &Source| s.refclock.is_none() && s.report_address() == *address;
+        let exactly = self.sources.iter().position(named);
         exactly.or_else(|| self.source_once_at(address.ip()?))
     }
 

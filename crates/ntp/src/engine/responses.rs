@@ -4,6 +4,7 @@ use super::associations::POLL_RANDOMNESS;
 use super::{Action, Actions, Engine, Meta, Severity, Stamp};
 use crate::auth::MAC_MAX;
 use crate::clock::Clock;
+use crate::config::SourceConfig;
 use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
 use crate::sample::Sample;
@@ -13,7 +14,9 @@ use crate::source::interleave::{self, Earlier};
 use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
+use crate::wire::extension::Tail;
 use crate::wire::header::HEADER_LEN;
+use crate::wire::root::{self, Root};
 use crate::wire::{Leap, Mode, Packet};
 use core::net::IpAddr;
 
@@ -91,7 +94,15 @@ impl Engine {
         passed.set(Check::Authentic, authentic);
         let kiss = packet.leap == Leap::Unsynchronised && packet.stratum == 0 && packet.refid == KISS_RATE;
         let kiss = kiss && passed.passed(Check::Origin) && passed.passed(Check::Authentic);
-        match self.measure(now, index, packet, passed, (rx, meta)) {
+        let fine = self.fine_root(index, packet.version, bytes);
+        let measured = self.measure(now, index, packet, passed, (rx, meta)).map(|mut response| {
+            if let Some(fine) = fine {
+                let sample = &mut response.measured.sample;
+                (sample.root_delay, sample.root_dispersion) = (fine.delay, fine.dispersion);
+            }
+            response
+        });
+        match measured {
             Some(response) if kiss => {
                 self.record_measurement(now, index, &response, out);
                 if response.passed.valid() {
@@ -104,6 +115,13 @@ impl Engine {
         if kiss {
             self.on_kiss_rate(now, index, out);
         }
+    }
+
+    /// The server's root delay and dispersion as the extension field says them, if it was asked for.
+    fn fine_root(&self, index: usize, version: u8, bytes: &[u8]) -> Option<Root> {
+        let asked = asks_fine_root(&self.sources.get(index)?.config);
+        let tail = Tail::parse(version, bytes).ok().filter(|_| asked && bytes.len() > HEADER_LEN)?;
+        tail.fields().find(|field| field.kind == root::KIND).and_then(|field| Root::parse(field.body))
     }
 
     /// Reads the stamps and applies tests A–D, if the server is fit at all; `None` when the request's own stamp is not
@@ -329,13 +347,20 @@ impl Engine {
 fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes)?;
     let expected = source.remote == Some(meta.from)
-        && (bytes.len() == HEADER_LEN || source.config.key != 0 && bytes.len() <= HEADER_LEN + MAC_MAX)
+        && (bytes.len() == HEADER_LEN
+            || source.config.key != 0 && bytes.len() <= HEADER_LEN + MAC_MAX
+            || asks_fine_root(&source.config) && bytes.len() == HEADER_LEN + root::LEN)
         && match packet.mode {
             Mode::Active | Mode::Passive => source.is_peer(),
             mode => mode == Mode::Server && !source.is_peer(),
         }
         && (1..=4).contains(&packet.version);
     expected.then_some(packet)
+}
+
+/// Is the server asked for its root delay and dispersion in full? Not with a key: the answer has none then.
+pub(super) fn asks_fine_root(config: &SourceConfig) -> bool {
+    config.ext_fields & 1 != 0 && config.key == 0 && matches!(config.version, 0 | 4)
 }
 
 /// What the delay tests compare with; `None` before the first sample.

@@ -135,19 +135,21 @@ impl Estimate {
 }
 
 /// Limits of the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StatsOptions {
     /// `minsamples`: the window is not cut below this (but see [`MIN_FIT`]).
     pub min_samples: usize,
     /// `maxsamples`; 0: as many as the ring holds.
     pub max_samples: usize,
+    /// `asymmetry`: share of the jitter that lies on the way there less a half, ±0.5; larger: measured.
+    pub asymmetry: f64,
     /// The samples are a reference clock's: without a path, and as often early as late.
     pub refclock: bool,
 }
 
 impl Default for StatsOptions {
     fn default() -> Self {
-        Self { min_samples: 6, max_samples: 0, refclock: false }
+        Self { min_samples: 6, max_samples: 0, asymmetry: 1.0, refclock: false }
     }
 }
 
@@ -199,7 +201,7 @@ impl SourceStats {
             count: 0,
             first: 0,
             dropped: 0,
-            path: Box::new(PathFilter::new(options.refclock)),
+            path: Box::new(PathFilter::new(options.refclock, options.asymmetry)),
             delays: DelayHistory::default(),
             estimate: None,
             runs: 0,

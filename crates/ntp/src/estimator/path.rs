@@ -75,6 +75,8 @@ const WANDER_SD: f64 = 2.0;
 pub struct PathFilter {
     /// A reference clock's: no path at all, and noise to both sides.
     two_sided: bool,
+    /// Known share of the jitter on the way there.
+    share: Option<f64>,
     anchor: Option<Anchor<3>>,
     /// The anchor has absorbed samples: it is no longer a prior.
     advanced: bool,
@@ -102,15 +104,16 @@ pub struct PathFilter {
 
 impl Default for PathFilter {
     fn default() -> Self {
-        Self::new(false)
+        Self::new(false, 1.0)
     }
 }
 
 impl PathFilter {
-    /// Knows nothing yet. `two_sided`: the samples are a reference clock's.
-    pub fn new(two_sided: bool) -> Self {
+    /// Knows nothing yet. `two_sided`: the samples are a reference clock's; `asymmetry`: see [`super::StatsOptions`].
+    pub fn new(two_sided: bool, asymmetry: f64) -> Self {
         Self {
             two_sided,
+            share: (asymmetry.abs() <= 0.5).then_some(0.5 + asymmetry),
             anchor: None,
             advanced: false,
             noise: if two_sided { Noise::two_sided(1e-4) } else { Noise::default() },
@@ -322,7 +325,14 @@ impl PathFilter {
 
     /// Noise before anything is known but `jitter`.
     fn first_noise(&self) -> Noise {
-        if self.two_sided { Noise::two_sided(self.jitter) } else { Noise::guess(self.jitter) }
+        if self.two_sided { Noise::two_sided(self.jitter) } else { self.shared(Noise::guess(self.jitter)) }
+    }
+
+    /// The same noise with what the operator knows of its asymmetry.
+    fn shared(&self, noise: Noise) -> Noise {
+        let Some(share) = self.share.filter(|_| !self.two_sided) else { return noise };
+        let both = noise.forward + noise.backward;
+        Noise { forward: both * share, backward: both * (1.0 - share), ..noise }.limited()
     }
 
     /// The belief before the first sample.
@@ -463,7 +473,7 @@ impl PathFilter {
             for factor in [libm::exp(step), libm::exp(-step)] {
                 let (_, mut noise, mut wander, _) = best;
                 scale(&mut noise, &mut wander, factor);
-                let (noise, wander) = (noise.limited(), wander.clamp(WANDERS.0, WANDERS.1));
+                let (noise, wander) = (self.shared(noise.limited()), wander.clamp(WANDERS.0, WANDERS.1));
                 let (found, before) = evidence(&noise, wander);
                 if found > best.0 {
                     best = (found, noise, wander, before);

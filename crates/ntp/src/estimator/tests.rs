@@ -323,7 +323,7 @@ fn maxsamples_and_minsamples_bound_the_window() {
         [(6, 0, 6..=12), (3, 0, 3..=12), (20, 0, 20..=20), (6, 8, 6..=8), (6, 4, 4..=4), (6, 1, 1..=1)]
     {
         let mut stats =
-            SourceStats::new(StatsOptions { min_samples: min, max_samples: max, refclock: false });
+            SourceStats::new(StatsOptions { min_samples: min, max_samples: max, ..StatsOptions::default() });
         (0..40).for_each(|i| assert!(stats.push(&bent(i), &Oscillator::default())));
         assert!(kept.contains(&stats.samples()), "{min} {max}: {}", stats.samples());
     }
@@ -433,4 +433,26 @@ proptest! {
         prop_assert!((a.offset * size - b.offset).abs() < 1e-9 * (1.0 + b.offset.abs()));
         prop_assert!((a.frequency * size / stretch - b.frequency).abs() < 1e-9 * (1.0 + b.frequency.abs()));
     }
+}
+
+#[test]
+fn a_known_asymmetry_of_the_jitter_is_kept() {
+    let options = StatsOptions { asymmetry: 0.3, ..StatsOptions::default() };
+    let mut stats = SourceStats::new(options);
+    for i in 0..20_i64 {
+        let wait = (i * 7919 % 13) * 20_000;
+        let sample = Sample {
+            v: OscTime::from_nanos(i * 16_000_000_000),
+            forward: 5_000_000 + wait,
+            backward: 5_000_000 + (i * 104_729 % 11) * 20_000,
+            half: 5e-3,
+            dispersion: 1e-6,
+            root_delay: 0.0,
+            root_dispersion: 0.0,
+            stratum: 1,
+            leap: crate::wire::Leap::None,
+        };
+        stats.push(&sample, &Oscillator::default());
+    }
+    assert!((stats.asymmetry() - 0.3).abs() < 1e-6, "{}", stats.asymmetry());
 }

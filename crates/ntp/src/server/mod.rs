@@ -38,7 +38,7 @@ use crate::rng::Rng;
 use crate::time::{LocalTime, MonoTime, NANOS, NtpTime, RawTime};
 use crate::wire::extension::{MAX_PACKET_LEN, Mac, NTS_KINDS, Tail};
 use crate::wire::header::HEADER_LEN;
-use crate::wire::{Mode, Packet};
+use crate::wire::{Mode, Packet, root};
 use core::net::{IpAddr, SocketAddr};
 use limit::{Admission, Gate};
 use std::sync::Arc;
@@ -67,6 +67,7 @@ pub struct ReplyBuf {
 
 /// Longest reply, bytes.
 const REPLY_MAX: usize = HEADER_LEN + MAC_MAX;
+const _: () = assert!(root::LEN <= MAC_MAX);
 
 impl Default for ReplyBuf {
     fn default() -> Self {
@@ -87,6 +88,7 @@ impl ReplyBuf {
 
     /// Puts `header`, and `mac` behind it.
     fn fill(&mut self, header: &[u8; HEADER_LEN], mac: &[u8]) {
+        // `mac`, or the one extension field there is: never both.
         if let Some(room) = self.bytes.first_chunk_mut::<HEADER_LEN>() {
             *room = *header;
         }
@@ -125,6 +127,8 @@ pub struct ServeConfig {
     pub client_prefix: u8,
     /// Memory for the log of requests of a responder made with this, bytes; 0: none.
     pub request_log: usize,
+    /// Names the monotonic clock of this run (extension field F323).
+    pub epoch: u32,
 }
 
 impl Default for ServeConfig {
@@ -139,6 +143,7 @@ impl Default for ServeConfig {
             client_bytes: 0,
             client_prefix: 64,
             request_log: 0,
+            epoch: 0,
         }
     }
 }
@@ -162,6 +167,8 @@ struct Answer {
     wants_stamp: bool,
     /// The key to sign it with: the one of the request.
     key: Option<KeyId>,
+    /// What the extension field F323 says, if the request had one.
+    root: Option<root::Root>,
 }
 
 impl Default for Answer {
@@ -173,6 +180,7 @@ impl Default for Answer {
             interleaved: false,
             wants_stamp: false,
             key: None,
+            root: None,
         }
     }
 }
@@ -275,7 +283,9 @@ impl Responder {
                     .key
                     .and_then(|key| self.config.keys.get(key))
                     .map(|key| key.sign(first >> 3 & 7, &answer.header));
-                reply.fill(&answer.header, mac.as_ref().map_or(&[], MacBytes::as_bytes));
+                let field = answer.root.map(|root| root.emit());
+                let field = field.as_ref().map_or(&[][..], |field| field.as_slice());
+                reply.fill(&answer.header, mac.as_ref().map_or(field, MacBytes::as_bytes));
                 reply.wants_stamp = answer.wants_stamp;
                 self.counters.traffic.count_out(v6, reply.len);
                 self.counters.count_reply(request.rx.source, &answer);
@@ -347,7 +357,23 @@ impl Responder {
             self.interleave(&request, (rx, tx), state, &mut individual, &mut answer);
         }
         answer.header = template.fill(&individual);
+        let asked = tail.fields().any(|f| f.kind == root::KIND && root::Root::parse(f.body).is_some());
+        if asked && answer.key.is_none() {
+            answer.root = Some(self.fine_root(rx, state));
+        }
         Ok(answer)
+    }
+
+    /// Root delay and dispersion as finely as they are known, and the receive time on the monotonic clock.
+    fn fine_root(&self, rx: RawTime, state: &ServerState) -> root::Root {
+        let system = rx.nanos().saturating_sub(state.reading.ahead);
+        let monotonic = system.saturating_sub(state.realtime_minus_monotonic);
+        root::Root {
+            delay: state.root_delay.seconds(),
+            dispersion: state.dispersion.seconds(rx),
+            receive: NtpTime::from_unix_nanos(monotonic),
+            epoch: self.config.epoch,
+        }
     }
 
     /// The client asked in interleaved mode: it is told when the reply it names left, if that is still known; and this

@@ -282,6 +282,12 @@ impl GrowingDispersion {
         Self { at: RawTime::from_nanos(0), base: (base.0 as u64) << 16, rate: 0 }
     }
 
+    /// The bound at `raw`, s, as fine as it is kept.
+    pub fn seconds(&self, raw: RawTime) -> f64 {
+        let elapsed = raw.nanos_since(self.at).max(0) as f64;
+        self.base as f64 / 4_294_967_296.0 + elapsed * (self.rate as f64 / 18_446_744_073_709_551_616.0)
+    }
+
     /// The bound at `raw`, rounded up; saturates at 65536 s.
     pub fn at(&self, raw: RawTime) -> NtpShort {
         let elapsed = u128::from(raw.nanos_since(self.at).max(0).unsigned_abs());

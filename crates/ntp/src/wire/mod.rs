@@ -2,5 +2,7 @@
 
 pub mod extension;
 pub mod header;
+pub mod ptp;
+pub mod root;
 
 pub use header::{Leap, Mode, Packet};

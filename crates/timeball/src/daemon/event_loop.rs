@@ -5,6 +5,7 @@
 
 use super::access_names::{AccessNames, Outcome};
 use super::answer::{Answerer, take_stamps};
+use super::cards::Cards;
 use super::changes::ChangesFile;
 use super::clocks::Clocks;
 use super::keys;
@@ -13,6 +14,7 @@ use super::logger;
 use super::mail::Mail;
 use super::observer::Observer;
 use super::overrun::Overrun;
+use super::ptp::PtpSockets;
 use super::refclocks::Refclocks;
 use super::resolver::{Answer, Asker, Resolver};
 use super::rtc::Rtc;
@@ -24,7 +26,7 @@ use super::thermometers::Thermometers;
 use super::threads::Threads;
 use ntp::config::{Config, ThreadsConfig};
 use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
-use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity};
+use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity, Stamp, StampSource};
 use ntp::ids::SocketId;
 use ntp::logfile::Utc;
 use ntp::server::{Individual, Template};
@@ -78,6 +80,10 @@ pub struct EventLoop {
     pub folders: SourceFolders,
     /// Where leap seconds are known from.
     pub leap_file: Option<LeapFile>,
+    /// Sockets that serve inside PTP messages.
+    pub ptp: PtpSockets,
+    /// Network cards that stamp packets.
+    pub cards: Cards,
     /// The sensor of `tempcomp`.
     pub sensor: Option<Sensor>,
     /// The real-time clock of `rtcfile`.
@@ -144,6 +150,7 @@ enum Slot {
     Client(SocketId),
     Refclock(usize),
     Rtc,
+    Ptp(usize),
 }
 
 impl EventLoop {
@@ -313,6 +320,9 @@ impl EventLoop {
         for (index, descriptor) in self.refclocks.descriptors() {
             add(Slot::Refclock(index), descriptor);
         }
+        for (index, socket) in self.ptp.all().iter().enumerate() {
+            add(Slot::Ptp(index), socket.as_raw_fd());
+        }
         if let Some(descriptor) = self.rtc.as_ref().and_then(Rtc::descriptor) {
             add(Slot::Rtc, descriptor);
         }
@@ -343,6 +353,7 @@ impl EventLoop {
                     }
                 }
                 Slot::Refclock(index) => self.take_readings(index),
+                Slot::Ptp(index) => self.serve_ptp(index),
                 Slot::Rtc => {
                     let at = self.clocks.raw_now();
                     if let Some(shown) = self.rtc.as_mut().and_then(Rtc::take) {
@@ -469,10 +480,39 @@ impl EventLoop {
         let Some(client) = clients.iter_mut().find(|client| client.id() == id) else { return };
         for _ in 0..BATCH {
             let Ok(Some(sent)) = message::receive_error_queue(client.socket(), buffer) else { break };
-            let Some(stamp) = sent.stamp else { continue };
-            let Some(token) = client.stamped(&buffer[..sent.len]) else { continue };
-            let (at, now) = (self.clocks.stamp(Some(stamp)), self.clocks.now());
+            let card = sent.hardware.and_then(|stamp| self.cards.sent(stamp));
+            if card.is_none() && sent.stamp.is_none() {
+                continue;
+            }
+            let token = if card.is_none() && self.cards.any() {
+                client.stamped_for_now(&buffer[..sent.len])
+            } else {
+                client.stamped(&buffer[..sent.len])
+            };
+            let Some(token) = token else { continue };
+            let at = match card {
+                Some(system) => Stamp { time: self.clocks.raw(system), source: StampSource::Hardware },
+                None => self.clocks.stamp(sent.stamp),
+            };
+            let now = self.clocks.now();
             self.engine.handle(now, &mut self.clocks, Input::Sent { token, at }, &mut self.out);
+        }
+    }
+
+    /// Answers requests inside PTP messages.
+    fn serve_ptp(&mut self, index: usize) {
+        let Self { engine, clocks, ptp, workspace, .. } = self;
+        let (mut responder, state) = engine.responder();
+        let now = clocks.now();
+        let template = Template::new(state, now.raw);
+        responder.set_time(now.mono);
+        for _ in 0..BATCH {
+            let stamp = |received: &message::Received| clocks.stamp(received.stamp);
+            let answered = ptp
+                .answer(index, &mut workspace.buffer, &mut responder, &template, stamp, || clocks.raw_now());
+            if answered.is_none() {
+                break;
+            }
         }
     }
 
@@ -520,6 +560,9 @@ impl EventLoop {
 
     /// Answers to our requests.
     fn listen(&mut self, id: SocketId) {
+        if self.cards.any() {
+            self.wait_for_card(id);
+        }
         let Workspace { clients, buffer, .. } = &mut self.workspace;
         let Some(client) = clients.iter().find(|client| client.id() == id) else { return };
         for _ in 0..BATCH {
@@ -528,9 +571,34 @@ impl EventLoop {
             let Some(received) = received else { break };
             let from = received.from.unwrap_or(client.remote());
             let meta = Meta { from, to: received.to, interface: received.interface };
-            let (rx, now) = (self.clocks.stamp(received.stamp), self.clocks.now());
-            let input = Input::Datagram { socket: id, meta, rx, bytes: &buffer[..received.len] };
+            let card = received.hardware.and_then(|stamp| self.cards.received(received.interface, stamp));
+            let rx = match card {
+                Some(system) => Stamp { time: self.clocks.raw(system), source: StampSource::Hardware },
+                None => self.clocks.stamp(received.stamp),
+            };
+            let now = self.clocks.now();
+            let Some(bytes) = client.message(&buffer[..received.len]) else { continue };
+            let input = Input::Datagram { socket: id, meta, rx, bytes };
             self.engine.handle(now, &mut self.clocks, input, &mut self.out);
+        }
+    }
+
+    /// An answer is here: the card's stamp of its request may come a moment later (`hwtstimeout`).
+    fn wait_for_card(&mut self, id: SocketId) {
+        let mut left = self.cards.patience();
+        loop {
+            let client = self.workspace.clients.iter().find(|client| client.id() == id);
+            let Some(client) = client.filter(|client| client.waits_for_stamp() && left > 0) else { return };
+            let mut entry = [Entry::new(client.as_raw_fd())];
+            let began = sys::clock::monotonic();
+            // The answer makes the socket readable: looking again soon is all there is.
+            let _ = poll(&mut entry, Some(0));
+            if entry[0].error_queue() {
+                self.take_stamps(id);
+            } else {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            }
+            left -= sys::clock::monotonic().saturating_sub(began).max(1);
         }
     }
 

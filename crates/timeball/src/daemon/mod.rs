@@ -4,6 +4,7 @@
 pub mod access_names;
 pub mod answer;
 pub mod args;
+pub mod cards;
 pub mod changes;
 pub mod clocks;
 pub mod configuration;
@@ -20,6 +21,7 @@ pub mod memory;
 #[cfg_attr(not(feature = "web"), path = "no_observer.rs")]
 pub mod observer;
 pub mod overrun;
+pub mod ptp;
 pub mod readiness;
 pub mod refclocks;
 pub mod resolver;
@@ -37,6 +39,7 @@ pub mod welcome;
 use crate::places;
 use access_names::AccessNames;
 use args::{LogTarget, Mode, Options, Request, Wrong};
+use cards::Cards;
 use changes::ChangesFile;
 use clocks::Clocks;
 use configuration::Chosen;
@@ -53,6 +56,7 @@ use ntp::rng::Rng;
 use ntp::server::AccessTable;
 use ntp::time::LocalTime;
 use observer::Observer;
+use ptp::PtpSockets;
 use readiness::Readiness;
 use refclocks::Refclocks;
 use resolver::Resolver;
@@ -265,6 +269,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     // Keys are often readable for root alone.
     let keys = config.process.key_file.as_deref().and_then(keys::load);
     let refclocks = Refclocks::open(&config).map_err(one)?;
+    let ptp = PtpSockets::open(&config, options.family, (access.any_v4_allowed(), access.any_v6_allowed()));
+    let cards = Cards::open(&config.hardware).map_err(one)?;
     let rtc = open_rtc(&config);
     // 6. Priority and memory, as far as we may; then root is over.
     harden(options, &config);
@@ -294,6 +300,8 @@ fn start(name: Name, options: &Options, readiness: &mut Readiness) -> Result<Opt
     event_loop.observer = observer;
     event_loop.refclocks = refclocks;
     event_loop.refclocks.join(&event_loop.engine);
+    event_loop.cards = cards;
+    event_loop.ptp = ptp;
     event_loop.rtc = rtc;
     if event_loop.rtc.is_none() {
         event_loop.engine.forget_rtc();
@@ -418,6 +426,8 @@ fn assemble(
         thermometers,
         threads: Threads::new(&config.server.threads, real_time_priority(options, &config)),
         refclocks: Refclocks::default(),
+        ptp: PtpSockets::default(),
+        cards: Cards::default(),
         rtc: None,
         sensor: temperature::Sensor::new(&config.clock, now.mono),
         mail: mail::Mail::new(config.log.mail_on_change.as_ref().map(|(to, _)| to.clone())),

@@ -357,6 +357,8 @@ pub struct ClientSocket {
     /// The packet whose kernel stamp has not come yet. One is enough: stamps come within microseconds, the
     /// next packet after seconds.
     unstamped: Option<(u64, PacketBuf)>,
+    /// Messages travel inside PTP messages of this domain (`ptpport`).
+    ptp: Option<u8>,
 }
 
 impl ClientSocket {
@@ -391,14 +393,23 @@ impl ClientSocket {
             socket.set_only_v6()?;
             socket.bind(SocketAddr::new(ip.unwrap_or(any), acquisition_port.unwrap_or(0)))?;
         }
-        let _ = socket.set_stamping(Stamping::Both);
+        if config.hardware.timestamping.is_empty() {
+            let _ = socket.set_stamping(Stamping::Both);
+        } else {
+            // The interface tells whose time the card's stamps are.
+            let _ = socket.set_packet_info();
+            let _ = socket.set_stamping(Stamping::Hardware).or_else(|_| socket.set_stamping(Stamping::Both));
+        }
         if config.server.dscp != 0 {
             let _ = socket.set_dscp(config.server.dscp);
         }
         socket.connect(spec.remote)?;
+        let hardware = &config.hardware;
+        let ptp = (hardware.ptp_port != 0 && spec.remote.port() == hardware.ptp_port)
+            .then_some(hardware.ptp_domain);
         // Only for reports and against loops: a simulator that does not know the call must not cost the source.
         let local = socket.local_addr().map_or(any, |address| address.ip());
-        Ok((Self { id: spec.id, socket, remote: spec.remote, unstamped: None }, local))
+        Ok((Self { id: spec.id, socket, remote: spec.remote, unstamped: None, ptp }, local))
     }
 
     /// Its name in the engine.
@@ -411,6 +422,14 @@ impl ClientSocket {
         &self.socket
     }
 
+    /// The NTP message in what was received; `None`: it should have come inside a PTP message.
+    pub fn message<'a>(&self, received: &'a [u8]) -> Option<&'a [u8]> {
+        match self.ptp {
+            None => Some(received),
+            Some(domain) => ntp::wire::ptp::unwrap(domain, received).map(|(_, message)| message),
+        }
+    }
+
     /// Whom it is connected to.
     pub fn remote(&self) -> SocketAddr {
         self.remote
@@ -418,9 +437,28 @@ impl ClientSocket {
 
     /// Sends a packet; its kernel stamp comes later by [`Self::stamped`].
     pub fn send(&mut self, token: u64, packet: PacketBuf) -> io::Result<()> {
-        sys::message::send(&self.socket, packet.as_slice(), None, None, 0)?;
+        match self.ptp {
+            None => sys::message::send(&self.socket, packet.as_slice(), None, None, 0)?,
+            Some(domain) => {
+                let whole = super::ptp::wrapped(domain, token as u16, packet.as_slice());
+                sys::message::send(&self.socket, &whole.unwrap_or_default(), None, None, 0)?;
+            }
+        }
         self.unstamped = Some((token, packet));
         Ok(())
+    }
+
+    /// The stamp of the packet sent last has not come yet.
+    pub fn waits_for_stamp(&self) -> bool {
+        self.unstamped.is_some()
+    }
+
+    /// As [`Self::stamped`], but a better stamp of the same packet may still come.
+    pub fn stamped_for_now(&self, sent: &[u8]) -> Option<u64> {
+        self.unstamped
+            .as_ref()
+            .filter(|(_, packet)| sent.ends_with(packet.as_slice()))
+            .map(|(token, _)| *token)
     }
 
     /// The kernel gave back `sent` with a stamp: whose is it? The packet stands at the end of what comes back.

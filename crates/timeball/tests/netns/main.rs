@@ -9,6 +9,7 @@ mod interleaved;
 mod keys;
 mod lab;
 mod peers;
+mod ptp;
 mod refclocks;
 
 use lab::{Lab, TIMEBALL, alias, example, ready, skip};

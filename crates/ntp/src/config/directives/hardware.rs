@@ -51,29 +51,27 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "hwtimestamp",
         "INTERFACE|* [minpoll POLL] [maxpoll POLL] [minsamples N] [maxsamples N] [precision SECONDS] [txcomp SECONDS] [rxcomp SECONDS] [nocrossts] [rxfilter all|ntp|ptp|none]",
         "off",
-        "Takes the times of packets from the network card; * is every card that can.",
+        "Takes the times of requests that we send and of their answers from the network card, whose clock is read beside the system's; * is every card that can. Clients' requests keep the stamps of the kernel.",
         Own,
         hwtimestamp,
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "hwtstimeout",
         "SECONDS",
         "0.001",
-        "How long a response waits for the card's transmit time of the one before.",
+        "How long an answer waits for the card's transmit time of its request.",
         Exactly(1),
         |c, w| w.number().map(|v| c.hardware.tx_timeout = v),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "maxtxbuffers",
         "N",
         "0",
-        "How many sent packets are remembered until their transmit time comes; 0 is off.",
+        "Accepted without effect: a sent packet is recognised by what it contains, so none has to be kept for its transmit time.",
         Exactly(1),
         |c, w| w.int(0, 1_048_576).map(|v| c.hardware.max_tx_buffers = v),
     )
-    .not_yet(),
+    .idle(),
     Directive::new(
         "ptpdomain",
         "DOMAIN",
@@ -81,8 +79,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "Domain number of NTP packets in PTP messages.",
         Exactly(1),
         |c, w| w.int(0, 255).map(|v| c.hardware.ptp_domain = v as u8),
-    )
-    .not_yet(),
+    ),
     Directive::new(
         "ptpport",
         "PORT",
@@ -90,8 +87,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "UDP port of NTP packets in PTP messages, usually 319, for cards that stamp only these; 0 is off.",
         Exactly(1),
         |c, w| port(w).map(|v| c.hardware.ptp_port = v),
-    )
-    .not_yet(),
+    ),
 ];
 
 fn hwtimestamp(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {

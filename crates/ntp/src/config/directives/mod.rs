@@ -160,6 +160,11 @@ impl Directive {
         Self { name, usage, default, doc, status: Status::Effective, arguments, apply: Apply::Set(apply) }
     }
 
+    /// The same, but there is nothing to do for it.
+    const fn idle(self) -> Self {
+        Self { status: Status::Silent, ..self }
+    }
+
     /// The same, but without effect in this version.
     const fn not_yet(self) -> Self {
         Self { status: Status::NotYet, ..self }

@@ -14,8 +14,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "measured",
         "Asymmetry of the jitter on the path, from -0.5 (all of it on the way there) to 0.5; anything larger means measured.",
         |s, w| w.option_number().map(|v| s.asymmetry = v),
-    )
-    .not_yet(),
+    ),
     Opt::new("auto_offline", FLAG, "off", "The source goes offline when sending a request fails.", |s, _| {
         s.auto_offline = true;
         Ok(())
@@ -48,7 +47,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "extfield",
         "HEX",
         "none",
-        "Extension field to send: F323 (monotonic root) or 10A (network correction).",
+        "Extension field to send: F323 asks the server for its root delay and dispersion in nanoseconds; 10A (network correction) is only of use in PTP messages (ptpport).",
         |s, w| {
             s.ext_fields |= match w.option_hex()? {
                 0xF323 => 1,
@@ -57,8 +56,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
             };
             Ok(())
         },
-    )
-    .not_yet(),
+    ),
     Opt::new(
         "filter",
         "SAMPLES",
@@ -423,7 +421,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "refclock",
         "DRIVER PARAMETER[:OPTION...] [OPTION...]",
         "",
-        "A reference clock at this machine: PPS, SHM, SOCK, PHC or RTC.",
+        "A reference clock at this machine: PPS DEVICE[:clear] (pulses), SHM UNIT[:perm=OCTAL] (shared memory, as gpsd writes it), SOCK PATH (datagrams), PHC DEVICE|INTERFACE[:nocrossts][:extpps][:pin=N][:channel=N][:clear] (the clock of a network card, or pulses that it stamps), RTC DEVICE[:utc] (the clock on the board). Pulses need another source, or lock, that knows the second.",
         Own,
         super::refclock::add,
     ),
