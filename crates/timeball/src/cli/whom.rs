@@ -14,7 +14,7 @@ use ntp::control::sources::SourceMode;
 use ntp::report::Address;
 
 use super::Name;
-use super::arguments::{self, NoAddress};
+use super::arguments;
 use super::client::resolve;
 use super::commands::{source, source_count};
 use super::session::{Failure, Session};
@@ -123,36 +123,19 @@ fn found(sources: &[Known], word: &str, family: Family) -> Result<Vec<Known>, Fa
     }
 }
 
-/// The addresses of the sources that a word means. As chronyc, a name is first what the resolver says of it.
+/// The addresses of the sources that a word means. As chronyc, a name is what the resolver says of it, and nothing else is
+/// asked; our daemon then knows the source by any address of its name.
 pub fn addresses(session: &mut Session<'_>, word: &str) -> Result<Vec<Address>, Failure> {
     let family = session.options.family;
+    // Of addresses the daemon knows best; ours remembers those that a source had before.
     let literal = word.parse::<IpAddr>().is_ok() || word.starts_with("ID#");
-    let resolved = if literal || session.name == Name::Chronyc {
-        arguments::source_address(word, family)
-    } else {
-        Err(NoAddress::Unresolved)
-    };
-    if literal {
-        // The daemon knows best; ours remembers addresses that a source had before.
-        let address = resolved.map_err(|_| Failure::usage("Could not get address for hostname"))?;
+    if literal || session.name == Name::Chronyc {
+        let address = arguments::source_address(word, family)
+            .map_err(|_| Failure::usage("Could not get address for hostname"))?;
         return Ok(vec![address]);
     }
-    let sources = match all(session) {
-        Ok(sources) => sources,
-        // Who may not list the sources may still name one by address.
-        Err(failure) => return resolved.map(|address| vec![address]).map_err(|_| failure),
-    };
-    if session.name == Name::Timeball {
-        return Ok(found(&sources, word, family)?.iter().map(|source| source.address).collect());
-    }
-    if resolved.is_ok_and(|address| sources.iter().any(|source| source.address == address)) {
-        return Ok(resolved.into_iter().collect());
-    }
-    match (found(&sources, word, family), resolved) {
-        (Ok(meant), _) if meant.len() == 1 => Ok(vec![meant[0].address]),
-        (_, Ok(address)) => Ok(vec![address]),
-        (_, Err(_)) => Err(Failure::usage("Could not get address for hostname")),
-    }
+    let sources = all(session)?;
+    Ok(found(&sources, word, family)?.iter().map(|source| source.address).collect())
 }
 
 #[cfg(test)]
