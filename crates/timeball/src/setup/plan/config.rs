@@ -42,7 +42,9 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
             Profile::Lan => locals.iter().map(String::as_str).collect(),
             Profile::Public => vec!["wan", "wan6"],
         };
-        let missing: Vec<&str> = wanted.into_iter().filter(|name| !allowed(own, name)).collect();
+        // PPPoE's wan_6 is the IPv6 world, too.
+        let is_allowed = |name: &str| allowed(own, name) || (name == "wan6" && allowed(own, "wan_6"));
+        let missing: Vec<&str> = wanted.into_iter().filter(|name| !is_allowed(name)).collect();
         if !missing.is_empty() {
             let id = match own.named("allow", "served") {
                 Some(section) => section.id,
@@ -176,6 +178,9 @@ pub(super) fn storage(planner: &mut Planner<'_>) {
         ON_FLASH => format!("interval 3600 profile router folder {folder}/observer"),
         _ => format!("interval 300 folder {folder}/observer"),
     };
+    let chrony = planner.tree.text("/etc/chrony/chrony.conf").unwrap_or_default();
+    let dumps = value(&chrony, "dumpdir").filter(|dumps| !is_volatile(planner, dumps));
+    let dumps = dumps.map_or_else(|| folder.clone(), str::to_owned);
     let packaged = Document::parse(PACKAGED).unwrap_or_default();
     planner.edit(Part::Storage, "timeball", &why, |own| {
         let Some(main) = own.named("timeball", "main") else { return };
@@ -185,8 +190,7 @@ pub(super) fn storage(planner: &mut Planner<'_>) {
             (None, _) => true,
             (now, default) => now == default,
         };
-        let wanted =
-            [("driftfile", format!("{folder}/drift")), ("dumpdir", folder.clone()), ("stats", stats)];
+        let wanted = [("driftfile", format!("{folder}/drift")), ("dumpdir", dumps), ("stats", stats)];
         let free: Vec<_> = wanted.into_iter().filter(|(key, _)| is_free(key)).collect();
         let id = main.id;
         for (key, value) in free {
