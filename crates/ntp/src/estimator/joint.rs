@@ -5,13 +5,14 @@
 //! window is run anew with each sample: noise and wander learned since, and sudden changes noticed since, act on all
 //! of it. docs/discipline.md derives it.
 
-use super::anchor::{Anchor, Jump, Jumps, Shocks};
+use super::anchor::{Anchor, Jump, Shocks};
 use super::member::Member;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
-use super::path::{HINTS, Hint, ROUTES, TELLING, first_offset};
+use super::path::ROUTES;
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
-use super::state::{Path, Point, State, asymmetry_of, delay_of};
+use super::state::{Point, State, asymmetry_of};
+use super::window::{Entry, MAX_WINDOW, NOTHING};
 use super::{Combined, SourceStats, Theta};
 use crate::ids::SourceId;
 use crate::time::OscTime;
@@ -21,35 +22,13 @@ use libm::sqrt;
 pub const MAX_MEMBERS: usize = 10;
 /// Dimensions of the filter.
 pub const DIMENSIONS: usize = 2 + 2 * MAX_MEMBERS;
-/// Samples in the window, of all members together and of each.
-const MAX_WINDOW: usize = 400;
-const WINDOW_EACH: usize = 80;
-/// Samples after which a path's asymmetry is judged for good.
-const ESTABLISHED: usize = 24;
-/// Doubt added to the frequency of a line that may be of another time, s/s.
-const STALE: f64 = 3e-7;
-/// Gain in evidence at which the frequency of an earlier run is no longer believed.
-const DOUBT: f64 = 2.0;
-/// A reference clock's first offset is taken for wrong by so many times its scatter.
-const DOUBT_FIRST: f64 = 4.0;
 /// Samples of a source up to which its first guesses are still taken anew.
 const FEW: usize = 16;
 /// Deviation of ln wander beforehand.
 pub(super) const WANDER_SD: f64 = 2.0;
-/// Degrees of freedom of Student's t for asymmetries: some paths are much longer one way.
-pub const TAILS: f64 = 4.0;
 
 pub(super) type Belief = State<DIMENSIONS>;
 pub(super) type AllShocks = Shocks<{ CLOCK_JUMPS + MAX_MEMBERS * ROUTES + 1 }>;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub v: OscTime,
-    pub forward: i64,
-    pub backward: i64,
-    pub half: f64,
-    pub member: usize,
-}
 
 /// The belief after one sample of the window.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +60,7 @@ pub struct Joint {
     pub(super) count: usize,
     pub(super) anchor: Option<Anchor<DIMENSIONS>>,
     /// The anchor has not absorbed anything: it is a prior.
-    fresh: bool,
+    pub(super) fresh: bool,
     pub(super) points: Box<[Point]>,
     pub(super) checkpoint: Checkpoint,
     /// The beliefs of the last update, one for each wander.
@@ -90,14 +69,12 @@ pub struct Joint {
     pub(super) next_wander: f64,
     pub(super) snapshots: Box<[Snapshot]>,
     /// What is believed now, asymmetries weighed.
-    gauged: Option<Anchor<DIMENSIONS>>,
-    combined: Option<Combined>,
+    pub(super) gauged: Option<Anchor<DIMENSIONS>>,
+    pub(super) combined: Option<Combined>,
     /// A sudden change of the oscillator was noticed by the last update.
     pub(super) jumped: bool,
-    resets: u32,
+    pub(super) resets: u32,
 }
-
-const NOTHING: Entry = Entry { v: OscTime::from_nanos(0), forward: 0, backward: 0, half: 0.0, member: 0 };
 
 impl Default for Joint {
     fn default() -> Self {
@@ -158,32 +135,6 @@ impl Joint {
         self.combined.as_ref()
     }
 
-    /// Asymmetry of a source's path (s, positive: the way there is longer), its deviation, and the weight of its vote
-    /// (1.25: like the others; towards 0: an outlier).
-    pub fn asymmetry(&self, id: SourceId) -> Option<(f64, f64, f64)> {
-        let slot = self.slot(id)?;
-        let state = &self.gauged.as_ref()?.state;
-        let i = asymmetry_of(slot);
-        let member = self.members[slot]?;
-        (i < state.dimensions()).then(|| (state.x[i], sqrt(state.p[i][i].max(0.0)), member.weight))
-    }
-
-    /// Shortest round trip and asymmetry of a source's path as all sources together see them, s.
-    pub fn path(&self, id: SourceId) -> Option<(f64, f64)> {
-        let slot = self.slot(id)?;
-        let state = &self.gauged.as_ref()?.state;
-        let n = state.dimensions();
-        let beta = if asymmetry_of(slot) < n { state.x[asymmetry_of(slot)] } else { 0.0 };
-        (delay_of(slot) < n).then(|| (state.x[delay_of(slot)], beta))
-    }
-
-    /// Variance with which the vote of a source on the offset counts for the asymmetry of its path, s², before its noise;
-    /// `None` if it has no say.
-    pub fn vote(&self, id: SourceId) -> Option<f64> {
-        let member = self.members[self.slot(id)?].filter(|m| m.used && m.votes)?;
-        Some(if self.many() { member.spread() / member.weight.max(0.05) } else { 0.0 })
-    }
-
     /// θ and the frequency have become uncertain at `at` by these deviations (s, s/s): no guess, somebody saw why.
     pub fn expect_jump(&mut self, at: OscTime, theta: f64, frequency: f64) {
         let (theta, frequency) = (theta * theta, frequency * frequency);
@@ -225,11 +176,11 @@ impl Joint {
         }
     }
 
-    fn slot(&self, id: SourceId) -> Option<usize> {
+    pub(super) fn slot(&self, id: SourceId) -> Option<usize> {
         self.members.iter().position(|m| m.is_some_and(|m| m.id == id))
     }
 
-    fn many(&self) -> bool {
+    pub(super) fn many(&self) -> bool {
         self.members.iter().flatten().count() > 1
     }
 
@@ -300,268 +251,6 @@ impl Joint {
         }
     }
 
-    /// Who is in the filter now.
-    fn enlist<'a>(
-        &mut self,
-        used: impl Iterator<Item = Used<'a>> + Clone,
-        expelled: impl Fn(SourceId) -> bool,
-    ) {
-        let mut restart = false;
-        for slot in 0..MAX_MEMBERS {
-            let Some(member) = self.members[slot].as_mut() else { continue };
-            member.used = used.clone().any(|u| u.id == member.id);
-            if !member.used && expelled(member.id) {
-                self.members[slot] = None;
-                restart = true;
-            } else if !member.used && !self.window[..self.count].iter().any(|e| e.member == slot) {
-                // Gone long ago: what it said is in the belief about the oscillator.
-                self.members[slot] = None;
-            }
-        }
-        if restart {
-            self.restart();
-        }
-        for u in used.clone() {
-            let slot = match self.slot(u.id) {
-                Some(slot) => slot,
-                None => {
-                    let Some(free) = self.members.iter().position(Option::is_none) else { continue };
-                    self.admit(free, &u);
-                    free
-                }
-            };
-            if let Some(member) = self.members[slot].as_mut() {
-                member.votes = u.votes;
-                member.refresh(u.stats);
-            }
-        }
-        if !self.oscillator.wide && used.clone().any(|u| u.stats.path().is_wide()) {
-            self.oscillator.wide = true;
-            if self.fresh {
-                self.anchor = None;
-            }
-        }
-        let many = self.many();
-        for member in self.members.iter_mut().flatten() {
-            member.path.reversion =
-                if many && member.folded { member.spread() / member.weight.max(0.05) } else { 0.0 };
-        }
-    }
-
-    fn admit(&mut self, slot: usize, u: &Used<'_>) {
-        let was_many = self.many();
-        let newest = match &self.anchor {
-            // What came before the anchor cannot be learned any more.
-            Some(anchor) if !self.fresh => anchor.v,
-            _ => OscTime::from_nanos(i64::MIN),
-        };
-        let mut member = Member {
-            id: u.id,
-            used: true,
-            votes: u.votes,
-            folded: false,
-            weight: 1.0,
-            newest,
-            seen: 0,
-            kept: 0,
-            jitter: 1e-4,
-            least: 0.0,
-            root: 0.0,
-            path: Path::default(),
-            routes: Jumps::default(),
-            expected: None,
-            usual: 0.0,
-            line: None,
-        };
-        member.refresh(u.stats);
-        self.members[slot] = Some(member);
-        if self.fresh || !was_many {
-            // The first other source makes asymmetries of all: begin with them all.
-            self.restart();
-            return;
-        }
-        let n = self.dimensions();
-        if let Some(anchor) = self.anchor.as_mut() {
-            self.checkpoint.discard();
-            if n > anchor.state.dimensions() {
-                anchor.state.resize(n);
-            }
-            member.set_path(&mut anchor.state, slot);
-        }
-    }
-
-    fn dimensions(&self) -> usize {
-        let slots = self.members.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        if slots == 1 && !self.many() { 3 } else { 2 + 2 * slots }
-    }
-
-    /// Takes what the members have measured since into the window.
-    fn collect<'a>(&mut self, used: impl Iterator<Item = Used<'a>>) {
-        for u in used {
-            let Some(slot) = self.slot(u.id) else { continue };
-            let Some(member) = self.members[slot] else { continue };
-            for sample in u.stats.window() {
-                if sample.v <= member.newest {
-                    continue;
-                }
-                let entry = Entry {
-                    v: sample.v,
-                    forward: sample.forward,
-                    backward: sample.backward,
-                    half: sample.half,
-                    member: slot,
-                };
-                self.insert(entry);
-            }
-            if let (Some(last), Some(member)) = (u.stats.last(), self.members[slot].as_mut()) {
-                member.newest = member.newest.max(last.v);
-            }
-        }
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        if self.count == self.window.len() {
-            self.slide();
-        }
-        if self.count == self.window.len() {
-            // Without an anchor there is nothing to absorb: the oldest is lost.
-            self.checkpoint.discard();
-            self.window.copy_within(1.., 0);
-            self.count -= 1;
-        }
-        let mut index = self.count;
-        while index > 0 && self.window[index - 1].v > entry.v {
-            index -= 1;
-        }
-        if index < self.count {
-            self.checkpoint.discard();
-        }
-        self.window.copy_within(index..self.count, index + 1);
-        self.window[index] = entry;
-        self.count += 1;
-    }
-
-    /// The belief before the first sample.
-    fn set_prior(&mut self) {
-        self.checkpoint.discard();
-        let first = self.window[0];
-        let n = self.dimensions();
-        let mut anchor =
-            Anchor { v: first.v, theta: first.forward / 2 - first.backward / 2, state: State::new(n) };
-        let lines = self.members.iter().flatten().filter_map(|m| m.line).filter(|l| l.samples >= TELLING);
-        let surest = lines.min_by(|a, b| a.frequency_sd.total_cmp(&b.frequency_sd));
-        // The windows of the paths need not begin with this one: the frequency may have wandered in between.
-        let line = surest.map(|line| (line.frequency, line.frequency_sd + STALE));
-        let (frequency, variance) = self.oscillator.prior(self.oscillator.wide, line);
-        let bend = self.oscillator.jumps.first_bend(first.v);
-        let straight = self.window[..self.count].iter().take_while(|e| bend.is_none_or(|at| e.v < at));
-        let hints = straight.take(HINTS).map(|e| {
-            let point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
-            let least = self.members[e.member].map_or(0.0, |m| m.least);
-            let member = self.members[e.member].filter(|m| m.path.noise.two_sided);
-            let delay = member.map_or(point.delay(), |m| DOUBT_FIRST * m.jitter);
-            Hint { t: point.t, offset: point.offset(), delay, excess: point.delay() - least }
-        });
-        let (offset, offset_variance) = first_offset(hints, frequency, variance);
-        anchor.state.set(0, offset, offset_variance);
-        anchor.state.set(1, frequency, variance);
-        for (slot, member) in self.members.iter_mut().enumerate() {
-            if let Some(member) = member {
-                member.set_path(&mut anchor.state, slot);
-                member.folded = false;
-                member.path.reversion = 0.0;
-            }
-        }
-        if n == 3 {
-            anchor.state.set(3, 0.0, 0.0);
-        }
-        self.anchor = Some(anchor);
-        self.fresh = true;
-    }
-
-    /// Is the frequency what an earlier run has said, or any crystal's? All samples together decide.
-    fn doubt_known(&mut self) {
-        let Some(known) = self.oscillator.known.filter(|_| !self.oscillator.wide && self.count >= 3) else {
-            return;
-        };
-        let evidence = |joint: &mut Self| {
-            joint.prepare();
-            joint.evidence(joint.oscillator.wander, &joint.shocks())
-        };
-        let before = evidence(self);
-        self.oscillator.known = None;
-        self.set_prior();
-        if evidence(self) <= before + DOUBT {
-            self.oscillator.known = Some(known);
-            self.set_prior();
-        }
-    }
-
-    /// The anchor absorbs what no longer fits into the window.
-    fn slide(&mut self) {
-        let members = self.members.iter().flatten().count();
-        let most = (WINDOW_EACH * members).min(MAX_WINDOW);
-        while self.count > most {
-            if self.anchor.is_none() {
-                self.set_prior();
-            }
-            self.fold_votes();
-            self.checkpoint.slide();
-            let entry = self.window[0];
-            self.window.copy_within(1..self.count, 0);
-            self.count -= 1;
-            let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
-            if let Some(anchor) = self.anchor.as_mut() {
-                let point = anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
-                if self.members[entry.member].is_some() {
-                    anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
-                }
-            }
-            self.fresh = false;
-            // From now on the samples know better.
-            self.oscillator.known = None;
-        }
-    }
-
-    /// Judges the asymmetries of all established paths for good; from now on they only forget slowly.
-    fn fold_votes(&mut self) {
-        let many = self.many();
-        let Some(anchor) = self.anchor.as_mut() else { return };
-        for (slot, member) in self.members.iter_mut().enumerate() {
-            let Some(member) = member else { continue };
-            if !many || member.folded || !member.used || !member.votes || member.seen < ESTABLISHED {
-                continue;
-            }
-            self.checkpoint.discard();
-            member.vote(&mut anchor.state, slot, member.spread() / member.weight);
-            member.folded = true;
-            member.path.reversion = member.spread() / member.weight.max(0.05);
-        }
-    }
-
-    pub(super) fn paths(&self) -> [Path; MAX_MEMBERS] {
-        core::array::from_fn(|slot| self.members[slot].map_or_else(Path::default, |m| m.path))
-    }
-
-    pub(super) fn shocks(&self) -> AllShocks {
-        let mut shocks = AllShocks::default();
-        if let Some(anchor) = &self.anchor {
-            shocks.add(self.oscillator.jumps.as_slice(), anchor.v, usize::MAX / 4);
-            for (slot, member) in self.members.iter().enumerate() {
-                shocks.add(member.as_ref().map_or(&[], |m| m.routes.as_slice()), anchor.v, slot);
-            }
-        }
-        shocks
-    }
-
-    /// The window as the anchor sees it.
-    fn prepare(&mut self) {
-        let Some(anchor) = &self.anchor else { return };
-        for (point, e) in self.points.iter_mut().zip(&self.window[..self.count]) {
-            *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
-        }
-    }
-
     /// Weighs the asymmetries and says what follows.
     fn conclude(&mut self, belief: &Belief, gauged: &Belief) {
         let Some(anchor) = &self.anchor else { return };
@@ -595,27 +284,5 @@ impl Joint {
             covariance: surest.1,
         });
         self.gauged = Some(Anchor { v, theta, state: *gauged });
-    }
-
-    /// Conditions a copy of the belief on the heavy-tailed prior that every asymmetry not yet judged is near zero.
-    fn gauge(&mut self, belief: &Belief) -> Belief {
-        let mut out = *belief;
-        for round in 0..6 {
-            out = *belief;
-            for (slot, member) in self.members.iter().enumerate() {
-                let Some(member) = member else { continue };
-                if member.seen < 3 || !member.votes || !member.used || member.folded {
-                    continue;
-                }
-                let weight = if round == 0 { 1.0 } else { member.weight };
-                member.vote(&mut out, slot, member.spread() / weight);
-            }
-            for (slot, member) in self.members.iter_mut().enumerate() {
-                let Some(member) = member else { continue };
-                let beta = out.x[asymmetry_of(slot)] - member.usual;
-                member.weight = (TAILS + 1.0) / (TAILS + beta * beta / member.spread().max(1e-30));
-            }
-        }
-        out
     }
 }

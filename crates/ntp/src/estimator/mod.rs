@@ -7,11 +7,14 @@
 //! better estimator without a change elsewhere.
 
 mod anchor;
+mod asymmetry;
+mod beginning;
 mod combined;
 mod expected;
 mod joint;
 mod likelihood;
 mod member;
+mod membership;
 pub mod noise;
 mod oscillator;
 mod path;
@@ -24,6 +27,7 @@ pub mod temperature;
 #[cfg(test)]
 mod tests;
 mod theta;
+mod window;
 
 pub use combined::Combined;
 pub use expected::Expected;

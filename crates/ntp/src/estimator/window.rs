@@ -1,0 +1,122 @@
+//! The window of the filter over all sources: their last samples in the order of time, and the anchor that absorbs what no
+//! longer fits.
+
+use super::Used;
+use super::joint::{AllShocks, Joint, MAX_MEMBERS};
+use super::state::Path;
+use crate::time::OscTime;
+
+/// Samples in the window, of all members together and of each.
+pub(super) const MAX_WINDOW: usize = 400;
+const WINDOW_EACH: usize = 80;
+
+/// A sample of a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub v: OscTime,
+    pub forward: i64,
+    pub backward: i64,
+    pub half: f64,
+    pub member: usize,
+}
+
+/// What memory is filled with.
+pub(super) const NOTHING: Entry =
+    Entry { v: OscTime::from_nanos(0), forward: 0, backward: 0, half: 0.0, member: 0 };
+
+impl Joint {
+    /// Takes what the members have measured since into the window.
+    pub(super) fn collect<'a>(&mut self, used: impl Iterator<Item = Used<'a>>) {
+        for u in used {
+            let Some(slot) = self.slot(u.id) else { continue };
+            let Some(member) = self.members[slot] else { continue };
+            for sample in u.stats.window() {
+                if sample.v <= member.newest {
+                    continue;
+                }
+                let entry = Entry {
+                    v: sample.v,
+                    forward: sample.forward,
+                    backward: sample.backward,
+                    half: sample.half,
+                    member: slot,
+                };
+                self.insert(entry);
+            }
+            if let (Some(last), Some(member)) = (u.stats.last(), self.members[slot].as_mut()) {
+                member.newest = member.newest.max(last.v);
+            }
+        }
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) {
+        if self.count == self.window.len() {
+            self.slide();
+        }
+        if self.count == self.window.len() {
+            // Without an anchor there is nothing to absorb: the oldest is lost.
+            self.checkpoint.discard();
+            self.window.copy_within(1.., 0);
+            self.count -= 1;
+        }
+        let mut index = self.count;
+        while index > 0 && self.window[index - 1].v > entry.v {
+            index -= 1;
+        }
+        if index < self.count {
+            self.checkpoint.discard();
+        }
+        self.window.copy_within(index..self.count, index + 1);
+        self.window[index] = entry;
+        self.count += 1;
+    }
+
+    /// The anchor absorbs what no longer fits into the window.
+    pub(super) fn slide(&mut self) {
+        let members = self.members.iter().flatten().count();
+        let most = (WINDOW_EACH * members).min(MAX_WINDOW);
+        while self.count > most {
+            if self.anchor.is_none() {
+                self.set_prior();
+            }
+            self.fold_votes();
+            self.checkpoint.slide();
+            let entry = self.window[0];
+            self.window.copy_within(1..self.count, 0);
+            self.count -= 1;
+            let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
+            if let Some(anchor) = self.anchor.as_mut() {
+                let point = anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
+                if self.members[entry.member].is_some() {
+                    anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
+                }
+            }
+            self.fresh = false;
+            // From now on the samples know better.
+            self.oscillator.known = None;
+        }
+    }
+
+    pub(super) fn paths(&self) -> [Path; MAX_MEMBERS] {
+        core::array::from_fn(|slot| self.members[slot].map_or_else(Path::default, |m| m.path))
+    }
+
+    pub(super) fn shocks(&self) -> AllShocks {
+        let mut shocks = AllShocks::default();
+        if let Some(anchor) = &self.anchor {
+            shocks.add(self.oscillator.jumps.as_slice(), anchor.v, usize::MAX / 4);
+            for (slot, member) in self.members.iter().enumerate() {
+                shocks.add(member.as_ref().map_or(&[], |m| m.routes.as_slice()), anchor.v, slot);
+            }
+        }
+        shocks
+    }
+
+    /// The window as the anchor sees it.
+    pub(super) fn prepare(&mut self) {
+        let Some(anchor) = &self.anchor else { return };
+        for (point, e) in self.points.iter_mut().zip(&self.window[..self.count]) {
+            *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
+        }
+    }
+}
