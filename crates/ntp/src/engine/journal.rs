@@ -1,6 +1,6 @@
 //! What commands have changed since the start, with what undoes it: the changes that may be kept for the next start.
 //!
-//! Entries come from [`Engine::journalled`], which sees every command, and from [`Engine::replay`]. Whoever keeps the
+//! Entries come from `Engine::journalled`, which sees every command, and from [`Engine::replay`]. Whoever keeps the
 //! file says which are in it ([`Engine::mark_saved`]); nothing of the file is known here.
 
 use super::{Actions, Engine, Severity};
