@@ -175,10 +175,10 @@ mod tests {
                 Steps the clock when it is wrong by more than THRESHOLD seconds, in the
                 first LIMIT updates only; a negative LIMIT is always. Default: off.
         ");
-        insta::assert_snapshot!(help_for("manual").expect("there"), @r"
-            manual
-                Allows the time to be typed in with the command settime. Default: off.
-                No effect in this version.
+        insta::assert_snapshot!(help_for("nosystemcert").expect("there"), @r"
+            nosystemcert
+                The system's certificate authorities are not trusted. Default: they are
+                trusted. No effect in this version.
         ");
     }
 
