@@ -231,3 +231,35 @@ fn a_thread_that_serves_allocates_nothing() {
     assert_eq!(allocated, 0, "allocations for {} requests", (ROUNDS - 1) * SIZE);
     assert_eq!(lock(&server.shard).counters().stats.answered, (ROUNDS * SIZE) as u64);
 }
+
+/// What is held for a client is held by the thread that answers it, which is always the same.
+#[test]
+fn clients_in_interleaved_mode_are_told_by_the_thread_that_answered_them() {
+    let port = free_port();
+    let daemon = served(port, &[]);
+    for octet in 10..26 {
+        let socket = client(octet, port);
+        let ask = |last: NtpTime| {
+            let request = ntp::source::exchange::request_packet(4, 6, NtpTime(9));
+            socket.send(&Packet { origin: last, receive: NtpTime(8), ..request }.emit()).expect("room");
+            hear(&socket).expect("an answer within five seconds")
+        };
+        let first = ask(NtpTime::ZERO);
+        let second = ask(first.receive);
+        assert_eq!(
+            (first.origin, second.origin),
+            (NtpTime(9), NtpTime(9)),
+            "basic mode until something is held"
+        );
+        let third = ask(second.receive);
+        assert_eq!(third.origin, NtpTime(8), "client {octet} is told when the second reply left");
+        assert!(third.transmit.0.wrapping_sub(second.receive.0) < 1 << 32, "within a second of its request");
+    }
+    let stats: Vec<_> = counters(&daemon).iter().map(|one| one.stats).collect();
+    assert_eq!(stats.iter().map(|stats| stats.interleaved).sum::<u64>(), 16);
+    assert!(stats.iter().all(|stats| stats.interleaved > 0), "both threads serve: {stats:?}");
+    match stats.iter().map(|stats| stats.kernel_tx).sum::<u64>() {
+        0 => eprintln!("SKIPPED: this kernel stamps no outgoing packets of the loopback interface"),
+        told => assert_eq!(told, 16, "by the kernel's stamp"),
+    }
+}
