@@ -43,6 +43,8 @@ pub struct Used {
     month: i64,
     /// Bytes of this month, both ways.
     bytes: u64,
+    /// Bytes that may be used at once; negative: too many have been. `None`: a file that does not say so.
+    credit: Option<i64>,
 }
 
 /// One look at the counters.
@@ -71,11 +73,15 @@ impl Budget {
     /// Goes on where the last run stopped.
     pub fn restore(&mut self, used: Used) {
         self.used = used;
+        // It is what may be saved up at most that bounds it, at the first look.
+        if let Some(credit) = used.credit {
+            self.credit = credit as f64;
+        }
     }
 
     /// What should be remembered.
     pub fn used(&self) -> Used {
-        self.used
+        Used { credit: Some(self.credit as i64), ..self.used }
     }
 
     /// Bytes of this month, both ways.
@@ -132,7 +138,7 @@ impl Budget {
         if month != self.used.month {
             // What an unknown month has used belongs to this one.
             let bytes = if self.used.month == 0 { self.used.bytes } else { 0 };
-            self.used = Used { month, bytes };
+            self.used = Used { month, bytes, credit: None };
         }
         (bytes.saturating_sub(self.used.bytes) as f64 / left.max(1.0), MONTH_SLACK)
     }
@@ -173,17 +179,24 @@ fn month_of(time: LocalTime) -> (i64, f64) {
 impl Used {
     /// As a file.
     pub fn format(&self) -> String {
-        let mut out = String::from("# What trafficlimit has counted: month, bytes.\n");
+        let mut out = String::from("# What trafficlimit has counted: month, bytes, credit.\n");
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "traffic 1 {} {}", self.month, self.bytes);
+        let _ = writeln!(out, "traffic 2 {} {} {}", self.month, self.bytes, self.credit.unwrap_or(0));
         out
     }
 
     /// From a file; `None`: not one of ours, or not whole.
     pub fn parse(text: &str) -> Option<Self> {
         let line = text.strip_suffix('\n')?.lines().find(|line| !line.starts_with('#'))?;
-        let mut words = line.strip_prefix("traffic 1 ")?.split(' ');
-        let used = Self { month: words.next()?.parse().ok()?, bytes: words.next()?.parse().ok()? };
+        // The first format had no credit.
+        let (rest, credited) = match line.strip_prefix("traffic 2 ") {
+            Some(rest) => (rest, true),
+            None => (line.strip_prefix("traffic 1 ")?, false),
+        };
+        let mut words = rest.split(' ');
+        let (month, bytes) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let credit = if credited { Some(words.next()?.parse().ok()?) } else { None };
+        let used = Self { month, bytes, credit };
         (words.next().is_none() && used.month >= 0).then_some(used)
     }
 }
@@ -293,7 +306,7 @@ mod tests {
     fn a_month_is_spread_and_begins_anew() {
         // 31 GB for December: 1 GB a day, 11.6 kB a second. First twice that in the evening hours only.
         let mut budget = Budget::new(TrafficLimit::Month(31_000_000_000));
-        budget.restore(Used { month: 2026 * 12 + 11, bytes: 77 });
+        budget.restore(Used { month: 2026 * 12 + 11, bytes: 77, credit: None });
         let start = 6 * 86_400;
         let mut total = 0;
         assert_eq!(budget.look(look(start, total, 0)), None);
@@ -316,11 +329,20 @@ mod tests {
 
     #[test]
     fn what_was_used_survives_a_restart() {
-        let used = Used { month: 24_323, bytes: u64::MAX };
+        let used = Used { month: 24_323, bytes: u64::MAX, credit: Some(-77) };
         assert_eq!(Used::parse(&used.format()), Some(used));
-        for torn in
-            ["", "traffic 1 5 7", "traffic 2 5 7\n", "traffic 1 5\n", "traffic 1 -5 7\n", "traffic 1 5 7 8\n"]
-        {
+        assert_eq!(Used::parse("traffic 1 5 7\n"), Some(Used { month: 5, bytes: 7, credit: None }));
+        for torn in [
+            "",
+            "traffic 1 5 7",
+            "traffic 2 5 7\n",
+            "traffic 2 5 7 x\n",
+            "traffic 3 5 7 8\n",
+            "traffic 2 5 7 8 9\n",
+            "traffic 1 5\n",
+            "traffic 1 -5 7\n",
+            "traffic 1 5 7 8\n",
+        ] {
             assert_eq!(Used::parse(torn), None, "{torn:?}");
         }
         let mut budget = Budget::new(TrafficLimit::Month(1000));
@@ -329,6 +351,30 @@ mod tests {
         assert!(!budget.is_save_due(MonoTime::from_seconds(3604.0)));
         assert!(budget.is_save_due(MonoTime::from_seconds(3605.0)));
         assert!(!budget.is_save_due(MonoTime::from_seconds(3606.0)));
+    }
+
+    /// Otherwise each restart would be a fresh day's worth.
+    #[test]
+    fn a_restart_gives_no_credit_away() {
+        // 31 GB for the six days that are left: 60 kB a second, and 1 GB to begin with.
+        let limit = TrafficLimit::Month(31_000_000_000);
+        let mut budget = Budget::new(limit);
+        let (mut total, mut second) = (0, 0);
+        while budget.look(look(second, total, 0)).is_none() {
+            (second, total) = (second + 60, total + 6_000_000);
+        }
+        assert!((20_000..30_000).contains(&second), "a day's worth may be used at once: {second} s");
+        let file = budget.used().format();
+        let mut again = Budget::new(limit);
+        again.restore(Used::parse(&file).expect("as it was written"));
+        assert_eq!(again.look(look(second, 0, 0)), None, "nothing is known of the rate yet");
+        assert!(again.look(look(second + 60, 6_000_000, 0)).is_some(), "{again:?}");
+        // A file from elsewhere gives no more than can be saved up.
+        let mut rich = Budget::new(limit);
+        rich.restore(Used { credit: Some(i64::MAX), ..budget.used() });
+        rich.look(look(second, 0, 0));
+        rich.look(look(second + 60, 0, 0));
+        assert!(rich.credit < 6e9, "{rich:?}");
     }
 
     proptest! {
