@@ -303,6 +303,15 @@ pub const METRICS: &[Metric] = &[
     .labelled("timeball_dropped", &[("reason", "other")])
     .plot("requests"),
     Metric::new(
+        "overrun",
+        PerSecond,
+        Counter,
+        Daemon(|s| s.kernel_drops as f64),
+        "Datagrams to the server that the kernel dropped because the receive buffer was full.",
+    )
+    .labelled("timeball_dropped", &[("reason", "kernel")])
+    .plot("requests"),
+    Metric::new(
         "clients",
         Count,
         Gauge,

@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub clients: Clients,
     /// Snapshots that could not be handed over before this one.
     pub untold: u64,
+    /// Requests that the kernel dropped because nobody took them in time.
+    pub kernel_drops: u64,
     /// The sources.
     pub sources: Vec<SourceSnapshot>,
 }
@@ -182,6 +184,7 @@ impl Snapshot {
         out.value(&self.steps);
         out.value(&self.answered);
         out.value(&self.untold);
+        out.value(&self.kernel_drops);
         list(&mut out, &self.rejects, |out, count| out.value(count));
         list(&mut out, &self.traffic.all(), |out, count| out.value(count));
         let threads = self.threads.get(..MOST_THREADS).unwrap_or(&self.threads);
@@ -221,6 +224,7 @@ impl Snapshot {
         snapshot.steps = input.value();
         snapshot.answered = input.value();
         snapshot.untold = input.value();
+        snapshot.kernel_drops = input.value();
         snapshot.rejects = items(&mut input, |input| input.value());
         snapshot.traffic = Traffic::from_all(&items(&mut input, |input| input.value()));
         snapshot.threads = items(&mut input, |input| (input.value(), input.value()));
@@ -361,6 +365,7 @@ mod tests {
             last_step: -0.75,
             answered: u64::MAX - 1,
             untold: 3,
+            kernel_drops: 1 << 33,
             clients: Clients {
                 remembered: 5,
                 capacity: 9,

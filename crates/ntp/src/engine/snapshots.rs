@@ -31,6 +31,7 @@ impl Engine {
             server: self.server_stats(),
             answered: sum.stats.answered,
             untold: 0,
+            kernel_drops: sum.batches.kernel_drops,
             rejects: sum.rejects().map(|(_, count)| count).collect(),
             traffic: sum.traffic,
             clients: Clients::default(),
