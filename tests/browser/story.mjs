@@ -43,6 +43,7 @@ const F = {
   refused: t => 1.2 + .6 * waves(t / 2000, 5),
   invalid: t => 6 + 3 * waves(t / 3000, 6) + load(t) * .0008,
   lost: () => 0,
+  overrun: () => 0,
   packets_out: t => load(t) * .9925 + burst(t) * .06,
   packets_in: t => F.packets_out(t) + F.limited(t) + F.refused(t) + F.invalid(t),
   received: t => F.packets_in(t) - F.invalid(t) - F.refused(t),
