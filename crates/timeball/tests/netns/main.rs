@@ -4,6 +4,7 @@
 //! to set the machine's clock.
 
 mod changes;
+mod doctor;
 mod find_sources;
 mod interleaved;
 mod keys;
