@@ -6,8 +6,8 @@
 //! temperature, what is left wanders less, and in a holdover the correction goes on.
 //!
 //! k is learned, and whether it helps is judged, beside the joint filter. Each thermometer, as it is and behind a
-//! few first-order lags, is one [`Hypothesis`]; one more says that no temperature matters. With each sample all of them
-//! say how likely it was before they learn from it. The sum of these logarithms, fading over [`MEMORY`], is the evidence
+//! few first-order lags, is one hypothesis; one more says that no temperature matters. With each sample all of them
+//! say how likely it was before they learn from it. The sum of these logarithms, fading over two days, is the evidence
 //! with which a thermometer is taken up and dropped again. Only *changes* of temperature count, so that neither
 //! taking one up nor dropping it moves the frequency. docs/discipline.md says what it gains.
 
