@@ -176,12 +176,16 @@ fn the_traffic_of_the_month_survives_a_restart() {
     daemon.ask("10.9.1.1", 1000.0, 100);
     assert_eq!(daemon.lab.stop("timeball"), Some(0));
     let path = daemon.lab.dir().join("traffic");
-    let bytes = || {
+    // The month's bytes, and those that may be sent at once (below zero: a debt).
+    let written = || -> (i64, i64) {
         let text = std::fs::read_to_string(&path).expect("it was written");
-        text.trim().rsplit(' ').next().and_then(|word| word.parse::<u64>().ok()).expect("a number")
+        let mut words = text.trim().rsplit(' ').map(|word| word.parse().expect("a number"));
+        let credit = words.next().expect("a credit");
+        (words.next().expect("bytes"), credit)
     };
-    let first = bytes();
+    let (first, credit) = written();
     assert!((1..=100 * 2 * 76).contains(&first), "{first}");
+    assert!((1..=32_258).contains(&credit), "{credit}");
     let config = format!("{}/tb.conf", daemon.lab.dir().display());
     daemon.run(&config);
     // A megabyte a month is 32 kB a day: those are used up soon, and then the loud lose, the probes never.
@@ -189,5 +193,7 @@ fn the_traffic_of_the_month_survives_a_restart() {
     assert!(answered < 4000, "{answered} of 5000");
     assert_eq!(daemon.ask("10.9.1.3", 0.5, 3), (3, 0));
     assert_eq!(daemon.lab.stop("timeball"), Some(0));
-    assert!(bytes() > first + 1000 * 76);
+    let (second, left) = written();
+    assert!(second > first + 1000 * 76, "{first}, then {second}");
+    assert!(left < credit / 2, "a restart gave no fresh credit: {credit}, then {left}");
 }
