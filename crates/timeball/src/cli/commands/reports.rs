@@ -1,6 +1,7 @@
 //! Reports: what the daemon tells about itself. The reports themselves, their columns and layouts live in
 //! [`ntp::control`]; here is when to ask for what, and how sources are called.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use ntp::control::activity::{ACTIVITY, Activity};
@@ -62,7 +63,7 @@ pub const COMMANDS: &[Command] = &[
         doc: concat!(
             "Sources whose name is not resolved yet are left out unless -a is given; -v explains the columns. Each source has a \
              number (#), by which other commands may name it, and name and address side by side where the width allows; \
-             chronyc's layout is that of chronyc sources, and of -N. --watch shows them anew every SECONDS (2), COUNT \
+             chronyc's layout is that of chronyc sources, of -N, and of what no terminal prints. --watch shows them anew every SECONDS (2), COUNT \
              times or until it is interrupted. ",
             "--why tells what the daemon thinks of each source, or of those with these names or addresses: the shortest \
              round trip its packets need, how long they queue each way on average, by how much the way there seems \
@@ -86,7 +87,10 @@ pub const COMMANDS: &[Command] = &[
             if session.name == Name::Timeball && words.contains(&why::WORD) {
                 return why::run(session, words);
             }
-            let own = session.name == Name::Timeball && session.options.format == Format::Text;
+            // Scripts go on reading chronyc's columns.
+            let own = session.name == Name::Timeball
+                && session.options.format == Format::Text
+                && std::io::stdout().is_terminal();
             if own && !session.options.source_names || words.contains(&side_by_side::WATCH) {
                 return side_by_side::run(session, words);
             }
