@@ -7,7 +7,7 @@
 
 use crate::config::directives::{AccessTarget, parse_access, source_from_words, source_words};
 use crate::config::words::Words;
-use crate::config::{AccessRule, Loader, LocalConfig, SourceConfig, SourceKind, Subnet, parse_lines};
+use crate::config::{AccessRule, LocalConfig, NoFiles, SourceConfig, SourceKind, Subnet, parse_lines};
 use crate::control::AccessList;
 use crate::control::actions::SourceOption;
 use crate::learned::crc32;
@@ -178,18 +178,6 @@ impl fmt::Display for Lasting {
                 rule.subnet.map_or(Ok(()), |subnet| write!(f, " {}/{}", subnet.address, subnet.prefix))
             }
         }
-    }
-}
-
-/// Commands read no files.
-struct NoFiles;
-
-impl Loader for NoFiles {
-    fn read(&self, _: &str) -> Result<String, String> {
-        Err("no files here".to_owned())
-    }
-    fn list(&self, _: &str) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
     }
 }
 

@@ -3,7 +3,7 @@
 #[allow(dead_code)] // other tests use the rest of it
 mod rig;
 
-use ntp::config::{Config, Loader, parse_lines};
+use ntp::config::{Config, NoFiles, parse_lines};
 use ntp::control::actions::Manual;
 use ntp::control::{Backend, Change, Status};
 use ntp::engine::{Action, Input, Start};
@@ -14,15 +14,6 @@ use ntp::wire::Leap;
 use rig::{Answer, Rig, START, server};
 
 fn configured(lines: &[&str]) -> Config {
-    struct NoFiles;
-    impl Loader for NoFiles {
-        fn read(&self, _: &str) -> Result<String, String> {
-            Err("there are no files".into())
-        }
-        fn list(&self, _: &str) -> Result<Vec<String>, String> {
-            Err("there are no files".into())
-        }
-    }
     let parsed = parse_lines(lines, &NoFiles).expect("right");
     assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
     parsed.config

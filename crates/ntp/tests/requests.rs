@@ -1,7 +1,7 @@
 //! When requests leave: every source gets its turn, however busy the others are.
 
 use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
-use ntp::config::{Loader, parse};
+use ntp::config::{NoFiles, parse};
 use ntp::engine::{Action, Actions, Engine, Input, Start};
 use ntp::rng::Rng;
 use ntp::time::{MonoTime, Now, RawTime};
@@ -26,17 +26,6 @@ impl Clock for Still {
     }
     fn state(&self) -> ClockState {
         ClockState { frequency: 0.0, max_frequency: 0.1, precision: 1e-9, ours: true }
-    }
-}
-
-struct NoFiles;
-
-impl Loader for NoFiles {
-    fn read(&self, _path: &str) -> Result<String, String> {
-        Err("no files here".into())
-    }
-    fn list(&self, _folder: &str) -> Result<Vec<String>, String> {
-        Err("no folders here".into())
     }
 }
 

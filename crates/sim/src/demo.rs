@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::time::Calendar;
 use crate::world::{NodeId, World};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use ntp::config::{Loader, parse};
+use ntp::config::{NoFiles, parse};
 use ntp::engine::Start;
 use ntp::metrics::Machine;
 use ntp::rng::Rng;
@@ -60,18 +60,6 @@ const SERVERS: [(&str, f64, f64, u8, f64, f64); 5] = [
     ("ntp1.isp.example", 0.0056, 90e-6, 2, 0.0008, 2e-4),
     ("ntp.city.example", 0.0118, 600e-6, 2, 0.0021, 4e-4),
 ];
-
-/// No file is read.
-struct NoFiles;
-
-impl Loader for NoFiles {
-    fn read(&self, _: &str) -> Result<String, String> {
-        Err("No such file or directory".into())
-    }
-    fn list(&self, _: &str) -> Result<Vec<String>, String> {
-        Err("No such file or directory".into())
-    }
-}
 
 /// The day, second by second.
 pub struct Day {

@@ -135,16 +135,20 @@ fn row(out: &mut String, name: &str, usage: &str, state: &str, note: &str) {
 
 #[test]
 fn the_table_of_compatibility_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DOCUMENT);
-    let text = document();
+    is_current(DOCUMENT, &document());
+}
+
+/// Asserts that a document made from tables is what they say; writes it when asked to.
+pub fn is_current(document: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
     if std::env::var_os(WRITE).is_some() {
-        std::fs::write(&path, &text).expect("the document can be written");
+        std::fs::write(&path, text).expect("the document can be written");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = text.lines().zip(kept.lines()).find(|(ours, theirs)| ours != theirs);
     assert!(
         kept == text,
-        "{DOCUMENT} is not what the tables say (first difference: {differs:?}); write it with {WRITE}=1"
+        "{document} is not what the tables say (first difference: {differs:?}); write it with {WRITE}=1"
     );
 }
 

@@ -19,7 +19,6 @@ use ntp::report::{Column, Report, Value, Visitor, json};
 use std::fmt::Write;
 
 const DOCUMENT: &str = "docs/json.md";
-const WRITE: &str = "TIMEBALL_WRITE_DOCUMENTS";
 
 const HEAD: &str = r#"# JSON of the command line
 
@@ -96,12 +95,5 @@ fn document() -> String {
 
 #[test]
 fn the_names_in_json_are_documented() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DOCUMENT);
-    let text = document();
-    if std::env::var_os(WRITE).is_some() {
-        std::fs::write(&path, &text).expect("the document can be written");
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = text.lines().zip(kept.lines()).find(|(ours, theirs)| ours != theirs);
-    assert!(kept == text, "{DOCUMENT} says something else (first: {differs:?}); write it with {WRITE}=1");
+    crate::compatibility::is_current(DOCUMENT, &document());
 }

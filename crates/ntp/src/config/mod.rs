@@ -22,7 +22,7 @@ pub use check::check;
 pub const PAGE_PORT: u16 = 8123;
 
 pub use error::{ConfigError, Origin, Warning};
-pub use parse::{Loader, Parsed, Refused, parse, parse_lines, parse_sources_file};
+pub use parse::{Loader, NoFiles, Parsed, Refused, parse, parse_lines, parse_sources_file};
 pub use threads::{ServingThreads, ThreadsConfig};
 
 /// Everything a configuration says.
@@ -798,6 +798,24 @@ pub struct HwTimestampConfig {
     pub no_cross: bool,
     /// Which packets the card stamps; `None`: the narrowest that includes NTP.
     pub rx_filter: Option<RxFilter>,
+}
+
+impl HwTimestampConfig {
+    /// What holds for `interface` where nothing else is said.
+    pub fn of(interface: String) -> Self {
+        Self {
+            interface,
+            minpoll: 0,
+            maxpoll: None,
+            min_samples: 2,
+            max_samples: 16,
+            precision: 1e-7,
+            tx_compensation: 0.0,
+            rx_compensation: 0.0,
+            no_cross: false,
+            rx_filter: None,
+        }
+    }
 }
 
 /// `hwtimestamp … rxfilter`.

@@ -33,6 +33,19 @@ pub trait Loader {
     fn list(&self, folder: &str) -> Result<Vec<String>, String>;
 }
 
+/// A place without files, for lines that stand by themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFiles;
+
+impl Loader for NoFiles {
+    fn read(&self, _: &str) -> Result<String, String> {
+        Err("No such file or directory".to_owned())
+    }
+    fn list(&self, _: &str) -> Result<Vec<String>, String> {
+        Err("No such file or directory".to_owned())
+    }
+}
+
 /// What a configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
@@ -278,18 +291,6 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-
-    /// There are no files.
-    struct NoFiles;
-
-    impl Loader for NoFiles {
-        fn read(&self, _: &str) -> Result<String, String> {
-            Err("No such file or directory".into())
-        }
-        fn list(&self, _: &str) -> Result<Vec<String>, String> {
-            Err("No such file or directory".into())
-        }
-    }
 
     pub(crate) fn parse_text(text: &str) -> Result<Parsed, Vec<ConfigError>> {
         parse(text, "test.conf", &NoFiles).map_err(|refused| refused.errors)

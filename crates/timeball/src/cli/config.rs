@@ -2,21 +2,9 @@
 
 use ntp::config::directives::{AccessTarget, SourceWrong, parse_access, source_from_words};
 use ntp::config::words::Words;
-use ntp::config::{AccessRule, Family, Loader, LocalConfig, SourceConfig, SourceKind, Subnet, parse_lines};
+use ntp::config::{AccessRule, Family, LocalConfig, NoFiles, SourceConfig, SourceKind, Subnet, parse_lines};
 
 use super::client::resolve;
-
-/// Commands read no files.
-struct NoFiles;
-
-impl Loader for NoFiles {
-    fn read(&self, _: &str) -> Result<String, String> {
-        Err("no files here".to_owned())
-    }
-    fn list(&self, _: &str) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
-    }
-}
 
 /// The options of `local`; `None` when they are not good ones.
 pub fn local(words: &[&str]) -> Option<LocalConfig> {

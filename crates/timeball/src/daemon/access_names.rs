@@ -126,18 +126,8 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ntp::config::{Loader, parse_lines};
+    use ntp::config::{NoFiles, parse_lines};
     use ntp::server::AccessTable;
-
-    struct NoFiles;
-    impl Loader for NoFiles {
-        fn read(&self, _: &str) -> Result<String, String> {
-            Err("no files".to_owned())
-        }
-        fn list(&self, _: &str) -> Result<Vec<String>, String> {
-            Ok(Vec::new())
-        }
-    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()

@@ -214,18 +214,7 @@ mod tests {
 
     #[test]
     fn an_interface_that_cannot_is_refused_and_a_star_goes_on() {
-        let line = |name: &str| HwTimestampConfig {
-            interface: name.to_owned(),
-            minpoll: 0,
-            maxpoll: None,
-            min_samples: 2,
-            max_samples: 16,
-            precision: 1e-7,
-            tx_compensation: 0.0,
-            rx_compensation: 0.0,
-            no_cross: false,
-            rx_filter: None,
-        };
+        let line = |name: &str| HwTimestampConfig::of(name.to_owned());
         let with =
             |name: &str| HardwareConfig { timestamping: vec![line(name)], ..HardwareConfig::default() };
         let refused = Cards::open(&with("lo")).expect_err("the loopback interface");

@@ -92,18 +92,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 
 fn hwtimestamp(config: &mut Config, words: &mut Words<'_>) -> Result<(), Wrong> {
     let interface = words.next_word().ok_or(WrongKind::Unparsable)?.to_owned();
-    let mut card = HwTimestampConfig {
-        interface,
-        minpoll: 0,
-        maxpoll: None,
-        min_samples: 2,
-        max_samples: 16,
-        precision: 1e-7,
-        tx_compensation: 0.0,
-        rx_compensation: 0.0,
-        no_cross: false,
-        rx_filter: None,
-    };
+    let mut card = HwTimestampConfig::of(interface);
     read_options(&mut card, words, HWTIMESTAMP_OPTIONS)
         .map_err(|wrong| Wrong { kind: WrongKind::Unparsable, ..wrong })?;
     config.hardware.timestamping.push(card);

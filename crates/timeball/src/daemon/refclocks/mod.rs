@@ -99,16 +99,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Config {
-        struct NoFiles;
-        impl ntp::config::Loader for NoFiles {
-            fn read(&self, _: &str) -> Result<String, String> {
-                Err("none".into())
-            }
-            fn list(&self, _: &str) -> Result<Vec<String>, String> {
-                Err("none".into())
-            }
-        }
-        ntp::config::parse_lines(&[text], &NoFiles).expect("right").config
+        ntp::config::parse_lines(&[text], &ntp::config::NoFiles).expect("right").config
     }
 
     #[test]
