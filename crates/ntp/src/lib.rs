@@ -15,6 +15,7 @@ pub mod dump;
 pub mod engine;
 pub mod estimator;
 pub mod ids;
+pub mod last_addresses;
 pub mod lasting;
 pub mod leap_table;
 pub mod learned;

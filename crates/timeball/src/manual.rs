@@ -81,7 +81,9 @@ or below the state folder where there is no session.
 .I /var/lib/timeball
 Drift file, measurements and what was learned
 .RI ( learned ,
-a text with a checksum; delete it to make the daemon forget) of the built\-in configuration; of an unprivileged daemon
+a text with a checksum; delete it to make the daemon forget) and the addresses that names had
+.RI ( addresses )
+of the built\-in configuration; of an unprivileged daemon
 .IR $XDG_STATE_HOME/timeball
 or
 .IR ~/.local/state/timeball .

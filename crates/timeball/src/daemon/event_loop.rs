@@ -614,7 +614,10 @@ impl EventLoop {
 
     fn on_answer(&mut self, answer: &Answer) {
         match answer.asker {
-            Asker::Engine(query) => self.tell(Input::Resolved { query, result: &answer.addresses }),
+            Asker::Engine(query) => {
+                let found = self.state.addresses_of(&answer.name, &answer.addresses, self.resolver.family());
+                self.tell(Input::Resolved { query, result: &found });
+            }
             Asker::Access(name) => {
                 let now = self.clocks.now().mono;
                 match self.access_names.answer(now, name, &answer.addresses) {

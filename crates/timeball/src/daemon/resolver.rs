@@ -41,6 +41,7 @@ pub struct Resolver {
 #[derive(Debug)]
 struct Running {
     asker: Asker,
+    name: String,
     done: PipeReader,
     thread: JoinHandle<Vec<IpAddr>>,
 }
@@ -50,6 +51,8 @@ struct Running {
 pub struct Answer {
     /// Whose look-up.
     pub asker: Asker,
+    /// Of which name.
+    pub name: String,
     /// At most [`MAX_ADDRESSES`], in the resolver's order.
     pub addresses: Vec<IpAddr>,
 }
@@ -63,11 +66,16 @@ impl Resolver {
     /// Asks for `name`; `Err` is the (empty) answer when it cannot be asked now.
     pub fn ask(&mut self, asker: Asker, name: String) -> Result<(), Answer> {
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Answer { asker, addresses: Vec::new() });
+            return Err(Answer { asker, name, addresses: Vec::new() });
         }
         self.waiting.push_back((asker, name));
         self.start();
         Ok(())
+    }
+
+    /// Of which family the addresses may be.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// The descriptor to wait for, while a look-up is out.
@@ -77,11 +85,11 @@ impl Resolver {
 
     /// Takes the answer after the pipe became readable, and starts the next look-up.
     pub fn finish(&mut self) -> Option<Answer> {
-        let Running { asker, thread, .. } = self.running.take()?;
+        let Running { asker, name, thread, .. } = self.running.take()?;
         // The thread has let go of the pipe as its last act, so this does not wait. A panic would have aborted.
         let addresses = thread.join().unwrap_or_default();
         self.start();
-        Some(Answer { asker, addresses })
+        Some(Answer { asker, name, addresses })
     }
 
     /// Begins the next look-up. When there is no descriptor or thread to be had, the name waits for the next
@@ -92,7 +100,7 @@ impl Resolver {
         }
         let Some((asker, name)) = self.waiting.pop_front() else { return };
         match spawn(name.clone(), self.family) {
-            Ok((done, thread)) => self.running = Some(Running { asker, done, thread }),
+            Ok((done, thread)) => self.running = Some(Running { asker, name, done, thread }),
             Err(_) => self.waiting.push_front((asker, name)),
         }
     }
@@ -140,13 +148,21 @@ mod tests {
         for (query, name) in [(1, "127.0.0.1"), (2, "no such name"), (3, "::1"), (4, "10.1.2.3")] {
             resolver.ask(Asker::Engine(QueryId(query)), name.to_owned()).expect("there is room");
         }
-        let expected: [(u32, &[IpAddr]); 4] =
-            [(1, &[IpAddr::from([127, 0, 0, 1])]), (2, &[]), (3, &[]), (4, &[IpAddr::from([10, 1, 2, 3])])];
-        for (query, addresses) in expected {
+        let expected: [(u32, &str, &[IpAddr]); 4] = [
+            (1, "127.0.0.1", &[IpAddr::from([127, 0, 0, 1])]),
+            (2, "no such name", &[]),
+            (3, "::1", &[]),
+            (4, "10.1.2.3", &[IpAddr::from([10, 1, 2, 3])]),
+        ];
+        for (query, name, addresses) in expected {
             assert!(resolver.pipe().is_some());
             assert_eq!(
                 wait(&mut resolver),
-                Answer { asker: Asker::Engine(QueryId(query)), addresses: addresses.to_vec() }
+                Answer {
+                    asker: Asker::Engine(QueryId(query)),
+                    name: name.to_owned(),
+                    addresses: addresses.to_vec()
+                }
             );
         }
         assert!(resolver.pipe().is_none() && resolver.finish().is_none());

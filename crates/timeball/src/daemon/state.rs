@@ -6,10 +6,11 @@ use super::Name;
 use super::configuration::Disk;
 use super::files::{self, Complaints};
 use super::logger;
-use ntp::config::{Config, Loader, LogConfig, SourceConfig};
+use ntp::config::{Config, Family, Loader, LogConfig, SourceConfig};
 use ntp::drift::Drift;
 use ntp::dump::is_dump_name;
 use ntp::engine::Engine;
+use ntp::last_addresses::{LastAddresses, News};
 use ntp::learned::Learned;
 use ntp::logfile::{BannerState, LogFile, Record};
 use ntp::server::limit::budget::Used;
@@ -17,6 +18,7 @@ use ntp::time::Now;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Longest drift file and dump that are read, bytes: a dump has at most 64 lines of some 120.
@@ -31,6 +33,10 @@ pub struct StateFiles {
     /// What happens to the dumps found at the start, until it has happened.
     found: Option<Found>,
     complaints: Complaints,
+    /// Where the names of sources were.
+    addresses: LastAddresses,
+    /// They are not as the file has them.
+    addresses_changed: bool,
 }
 
 /// What happens to the dumps found at the start.
@@ -59,12 +65,54 @@ impl StateFiles {
             dumps: config.process.dump_dir.clone(),
             found: Some(Found { load, remove: name == Name::Chronyd }),
             complaints: Complaints::default(),
+            addresses: LastAddresses::default(),
+            addresses_changed: false,
         }
     }
 
-    /// What is learned has its file at `path`.
+    /// What is learned has its file at `path`, and the addresses of names theirs beside it.
     pub fn with_learned(self, path: Option<PathBuf>) -> Self {
-        Self { learned: path, ..self }
+        let mut state = Self { learned: path, ..self };
+        let Some(path) = state.beside_learned("addresses") else { return state };
+        match files::read(&path, LONGEST).map(|text| text.map(|text| LastAddresses::parse(&text))) {
+            Ok(None) => {}
+            Ok(Some(Some(addresses))) => state.addresses = addresses,
+            Ok(Some(None)) => {
+                logger::warning(&format!("Ignored {} : it is not whole, or not ours", path.display()));
+            }
+            Err(failure) => logger::warning(&failure.to_string()),
+        }
+        state
+    }
+
+    /// What a look-up of a source's name found, which is remembered; or, if it found nothing, where the name was last.
+    pub fn addresses_of(&mut self, name: &str, found: &[IpAddr], family: Family) -> Vec<IpAddr> {
+        if !found.is_empty() {
+            match self.addresses.note(name, found) {
+                News::None => {}
+                // A pool has others at each look-up: the flash is spared until something else is written.
+                News::Addresses => self.addresses_changed = true,
+                News::Name => {
+                    self.addresses_changed = true;
+                    self.save_addresses();
+                }
+            }
+            return found.to_vec();
+        }
+        let last: Vec<IpAddr> =
+            self.addresses.of(name).iter().copied().filter(|&address| family.accepts(address)).collect();
+        if !last.is_empty() {
+            logger::warning(&format!("{name} cannot be looked up; it is asked where it was last"));
+        }
+        last
+    }
+
+    fn save_addresses(&mut self) {
+        if let Some(path) = self.beside_learned("addresses").filter(|_| self.addresses_changed) {
+            let text = self.addresses.format();
+            self.replace(&path, &text);
+            self.addresses_changed = false;
+        }
     }
 
     /// Gives the engine what the last run has learned. A file that is not whole, or not ours, is said and left alone
@@ -84,6 +132,7 @@ impl StateFiles {
 
     /// Writes what was learned.
     pub fn save_learned(&mut self, learned: &Learned) {
+        self.save_addresses();
         if let Some(path) = &self.learned {
             let outcome = files::replace(path, learned.format().as_bytes(), 0o644);
             if let Some(text) = self.complaints.news(path, outcome) {
@@ -92,11 +141,16 @@ impl StateFiles {
         }
     }
 
-    /// Where the traffic of the month is counted: beside what was learned.
-    fn traffic(&self) -> Option<PathBuf> {
+    /// A file beside what was learned.
+    fn beside_learned(&self, what: &str) -> Option<PathBuf> {
         let learned = self.learned.as_ref()?;
-        let name = learned.file_name()?.to_str()?.replace("learned", "traffic");
+        let name = learned.file_name()?.to_str()?.replace("learned", what);
         Some(learned.with_file_name(name))
+    }
+
+    /// Where the traffic of the month is counted.
+    fn traffic(&self) -> Option<PathBuf> {
+        self.beside_learned("traffic")
     }
 
     /// Tells the engine what this month has used already. A file that is not ours is said and left alone.
@@ -357,6 +411,25 @@ mod tests {
             root_dispersion: 1e-3,
             max_error: 1e-2,
         })
+    }
+
+    #[test]
+    fn names_that_cannot_be_looked_up_are_where_they_were_last() {
+        let folder = Folder::new("addresses");
+        let start = || {
+            StateFiles::new(&Config::default(), Name::Timeball, false)
+                .with_learned(Some(folder.file("learned")))
+        };
+        let found: Vec<IpAddr> = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap()).into();
+        let mut state = start();
+        assert_eq!(state.addresses_of("a.example", &[], Family::Any), [] as [IpAddr; 0]);
+        assert_eq!(state.addresses_of("a.example", &found, Family::Any), found);
+        // Killed, and no name server at the next start.
+        let mut state = start();
+        assert_eq!(state.addresses_of("a.example", &[], Family::Any), found);
+        assert_eq!(state.addresses_of("a.example", &[], Family::V6), found[1..]);
+        fs::write(folder.file("addresses"), "nonsense").unwrap();
+        assert_eq!(start().addresses_of("a.example", &[], Family::Any), [] as [IpAddr; 0]);
     }
 
     #[test]
