@@ -103,7 +103,7 @@ fn sources_have_many_names_and_changes_last() {
     operator.start();
 
     // Names and addresses side by side; what is ambiguous is shown.
-    let table = operator.good("sources");
+    let table = operator.good("sources --watch 1 1");
     for both in ["ntp1.lab   10.9.7.1", "pool.lab   10.9.7.2", "two.lab    10.9.7.5"] {
         let words: Vec<&str> = both.split_whitespace().collect();
         let line = table.lines().find(|line| line.contains(words[1])).expect("a line for it");
@@ -124,8 +124,12 @@ fn sources_have_many_names_and_changes_last() {
     // By its reverse name, by the name of the pool, for good; by number, for now.
     operator.good("delete reverse4.lab --save");
     operator.good("delete pool.lab --save");
-    let number =
-        operator.good("sources").lines().position(|line| line.contains("10.9.7.44")).expect("added") - 1;
+    let number = operator
+        .good("sources --watch 1 1")
+        .lines()
+        .position(|line| line.contains("10.9.7.44"))
+        .expect("added")
+        - 1;
     operator.good(&format!("delete {number}"));
     operator.good("allow 10.2.0.0/16 --save");
     assert_eq!(operator.good("accheck 10.2.3.4"), "208 Access allowed\n");
