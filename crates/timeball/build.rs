@@ -16,7 +16,8 @@ fn main() -> std::io::Result<()> {
     if is_here && !is_static && glibc() >= Some((2, 36)) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    if variable("PROFILE") == "release" && variable("CARGO_CFG_TARGET_OS") == "linux" {
+    // The linkers of other targets are called without a compiler and do not know this form.
+    if is_here && variable("PROFILE") == "release" {
         println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }
     page()
