@@ -155,7 +155,7 @@ pub fn detail(state: State, snapshot: &Snapshot, answers: f64, public: bool) -> 
             format!(
                 "{} of {} answered so far. Clients are told that the time is not known yet.",
                 number(heard),
-                counted(all, "source")
+                sources(all)
             )
         }
         (State::Lost, _) => "No source can be used, and clients are told so.".to_owned(),
@@ -165,7 +165,11 @@ pub fn detail(state: State, snapshot: &Snapshot, answers: f64, public: bool) -> 
             let name = shown(followed, public);
             match others {
                 0 => format!("It follows {name} alone, which nobody contradicts or confirms."),
-                others => format!("It follows {name} and agrees with {}.", counted(others, "other source")),
+                1 => format!("It follows {name} and agrees with one other source."),
+                others => {
+                    let others = number(others).to_lowercase();
+                    format!("It follows {name} and agrees with {others} other sources.")
+                }
             }
         }
     };
@@ -174,12 +178,11 @@ pub fn detail(state: State, snapshot: &Snapshot, answers: f64, public: bool) -> 
     {
         let bad = in_state(snapshot, state);
         if let Some(first) = bad.first() {
-            let who = if bad.len() == 1 { shown(first, public) } else { number(bad.len()) };
-            let is = if bad.len() == 1 { "is" } else { "are" };
-            text.push_str(
-                &format!(" {who} of {} {is} {verb}.", counted(all, "source"))
-                    .replace(" of one source is", " is"),
-            );
+            text.push_str(&match (bad.len(), all) {
+                (_, 1) => format!(" {} is {verb}.", shown(first, public)),
+                (1, _) => format!(" One of {}, {}, is {verb}.", sources(all), shown(first, public)),
+                (many, _) => format!(" {} of {} are {verb}.", number(many), sources(all)),
+            });
         }
     }
     if answers >= 0.5 {
@@ -192,6 +195,14 @@ fn number(count: usize) -> String {
     const WORDS: [&str; 10] =
         ["None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
     WORDS.get(count).map_or_else(|| count.to_string(), |word| (*word).to_owned())
+}
+
+/// So many sources, in words as [`number`] has them.
+fn sources(count: usize) -> String {
+    match count {
+        2..10 => format!("{} sources", number(count).to_lowercase()),
+        _ => counted(count, "source"),
+    }
 }
 
 /// The name of a source as it may be shown: never an address on a public page.
@@ -269,8 +280,8 @@ pub fn headings(state: State, snapshot: &Snapshot, rates: (f64, f64), today: usi
     let sources = match (state, usable) {
         (State::Setting, _) => format!("{} being measured.", counted(all, "source")),
         (_, 0) => "No source can be used.".to_owned(),
-        (_, 1) => format!("One of {} can be used.", counted(all, "source")),
-        _ => format!("{} of {} agree.", number(usable), counted(all, "source")),
+        (_, 1) => format!("One of {} can be used.", sources(all)),
+        _ => format!("{} of {} agree.", number(usable), sources(all)),
     };
     let followed = snapshot.followed().map_or_else(String::new, |source| {
         let margin = margin.map_or_else(String::new, |margin| format!(", right within {}", time(margin)));
@@ -365,7 +376,7 @@ mod tests {
         let detail = detail(state, &good, 3980.4, false);
         assert_eq!(
             detail,
-            "It follows t0.example and agrees with 2 other sources. t3.example of 4 sources is wrong and ignored. It gives 3\u{202f}980 answers a second."
+            "It follows t0.example and agrees with two other sources. One of four sources, t3.example, is wrong and ignored. It gives 3\u{202f}980 answers a second."
         );
         let next = next(state, Some(&good), None, 1e4);
         assert_eq!(
@@ -373,7 +384,7 @@ mod tests {
             (Some(false), Some("Next: replace t3.example"))
         );
         let all = headings(state, &good, (4000.0, 40.0), 1);
-        assert_eq!(all["sources"]["title"], "Three of 4 sources agree.");
+        assert_eq!(all["sources"]["title"], "Three of four sources agree.");
         assert_eq!(all["clients"]["title"], "4\u{202f}000 requests a second; 99 % of them are answered.");
     }
 

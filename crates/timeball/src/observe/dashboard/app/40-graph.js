@@ -82,7 +82,13 @@ function linesOf(plot) {
     : [{ ...s, name: s.id, colour: s.colour || 'c1' }]);
 }
 
-const fmtOf = plot => v => (plot.signed && plot.series.every(s => !(s.sign < 0)) ? signed : num)(v, plot.digits ?? 2);
+const fmtOf = plot => (v, digits) => (plot.signed && plot.series.every(s => !(s.sign < 0)) ? signed : num)(v, digits ?? plot.digits ?? 2);
+
+/** Decimals of a line's numbers: those of the plot, or more where what it usually is would be shown as 0.00. */
+function digitsOf(plot, row) {
+  const sizes = row.mean.filter(v => known(v) && v !== 0).map(Math.abs).sort((a, b) => a - b), usual = sizes[Math.floor(sizes.length / 2)];
+  return Math.max(plot.digits ?? 2, plot.unit && plot.scale !== 1 && usual ? Math.min(6, 1 - Math.floor(Math.log10(usual))) : 0);
+}
 
 function swatch(s, plot) {
   const kind = s.as === 'envelope' ? ' env' : s.as === 'area' || (plot.stack && s.as !== 'peak') ? ' area' : s.dash === 2 ? ' dots' : s.dash ? ' dash' : '';
@@ -134,7 +140,7 @@ function graph(plot, look = {}) {
     if (!g.shown) return;
     const i = indexAt(g.shown.rows[0].mean);
     lines.forEach((s, k) => {
-      const v = g.shown.rows[k].mean[i], text = s.as === 'envelope' ? (known(v) ? '±' + num(Math.abs(v), plot.digits ?? 2) : '–') : fmt(s.sign < 0 && known(v) ? -v : v);
+      const v = g.shown.rows[k].mean[i], d = g.shown.digits[k], text = s.as === 'envelope' ? (known(v) ? '±' + num(Math.abs(v), d) : '–') : fmt(s.sign < 0 && known(v) ? -v : v, d);
       if (values[k].textContent !== text) values[k].textContent = text;
     });
     if (table) table.read(g.shown, i);
@@ -142,7 +148,7 @@ function graph(plot, look = {}) {
   function draw() {
     if (!loaded(...lines.map(s => s.name))) return;
     const shown = valuesOf(plot, lines), any = shown.rows.some(r => r.mean.some(known));
-    g.shown = { ...shown, x: M.frame.x, step: M.frame.step };
+    g.shown = { ...shown, x: M.frame.x, step: M.frame.step, digits: shown.rows.map(r => digitsOf(plot, r)) };
     if (!any) { blank(); return; }
     for (const s of lines) if (s.as === 'peak' && s.item) s.item.hidden = M.frame.step < 5 * MINUTE;
     const data = buildData(plot, lines, g.shown);
@@ -253,7 +259,7 @@ function statistics(plot, lines) {
   const element = el('table', { class: 'rr' },
     el('thead', {}, el('tr', {}, el('th', {}, el('span', { class: 'vh' }, 'series')), head, ['average', 'least', 'most'].map(h => el('th', {}, h)))),
     el('tbody', {}, rows.map((s, i) => el('tr', {}, el('td', {}, s.swatch, s.label), cells[i]))));
-  const d = plot.digits ?? 2;
+  let digits = [];
   const withTotal = shown => {
     if (!plot.stack) return shown.rows;
     const sum = key => shown.x.map((_, i) => shown.rows.reduce((a, r) => a === null || r[key][i] === null ? null : a + r[key][i], 0));
@@ -263,13 +269,14 @@ function statistics(plot, lines) {
     element,
     read(shown, i) {
       head.textContent = cursorAt === null ? 'last' : moment(cursorAt);
-      withTotal(shown).forEach((r, k) => { cells[k][0].textContent = num(r.mean[i], d); });
+      withTotal(shown).forEach((r, k) => { cells[k][0].textContent = num(r.mean[i], digits[k] ?? plot.digits); });
     },
     fill(shown) {
+      digits = withTotal(shown).map(r => digitsOf(plot, r));
       withTotal(shown).forEach((r, k) => {
         const m = r.mean.filter(known), lo = r.lo.filter(known), hi = r.hi.filter(known);
         const list = m.length ? [m.reduce((a, b) => a + b, 0) / m.length, Math.min(...lo), Math.max(...hi)] : [null, null, null];
-        list.forEach((v, j) => { cells[k][j + 1].textContent = num(v, d); });
+        list.forEach((v, j) => { cells[k][j + 1].textContent = num(v, digits[k]); });
       });
     },
   };
@@ -279,7 +286,7 @@ function statistics(plot, lines) {
 function dataTable(plot, lines, shown) {
   if (!shown) return;
   const d = $('table'), n = shown.x.length, step = Math.max(1, Math.floor(n / 24)), rows = [], fmt = fmtOf(plot);
-  for (let i = n - 1; i >= 0; i -= step) rows.push(el('tr', {}, el('td', {}, moment(shown.x[i])), lines.map((s, k) => { const v = shown.rows[k].mean[i]; return el('td', { class: 'n' }, fmt(s.sign < 0 && known(v) ? -v : v)); })));
+  for (let i = n - 1; i >= 0; i -= step) rows.push(el('tr', {}, el('td', {}, moment(shown.x[i])), lines.map((s, k) => { const v = shown.rows[k].mean[i]; return el('td', { class: 'n' }, fmt(s.sign < 0 && known(v) ? -v : v, shown.digits[k])); })));
   d.replaceChildren(
     el('h2', { id: 'table-t' }, plot.title + ' · ' + plot.unit, el('button', { type: 'button', onclick: () => d.close() }, 'Close')),
     el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, el('th', {}, 'Time, ' + zoneName()), lines.map(s => el('th', { class: 'n' }, s.label || '')))), el('tbody', {}, rows))),

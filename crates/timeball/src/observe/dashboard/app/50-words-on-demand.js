@@ -73,7 +73,7 @@ function eventPop(list, from) {
   put(pop, [
     list.slice(-4).map((e, i) => [
       el('h4', { id: i ? null : 'pop-t' }, e.what), el('p', { class: 'd' }, dayOf(e.at) + ', ' + clockOf(e.at) + until(e) + ' ' + zoneName()),
-      e.why && el('p', {}, e.why), e.effect && el('p', {}, e.effect),
+      e.why && el('p', {}, tied(e.why)), e.effect && el('p', {}, tied(e.effect)),
     ]),
     list.length > 4 && el('p', {}, `and ${list.length - 4} more on the Events page`),
   ]);

@@ -60,7 +60,7 @@ function tile(id) {
 function happened(limit) {
   return region('ul', { class: 'happen' }, () => M.latest.slice(0, limit).map(e => [e.serial, e.at, e.what]), () => M.latest.length
     ? M.latest.slice(0, limit).map(e => el('li', {}, el('time', {}, now() - e.at < 20 * HOUR ? clockOf(e.at) : dayOf(e.at)), mark(e.kind),
-      el('button', { type: 'button', class: 'what', onclick: ev => eventPop([e], ev.currentTarget) }, e.what)))
+      el('button', { type: 'button', class: 'what', onclick: ev => eventPop([e], ev.currentTarget) }, tied(e.what))))
     : el('li', { class: 'none' }, 'Nothing yet.'));
 }
 function facts(rows) {
@@ -138,9 +138,9 @@ function sourceTable() {
   const cells = s => [['Stratum', known(s.stratum) ? s.stratum : '–'], ['Offset ms', signed(s.offset * 1e3, 3)], ['± ms', num(s.margin * 1e3, 2)], ['Delay ms', num(s.delay * 1e3, 2)], ['Jitter µs', num(s.jitter * 1e6, s.jitter < 1e-5 ? 1 : 0)], ['Poll', pollWords(s.poll)]];
   const row = s => el('tr', {},
     el('td', { class: 'full' }, el('b', {}, s.name), el('small', {}, [s.address && s.address !== s.name && s.address, s.ref_id && (known(s.stratum) && s.stratum > 1 ? 'follows ' : 'reads ') + s.ref_id].filter(Boolean).join(' · '))),
-    el('td', { class: 'full' }, el('span', { class: 'st t-' + s.state }, glyph(s.state), STATES[s.state].words), el('small', { class: 'why2' }, s.why)),
+    el('td', { class: 'full' }, el('span', { class: 'st t-' + s.state }, glyph(s.state), STATES[s.state].words), el('small', { class: 'why2' }, tied(s.why || ''))),
     cells(s).map(([label, v]) => el('td', { class: 'n', 'data-l': label }, v === null ? '–' : v)),
-    el('td', { 'data-l': 'Reach' }, reachBits(s.reach)), el('td', { class: 'full why' }, s.why));
+    el('td', { 'data-l': 'Reach' }, reachBits(s.reach)), el('td', { class: 'full why' }, tied(s.why || '')));
   return el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Sources' }, el('table', { class: 'stack' }, el('thead', {}, head),
     region('tbody', {}, () => M.sources && M.sources.at, () => ((M.sources && M.sources.sources) || []).map(row))));
 }
@@ -227,8 +227,8 @@ function exportLinks() {
 /* ---- events */
 page.events = () => {
   const shown = () => (S.zoom ? M.events.slice().reverse() : M.latest).filter(e => !S.filter.size || S.filter.has(e.kind));
-  const entry = e => el('li', {}, el('time', {}, clockOf(e.at) + (e.end && e.end - e.at < DAY ? ' – ' + clockOf(e.end) : '')), mark(e.kind),
-    el('div', {}, el('span', { class: 'vh' }, (KINDS[e.kind] || e.kind) + ': '), e.what, el('div', { class: 'y' }, e.why || '')), el('span', { class: 'f' }, e.effect || ''),
+  const entry = e => el('li', {}, el('time', {}, clockOf(e.at) + (e.end ? ' – ' + (dayOf(e.at) === dayOf(e.end) ? '' : dayOf(e.end) + NB) + clockOf(e.end) : '')), mark(e.kind),
+    el('div', {}, el('span', { class: 'vh' }, (KINDS[e.kind] || e.kind) + ': '), tied(e.what), el('div', { class: 'y' }, tied(e.why || ''))), el('span', { class: 'f' }, tied(e.effect || '')),
     el('button', { type: 'button', class: 'go', onclick: () => showEvent(e) }, 'on the graph'));
   const box = region('div', { class: 'log' }, () => [shown().map(e => e.serial), [...S.filter], local, S.zoom], () => {
     const groups = new Map();
