@@ -21,7 +21,7 @@
 //! 5. **Packet time stamps are `SO_TIMESTAMPING`'s** (`SO_TIMESTAMPNS` may be accepted and never deliver). A
 //!    packet may come without one: the caller then reads the clock.
 //! 6. **The clock is read by `clock_gettime`** of REALTIME or MONOTONIC; where BOOTTIME is unknown (EINVAL),
-//!    MONOTONIC stands in. It is steered by `clock_adjtime(CLOCK_REALTIME)` alone (`adjtimex` where that is
+//!    MONOTONIC stands in (the observer also asks for the daemon's processor time). It is steered by `clock_adjtime(CLOCK_REALTIME)` alone (`adjtimex` where that is
 //!    missing), with these modes only: FREQUENCY, TICK, SETOFFSET, STATUS, TAI, MAXERROR, ESTERROR; OFFSET only
 //!    to end a foreign phase-locked loop that is found running.
 //! 7. **Randomness is `getrandom`**, which a simulator can seed; never a device file.

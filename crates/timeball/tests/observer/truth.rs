@@ -15,12 +15,12 @@ const LOUD: u8 = 2;
 const REFUSED: u8 = 3;
 const POLITE: std::ops::Range<u8> = 4..64;
 /// How long the load lasts, s, and packets each ten milliseconds.
-const SECONDS: u64 = 15;
-const BURST: u32 = 20;
+const SECONDS: u64 = 12;
+const BURST: u32 = 300;
 /// Bytes of an Ethernet header, which the interface counts and we do not.
 const ETHERNET: f64 = 14.0;
 /// The limit, far below what the loud one asks.
-const LIMIT: &str = "ratelimit interval -5 burst 32 leak 4";
+const LIMIT: &str = "ratelimit interval -9 burst 32 leak 4";
 
 /// Runs an ignored test of this program behind `before`.
 fn again(test: &str, before: &[&str]) -> Command {
@@ -111,12 +111,14 @@ fn overflows() -> f64 {
     found.and_then(|(_, value)| value.parse().ok()).expect("a number")
 }
 
-/// Processor time of the daemon, s.
+/// Processor time of the daemon's threads as the scheduler counts it for each, s.
 fn cpu(lab: &Lab) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", lab.pid())).expect("it lives");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
-    (ticks(11) + ticks(12)) / 100.0
+    let threads = fs::read_dir(format!("/proc/{}/task", lab.pid())).expect("it lives");
+    let spent = |path: std::path::PathBuf| -> f64 {
+        let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)
+    };
+    threads.flatten().map(|thread| spent(thread.path())).sum::<f64>() / 1e9
 }
 
 fn near(what: &str, said: f64, truth: f64, slack: f64) {
@@ -188,7 +190,7 @@ fn inside() {
     assert_eq!(sent, counted("rx_packets"), "the sender and the interface disagree");
     lab.wait("not all is counted", |lab| lab.metric("timeball_packets_received_total") >= received);
     assert!(
-        sent > 2000.0 * SECONDS as f64 * 0.5 && got > sent * 0.3 && got < sent * 0.9,
+        sent > f64::from(BURST * 100) * SECONDS as f64 * 0.25 && got > sent * 0.3 && got < sent * 0.9,
         "no load worth looking at: {load}"
     );
 
@@ -205,14 +207,15 @@ fn inside() {
     ] {
         near(name, lab.metric(name), truth, 0.0);
     }
-    // What it took: the kernel counts in hundredths of a second.
+    // What it took, in nanoseconds, by another way than the observer's.
     let said = |lab: &Lab| {
         lab.metric("timeball_cpu_seconds_total{mode=\"user\"}")
             + lab.metric("timeball_cpu_seconds_total{mode=\"system\"}")
     };
     let used = cpu(&lab);
-    lab.wait("the processor is not looked at", |lab| said(lab) >= used - 0.01);
-    near("processor time", said(&lab), cpu(&lab), 0.011);
+    assert!(used - idle > 0.5, "no work worth measuring: {used} s");
+    lab.wait("the processor is not looked at", |lab| said(lab) >= used);
+    near("processor time", said(&lab), cpu(&lab), 0.0);
 
     // The same in the archive.
     let names = "packets_in,packets_out,limited,refused,invalid,bytes_in,bytes_out";
@@ -230,8 +233,8 @@ fn inside() {
         let series = lab.json("/api/series?series=cpu_user,cpu_system&from=-300&points=2000");
         total(&series, "cpu_user") + total(&series, "cpu_system")
     };
-    lab.wait("the processor is not recorded", |lab| taken(lab) >= cpu(lab) - idle - 0.021);
-    near("archive: processor time", taken(&lab), cpu(&lab) - idle, 0.021);
+    lab.wait("the processor is not recorded", |lab| taken(lab) >= used - idle);
+    near("archive: processor time", taken(&lab), cpu(&lab) - idle, 0.0);
     let month = &lab.json("/api/status")["service"]["month"];
     near("month: answered", month["answered"].as_f64().expect("a number"), counted("tx_packets"), 0.0);
 
@@ -290,7 +293,7 @@ fn generator() {
         for number in 0..BURST {
             request[40..].copy_from_slice(&(sent + 1).to_be_bytes());
             turn += 1;
-            // Of twenty: eight loud, one refused, one that is no request, ten polite.
+            let number = number % 20; // eight are loud, one refused, one that is no request, ten polite.
             let (socket, length) = match number {
                 0..8 => (0, 48),
                 8 => (1, 48),
