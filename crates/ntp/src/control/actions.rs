@@ -280,6 +280,8 @@ impl Change {
             64 => Self::AddSource(Box::new(add_source::read(body)?)),
             66 => Self::ResetSources,
             70 => Self::ReloadSources,
+            // Releases up to 4.0: whole seconds and microseconds.
+            32 => Self::AdjustOffset(f64::from(body.value::<i32>()) + f64::from(body.value::<i32>()) * 1e-6),
             71 => Self::AdjustOffset(real(body)),
             72 => read_select_options(body),
             73 => Self::Offset { source: read_source(body), offset: real(body) },
@@ -506,6 +508,7 @@ pub const CHANGES: &[CommandDef] = &[
     change("selectopts", 72, 52, "Changes a source's selection options."),
     change("offset", 73, 48, "Sets a source's offset correction."),
     change("local", 74, 48, "Serves this clock as a reference, or ceases to."),
+    change("doffset (older)", 32, 28, "The same, from chronyc up to 4.0."),
     change("local (older)", 56, 36, "The same, from chronyc up to 4.5."),
 ];
 

@@ -206,6 +206,55 @@ impl Answer for Clients {
     const REPLY: u16 = 21;
 }
 
+/// The layout of releases 2.3 to 3.5: no NTS-KE.
+#[derive(Clone, Debug, Default)]
+struct Older(Clients);
+
+impl Report for Older {
+    fn fields<V: Visitor>(&mut self, v: &mut V) {
+        let clients = &mut self.0;
+        v.wire(&mut clients.slots);
+        v.wire(&mut clients.next);
+        let mut count = clients.records.len().min(RECORDS_MAX) as u32;
+        v.wire(&mut count);
+        clients.records.resize(RECORDS_MAX, ClientRecord::default());
+        for record in &mut clients.records {
+            v.wire(&mut record.address);
+            let counters = [
+                &mut record.ntp_hits,
+                &mut record.command_hits,
+                &mut record.ntp_drops,
+                &mut record.command_drops,
+            ];
+            counters.into_iter().for_each(|counter| v.wire(counter));
+            let intervals =
+                [&mut record.ntp_interval, &mut record.command_interval, &mut record.ntp_limited_interval];
+            intervals.into_iter().for_each(|interval| v.wire(interval));
+            v.wire(&mut [0u8; 1]);
+            v.wire(&mut record.ntp_last);
+            v.wire(&mut record.command_last);
+        }
+        clients.records.truncate(count as usize);
+    }
+}
+
+/// `clients` of chronyc 2.3 to 3.5, which knows neither a least number of requests nor a reset.
+pub const OLDER_CLIENTS: CommandDef = CommandDef::report(
+    "clients (older)",
+    55,
+    [28, 424],
+    &[OpenCommand::Clients],
+    |backend, request, reply| {
+        let [first, count] = [request.body.value(), request.body.value::<u32>()];
+        let query = ClientsQuery { first, count: count.min(RECORDS_MAX as u32), ..ClientsQuery::default() };
+        match backend.clients(query) {
+            Ok(clients) => reply.put(15, Older(clients)),
+            Err(status) => status,
+        }
+    },
+    "The same, from chronyc up to 3.5.",
+);
+
 /// `clients`
 pub const CLIENTS: CommandDef = CommandDef::report(
     "clients",

@@ -137,6 +137,7 @@ pub const REPORTS: &[&CommandDef] = &[
     &sourcename::SOURCENAME,
     &authdata::AUTHDATA,
     &clients::CLIENTS,
+    &clients::OLDER_CLIENTS,
     &selectdata::SELECTDATA,
 ];
 
