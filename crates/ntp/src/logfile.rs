@@ -174,7 +174,7 @@ pub struct Tracking {
     pub combined: u32,
     /// Standard deviation of the offset, s.
     pub offset_sd: f64,
-    /// What is still to be corrected, s.
+    /// What was still to be corrected before this update, s; positive: the local clock was slow.
     pub remaining: f64,
     /// Root delay, s.
     pub root_delay: f64,

@@ -10,6 +10,8 @@ use crate::time::OscTime;
 const FEWEST: usize = 3;
 /// A person's hand is no better than this, s: deviation of one sample.
 pub const HAND: f64 = 0.5;
+/// Nobody gives the time twice within so many seconds.
+pub const APART: f64 = 1.0;
 
 /// One time that was given.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +44,11 @@ impl ManualSamples {
     /// `enabled`: by the directive.
     pub fn new(enabled: bool) -> Self {
         Self { enabled, samples: Vec::new() }
+    }
+
+    /// When time was given last.
+    pub fn newest(&self) -> Option<OscTime> {
+        self.samples.last().map(|sample| sample.v)
     }
 
     /// May time be given?

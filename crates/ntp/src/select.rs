@@ -325,6 +325,15 @@ fn park(verdicts: &mut [Verdict], status: Status) {
     }
 }
 
+/// After options have changed: what they are together with `authselectmode`, before anybody is judged again.
+pub fn refresh_flags(candidates: &[Candidate], mode: AuthSelectMode, selection: &mut Selection) {
+    let mut fresh = Vec::new();
+    effective_flags(candidates, mode, &mut fresh);
+    for (verdict, fresh) in selection.verdicts.iter_mut().zip(fresh) {
+        verdict.flags = fresh.flags;
+    }
+}
+
 /// Applies `authselectmode`, and starts a verdict for everyone.
 fn effective_flags(candidates: &[Candidate], mode: AuthSelectMode, verdicts: &mut Vec<Verdict>) {
     let used = |authenticated: bool| {
@@ -337,7 +346,7 @@ fn effective_flags(candidates: &[Candidate], mode: AuthSelectMode, verdicts: &mu
         match mode {
             AuthSelectMode::Require => flags.noselect |= open,
             AuthSelectMode::Prefer => flags.noselect |= open && some_authenticated,
-            AuthSelectMode::Mix if some_authenticated && some_open && !open => {
+            AuthSelectMode::Mix if some_authenticated && some_open && !open && !flags.noselect => {
                 flags.trust = true;
                 flags.require = true;
             }

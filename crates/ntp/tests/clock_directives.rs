@@ -107,9 +107,13 @@ fn time_typed_in_sets_the_clock_and_three_of_them_its_rate() {
     let first = truth(&rig, 5.0);
     let done = rig.operate(|o| o.set_time(first.into())).expect("enabled");
     assert!((done.offset.0 + 5.0).abs() < 1e-3, "{done:?}");
-    assert_eq!(rig.said("Making a slew of 5.0000"), 1, "{:?}", rig.log);
+    assert_eq!(rig.said("Making a slew of -5.0000"), 1, "{:?}", rig.log);
+    assert_eq!(rig.said("System clock wrong by 5.0000"), 1, "{:?}", rig.log);
     let tracking = rig.operate(|o| o.tracking());
-    assert_eq!((tracking.ref_id, tracking.stratum), (RefId::from_text("MANU"), 1));
+    assert_eq!((tracking.ref_id, tracking.stratum), (RefId::NONE, 0), "a person is no reference for others");
+    assert!((tracking.last_offset.0 + 5.0).abs() < 1e-3 && (tracking.rms_offset.0 - 5.0).abs() < 1e-3);
+    let second = rig.operate(|o| o.set_time(first.into()));
+    assert_eq!(second, Err(Status::Failed), "not twice within a second");
     for hour in 1..3 {
         rig.run_until(3600.0 * f64::from(hour));
         let later = truth(&rig, 5.0 + 0.36 * f64::from(hour));

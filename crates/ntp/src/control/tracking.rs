@@ -21,7 +21,7 @@ pub struct Tracking {
     pub reference_time: Time,
     /// Correction still being slewed; positive: the clock is slow of NTP time.
     pub correction: Seconds,
-    /// Estimated offset at the last update; positive: the clock was slow.
+    /// Estimated offset at the last update; positive: the clock was fast.
     pub last_offset: Seconds,
     /// Long-term root mean square of the offset.
     pub rms_offset: Seconds,
@@ -59,7 +59,10 @@ impl Report for Tracking {
             &col("correction", S, "Still being slewed; positive: the clock is slow."),
             &mut self.correction,
         );
-        v.field(&col("last_offset", S, "Offset found by the last update."), &mut self.last_offset);
+        v.field(
+            &col("last_offset", S, "Offset found by the last update; positive: the clock was fast."),
+            &mut self.last_offset,
+        );
         v.field(&col("rms_offset", S, "Long-term average of the offset."), &mut self.rms_offset);
         v.field(
             &col("frequency", Ppm, "Rate error without correction; positive: the clock gains."),

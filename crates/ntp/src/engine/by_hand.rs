@@ -1,19 +1,20 @@
 //! `settime`: the clock as a person says it is.
 
-use super::{Actions, Engine, Severity};
+use super::reference::UNKNOWN_SKEW;
+use super::{Action, Actions, Engine, Severity};
 use crate::clock::Clock;
 use crate::control::Status;
 use crate::control::manual::SetTime;
 use crate::discipline::Correction;
 use crate::estimator::Theta;
-use crate::ids::RefId;
-use crate::manual::HAND;
+use crate::logfile::{Record, Tracking};
+use crate::manual::{APART, HAND};
 use crate::report::{Frequency, Seconds};
 use crate::time::{LocalTime, Now};
-use crate::wire::Leap;
 
 impl Engine {
-    /// A person says that it is `given` now.
+    /// A person says that it is `given` now. The clock follows, but nobody is told that it is synchronised: who wants
+    /// that says `local`.
     pub(super) fn set_time(
         &mut self,
         now: Now,
@@ -25,6 +26,9 @@ impl Engine {
             return Err(Status::NotEnabled);
         }
         let v = self.discipline.timeline().to_osc(now.raw);
+        if self.manual.newest().is_some_and(|newest| v - newest < APART) {
+            return Err(Status::Failed);
+        }
         let before = *self.discipline.belief();
         let theta = Theta::from_nanos(given.nanos().saturating_sub(v.nanos()));
         let line = self.manual.add(v, theta, &before);
@@ -39,30 +43,41 @@ impl Engine {
             frequency,
             interval: 1.0,
         };
+        self.note_before_update(now);
         let moved = self.discipline.believe(now, &correction);
-        out.log(Severity::Info, format!("Making a slew of {moved:.6}"));
+        out.log(Severity::Info, format!("Making a slew of {:.6}", 0.0 - moved));
+        if moved.abs() > self.clock_config.log_change {
+            out.log(Severity::Warning, format!("System clock wrong by {moved:.6} seconds"));
+        }
         let result = self.discipline.slew_pending(now, clock);
         self.clock_result("slew", result, out);
         let change = self.discipline.belief().frequency - before.frequency;
         self.smooth_update(now, moved, change, out);
-        let reference = &mut self.reference;
-        (reference.synchronised, reference.source, reference.address) = (true, None, None);
-        (reference.refid, reference.stratum, reference.leap) = (RefId::from_text("MANU"), 1, Leap::None);
-        (reference.root_delay, reference.root_dispersion) = (0.0, HAND);
-        (reference.combined_estimate, reference.hard_rate, reference.lag) = (None, skew.min(1.0), 0.0);
-        (reference.skew, reference.last_offset, reference.offset_sd) = (skew, moved, HAND);
-        reference.time = self.discipline.cooking(now.raw).apply(now.raw);
-        reference.served_time = crate::server::state::blur_reference(reference.time, &mut self.rng);
-        reference.mono = Some(now.mono);
-        reference.updates += 1;
-        self.set_kernel_status(now, clock, out);
+        self.reference.note_update(now, moved);
+        self.reference.root_dispersion += moved.abs(); // of the sources, if they know better
         if self.log.tracking {
-            self.record_tracking(now, out);
+            self.record_hand(now, skew, out);
         }
         Ok(SetTime {
             offset: Seconds(0.0 - moved),
             frequency_change: Frequency::new(0.0 - change),
             frequency: Frequency::new(0.0 - self.frequency()),
         })
+    }
+
+    /// tracking.log calls the person `MANU`, of stratum 1.
+    fn record_hand(&self, now: Now, skew: f64, out: &mut Actions) {
+        let Record::Tracking(usual) = self.tracking_record(now) else { return };
+        out.push(Action::Record(Record::Tracking(Tracking {
+            time: self.discipline.cooking(now.raw).apply(now.raw),
+            source: "MANU".to_owned(),
+            stratum: 1,
+            skew: skew.min(UNKNOWN_SKEW),
+            combined: 1,
+            offset_sd: 0.0,
+            root_delay: 0.0,
+            root_dispersion: HAND,
+            ..usual
+        })));
     }
 }

@@ -20,6 +20,7 @@ use crate::control::sourcestats::SourceStats;
 use crate::control::tracking::Tracking;
 use crate::control::{AccessList, Backend, Change, Origin, Status};
 use crate::report::{Address, SelectOptions, Time};
+use crate::select::{self, Flags};
 use crate::server::{AccessTable, ServeConfig};
 use crate::source::poll;
 use crate::time::Now;
@@ -220,9 +221,6 @@ impl Engine {
     }
 
     fn burst(&mut self, now: Now, filter: SourceFilter, good: i32, total: i32) -> Status {
-        if good < 1 || total < 1 {
-            return Status::Invalid;
-        }
         let mut any = false;
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
@@ -231,7 +229,8 @@ impl Engine {
             }
             any = true;
             let source = &mut self.sources[index];
-            if source.remote.is_some() && !source.poll.in_burst() {
+            // Of nothing there is no burst, but no complaint either.
+            if source.remote.is_some() && !source.poll.in_burst() && good > 0 && total > 0 {
                 source.poll.start_burst(good.min(MAX_BURST) as u32, total.min(MAX_BURST) as u32);
                 self.schedule(now, index, super::INITIAL_DELAY);
             }
@@ -316,6 +315,16 @@ impl Engine {
         config.prefer = config.prefer && !mask.prefer || options.prefer;
         config.trust = config.trust && !mask.trust || options.trust;
         config.require = config.require && !mask.require || options.require;
+        if let Some(candidate) = self.candidates.get_mut(index) {
+            candidate.flags = Flags {
+                noselect: config.noselect,
+                prefer: config.prefer,
+                trust: config.trust,
+                require: config.require,
+            };
+            // What it means for the choice waits for the next one.
+            select::refresh_flags(&self.candidates, self.select_options.auth_mode, &mut self.selection);
+        }
         let label = self.sources[index].label();
         said(out, format!("Source {label} selection options modified"))
     }

@@ -176,8 +176,9 @@ pub struct Engine {
     drift_saved: Option<MonoTime>,
     learning: Learning,
     temperatures: Temperatures,
-    /// Bound on the clock's error just before the last update, s: a figure of tracking.log.
-    error_before_update: f64,
+    /// What was still to be corrected just before the last update (positive: the clock was slow), and the bound on the
+    /// clock's error then, s: figures of tracking.log.
+    before_update: (f64, f64),
 
     // What is served.
     shards: Shards,
@@ -301,7 +302,7 @@ impl Engine {
             drift_saved: None,
             learning: Learning::default(),
             temperatures: Temperatures::default(),
-            error_before_update: 1.5,
+            before_update: (0.0, 1.5),
             shards,
             server_state: ServerState::unsynchronised(crate::server::state::precision_log2(precision)),
             command_access: AccessTable::new(&config.control.access),
@@ -331,14 +332,17 @@ impl Engine {
             rng,
         };
         engine.set_initial_frequency(now, clock, start.drift, out);
+        engine.add_refclocks(now, config, out);
         let first = if engine.initial.is_some() { initial::hosts(config) } else { config.sources.clone() };
         for mut source in first {
             source.iburst |= start.once != Once::No;
             engine.add_from_configuration(now, source, out);
         }
-        engine.add_refclocks(now, config, out);
         engine.spread_first_requests(now);
         engine.update_selection(now, clock, None, out);
+        for verdict in &mut engine.selection.verdicts {
+            verdict.status = Status::MissingSamples; // nobody has been heard, whatever else there is against them
+        }
         if engine.log.tracking {
             engine.reference.time = engine.discipline.cooking(now.raw).apply(now.raw);
             engine.record_tracking(now, out);

@@ -121,10 +121,10 @@ impl Engine {
             leap: reference.leap,
             combined: reference.combined as u32,
             offset_sd: reference.offset_sd,
-            remaining: -self.discipline.pending(now.raw),
+            remaining: -(0.0 - self.before_update.0), // zero has a sign here
             root_delay: reference.root_delay,
             root_dispersion: self.root_dispersion(now),
-            max_error: self.error_before_update,
+            max_error: self.before_update.1,
         })
     }
 }

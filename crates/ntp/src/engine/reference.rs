@@ -87,6 +87,15 @@ impl Default for Reference {
 }
 
 impl Reference {
+    /// The clock was moved by `moved` (s), whoever said so.
+    pub fn note_update(&mut self, now: Now, moved: f64) {
+        self.updates += 1;
+        let weight = if self.updates <= 1 { 1.0 } else { (1.0 / self.updates as f64).max(0.1) };
+        self.last_offset = moved;
+        self.mean_square += weight * (moved * moved - self.mean_square);
+        self.update_interval = self.mono.map_or(0.0, |at| now.mono - at);
+    }
+
     /// Root mean square of the last offsets, s.
     pub fn rms_offset(&self) -> f64 {
         libm::sqrt(self.mean_square)
@@ -114,19 +123,17 @@ impl Engine {
         let hard_rate = self.hard_rate(source, combined);
         let bound = self.hard_bound(source, combined, self.clock_config.max_clock_error + hard_rate);
         let excess = (bound - claimed - SIGMAS * combined.theta_sd).max(0.0);
-        let updates = self.reference.updates + 1;
-        let weight = if updates <= 1 { 1.0 } else { (1.0 / updates as f64).max(0.1) };
-        let square = self.reference.mean_square;
+        self.reference.note_update(now, moved);
         let time = self.discipline.cooking(now.raw).apply(now.raw);
         self.reference = Reference {
             synchronised: true,
+            mono: Some(now.mono),
             source: Some(source.id),
             address: source.remote.map(|r| r.ip()),
             refid: copied.unwrap_or_else(|| source.refid()),
             stratum: if copy { stratum } else { stratum.saturating_add(1) },
             leap: self.selection.leap,
             time,
-            mono: Some(now.mono),
             root_delay: sample.root_delay + least,
             root_dispersion: sample.root_dispersion
                 + sample.dispersion
@@ -139,13 +146,9 @@ impl Engine {
             lag: (v - combined.v).max(0.0),
             residual,
             offset_sd: combined.theta_sd,
-            last_offset: moved,
-            mean_square: square + weight * (moved * moved - square),
-            update_interval: self.reference.mono.map_or(0.0, |at| now.mono - at),
-            updates,
             combined: self.selection.members.len(),
             served_time: crate::server::state::blur_reference(time, &mut self.rng),
-            activated: self.reference.activated,
+            ..self.reference
         };
     }
 

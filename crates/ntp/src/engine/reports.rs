@@ -31,6 +31,11 @@ impl Source {
             None => self.remote.map_or(Address::Id(self.placeholder), |remote| remote.ip().into()),
         }
     }
+
+    /// The same in reports that name a reference clock by its identifier.
+    fn named_address(&self) -> Address {
+        if self.refclock.is_some() { Address::Unspecified } else { self.report_address() }
+    }
 }
 
 impl Engine {
@@ -60,7 +65,10 @@ impl Engine {
         let reference = &self.reference;
         let common = Tracking {
             correction: Seconds(self.discipline.pending(now.raw)),
+            last_offset: Seconds(0.0 - reference.last_offset),
+            rms_offset: Seconds(reference.rms_offset()),
             frequency: Frequency::new(-self.discipline.frequency()),
+            update_interval: Seconds(reference.update_interval),
             ..Tracking::default()
         };
         if self.local_active(now) {
@@ -70,7 +78,6 @@ impl Engine {
                 stratum: self.local.map_or(0, |l| u16::from(l.stratum)),
                 leap: Leap::None.into(),
                 reference_time: served.into(),
-                rms_offset: Seconds(reference.rms_offset()),
                 ..common
             };
         }
@@ -88,13 +95,10 @@ impl Engine {
             stratum: u16::from(reference.stratum),
             leap: self.server_state.leap.into(),
             reference_time: reference.time.into(),
-            last_offset: Seconds(reference.last_offset),
-            rms_offset: Seconds(reference.rms_offset()),
             residual_frequency: Frequency::new(-reference.residual),
             skew: Frequency::new(reference.skew),
             root_delay: Seconds(reference.root_delay),
             root_dispersion: Seconds(self.root_dispersion(now)),
-            update_interval: Seconds(reference.update_interval),
             ..common
         }
     }
@@ -156,7 +160,7 @@ impl Engine {
         let source = self.sources.get(index)?;
         let mut stats = SourceStats {
             ref_id: source.refid(),
-            address: source.report_address(),
+            address: source.named_address(),
             samples: source.stats.samples() as u32,
             runs: source.stats.runs() as u32,
             span: Interval::from_seconds(source.stats.span()),
@@ -196,7 +200,7 @@ impl Engine {
         let status = self.status(index);
         let mut data = SelectData {
             ref_id: source.refid(),
-            address: source.report_address(),
+            address: source.named_address(),
             state: Char(status.letter() as u8),
             authenticated: source.config.is_authenticated(),
             leap: LeapStatus::from(source.leap()),
@@ -234,9 +238,6 @@ impl Engine {
             hardware_rx: Some(seen.hw_rx),
             ..NtpData::default()
         };
-        if source.remote.is_none() {
-            return Some(NtpData::default());
-        }
         if let Some(last) = &seen.last {
             fill_ntp_data(&mut data, source, last);
         }

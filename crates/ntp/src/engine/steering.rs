@@ -145,7 +145,7 @@ impl Engine {
                 return;
             }
         }
-        self.error_before_update = self.root_distance(now) + self.discipline.pending(now.raw).abs();
+        self.note_before_update(now);
         let residual = combined.frequency - self.discipline.belief().frequency;
         let before = self.discipline.belief().frequency;
         let moved = self.discipline.believe(now, &correction);
@@ -328,6 +328,12 @@ impl Engine {
                 self.schedule(now, index, wait);
             }
         }
+    }
+
+    /// What tracking.log tells of the time before an update.
+    pub(super) fn note_before_update(&mut self, now: Now) {
+        let remaining = self.discipline.pending(now.raw);
+        self.before_update = (remaining, self.root_distance(now) + remaining.abs());
     }
 
     pub(super) fn record_tracking(&mut self, now: Now, out: &mut Actions) {

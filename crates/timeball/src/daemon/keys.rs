@@ -39,7 +39,7 @@ pub fn load(path: &Path) -> Option<Keys> {
     let name = path.display().to_string();
     faults.iter().for_each(|fault| logger::warning(&fault.of(&name).to_string()));
     let count = keys.len();
-    logger::info(&format!("Loaded {count} symmetric key{}", if count == 1 { "" } else { "s" }));
+    logger::info(&format!("Loaded {count} symmetric keys"));
     Some(keys)
 }
 
