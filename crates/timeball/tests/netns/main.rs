@@ -5,6 +5,7 @@
 
 mod changes;
 mod doctor;
+mod exporters;
 mod find_sources;
 mod interleaved;
 mod keys;
