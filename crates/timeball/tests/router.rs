@@ -232,6 +232,47 @@ fn counted(world: &World, rule: &str) -> u64 {
 }
 
 #[test]
+fn undo_is_told_to_programs_and_one_works_at_a_time() {
+    let root = std::env::temp_dir().join(format!("timeball-undo-{}", std::process::id()));
+    let text = root.to_string_lossy().into_owned();
+    set_up(&root, None);
+    let undo = |words: &[&str]| {
+        let out = run(TIMEBALL, &[&["undo", "--json", "--root", &text], words].concat());
+        let value = serde_json::from_slice::<serde_json::Value>(&out.stdout);
+        (out.status.code(), value.unwrap_or_default(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, planned, _) = undo(&["--dry-run"]);
+    assert_eq!((code, planned["state"].as_str()), (Some(0), Some("planned")));
+    let folder = std::fs::File::open(root.join("etc")).expect("a folder");
+    folder.lock().expect("nobody has it");
+    let (code, _, said) = undo(&["--yes"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains(&format!("process {}", std::process::id()))
+            && root.join("etc/init.d/timeball").exists(),
+        "{said}"
+    );
+    drop(folder);
+    std::fs::write(root.join("etc/init.d/timeball"), "mine now\n").expect("it can be written");
+    let (code, left, _) = undo(&["--yes"]);
+    let find = |value: &serde_json::Value, path: &str| -> String {
+        let steps = value["steps"].as_array().expect("a list");
+        steps
+            .iter()
+            .find(|step| step["path"] == path)
+            .map_or_else(|| format!("no {path}: {value}"), |step| step["outcome"].to_string())
+    };
+    assert_eq!((code, left["state"].as_str()), (Some(1), Some("left")));
+    assert_eq!(find(&left, "/etc/init.d/timeball"), "\"changed since\"");
+    assert_eq!(find(&left, "/etc/config/firewall"), "\"restored\"");
+    let (code, done, _) = undo(&["--force"]);
+    assert_eq!((code, done["state"].as_str()), (Some(0), Some("done")));
+    assert!(!root.join("etc/timeball").exists() && !root.join("etc/init.d").exists());
+    assert_eq!(undo(&["--yes"]).1["state"], "nothing");
+    let _ = std::fs::remove_dir_all(root);
+}
+
+#[test]
 fn ours_leave_those_behind_the_router_their_time() {
     if let Ok(server) = std::env::var(ASK) {
         return ask(&server);

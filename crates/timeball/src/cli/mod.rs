@@ -26,6 +26,7 @@ mod setup;
 pub mod status;
 mod top;
 pub mod uci;
+mod undo;
 mod unix;
 mod whom;
 

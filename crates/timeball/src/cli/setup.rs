@@ -4,10 +4,12 @@ use super::commands::{Command, Group, form};
 use super::options::Format;
 use super::session::{Failure, Outcome, Session};
 use super::uci::interfaces;
+use super::undo::Answers;
 use crate::daemon::memory::Memory;
-use crate::setup::apply::{self, Done, Judge, Scope, Undone};
+use crate::setup::apply::{self, Done, Scope};
 use crate::setup::journal::{Action, Journal, Step};
 use crate::setup::lines::diff;
+use crate::setup::lock::Lock;
 use crate::setup::parts::Part;
 use crate::setup::place::{Place, System};
 use crate::setup::plan::{self, Plan, Profile, Wish};
@@ -48,24 +50,24 @@ pub const COMMANDS: &[Command] = &[
               --force puts back the old file all the same. Folders with new things in them stay. The exit status is 1 if something is left.",
         example: "undo --only firewall",
         group: Group::Own,
-        run: undo,
+        run: super::undo::undo,
     },
 ];
 
 /// The words behind `setup` and `undo`.
 #[derive(Debug, Default)]
-struct Words {
+pub(super) struct Words {
     profile: Option<Profile>,
-    only: Vec<Part>,
+    pub(super) only: Vec<Part>,
     state: Option<String>,
     root: Option<String>,
-    yes: bool,
-    force: bool,
-    dry_run: bool,
+    pub(super) yes: bool,
+    pub(super) force: bool,
+    pub(super) dry_run: bool,
 }
 
 impl Words {
-    fn read(words: &[&str]) -> Result<Self, Failure> {
+    pub(super) fn read(words: &[&str]) -> Result<Self, Failure> {
         let mut read = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -103,7 +105,7 @@ impl Words {
         Ok(read)
     }
 
-    fn tree(&self) -> Result<Tree, Failure> {
+    pub(super) fn tree(&self) -> Result<Tree, Failure> {
         let Some(root) = &self.root else {
             if !self.dry_run && sys::process::effective_uid() != 0 {
                 return Err(Failure::usage(
@@ -128,14 +130,19 @@ fn no_part(word: &str) -> Failure {
     Failure::usage(format!("There is no part \"{word}\"; there are {}", names.join(", ")))
 }
 
-fn trouble(error: &io::Error) -> Failure {
+pub(super) fn trouble(error: &io::Error) -> Failure {
     Failure::usage(format!("{error}"))
 }
 
 /// May we go on? Only a person at a terminal can be asked.
-fn agreed(session: &mut Session<'_>, yes: bool, question: &str) -> Result<bool, Failure> {
+pub(super) fn agreed(session: &mut Session<'_>, yes: bool, question: &str) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
+    }
+    if session.options.format == Format::Json {
+        return Err(Failure::usage(
+            "Nobody is asked with --json; nothing was changed. --yes agrees beforehand.",
+        ));
     }
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
@@ -156,12 +163,19 @@ fn setup(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let is_json = session.options.format == Format::Json;
     if let System::Other(name) = &place.system {
         let what = by_hand();
+        if is_json {
+            let notes = what.lines().map(|line| line.trim().to_owned()).collect();
+            let plan = Plan { notes, ..Plan::default() };
+            print_json(session, &place, words.profile.unwrap_or(Profile::Public), &plan, "by hand")?;
+            return Err(Failure::Silent);
+        }
         writeln!(
             session.out,
             "{name}: neither OpenWrt nor systemd, so this has to be done by hand:\n{what}"
         )?;
         return Err(Failure::Silent);
     }
+    let _alone = if words.dry_run { None } else { Some(Lock::take(&tree).map_err(|error| trouble(&error))?) };
     let mut journal = Journal::load(&tree).map_err(|error| trouble(&error))?.unwrap_or_default();
     let mut waiting = Vec::new();
     if !words.dry_run {
@@ -234,7 +248,7 @@ fn carry_out(
     })?;
     if let Some(why) = failed {
         let _ = writeln!(session.err, "{why}\nWhat was done is taken back."); // stderr may be closed
-        let mut judge = Answers { session, yes: true, force: false, quiet: true };
+        let mut judge = Answers { session, yes: true, force: false, quiet: true, told: Vec::new() };
         let scope = Scope { only: None, from: applied.first };
         apply::undo(tree, runner, journal, scope, &mut judge).map_err(|error| trouble(&error))?;
     } else if !is_json {
@@ -407,92 +421,4 @@ fn check(session: &mut Session<'_>, program: &str) -> Outcome {
     Err(Failure::usage(
         "Everything is set up, but the daemon does not answer; the system log says why (timeball undo takes it back).",
     ))
-}
-
-fn undo(session: &mut Session<'_>, words: &[&str]) -> Outcome {
-    let words = Words::read(words)?;
-    let tree = words.tree()?;
-    let Some(mut journal) = Journal::load(&tree).map_err(|error| trouble(&error))? else {
-        if !words.dry_run {
-            Journal::sweep(&tree).map_err(|error| trouble(&error))?;
-        }
-        writeln!(session.out, "Nothing to undo: setup has changed nothing here.")?;
-        return Ok(());
-    };
-    let only = match words.only.as_slice() {
-        [] => None,
-        [part] => Some(*part),
-        _ => return Err(Failure::usage("undo takes one part at a time, or all without --only")),
-    };
-    for entry in journal.entries.iter().rev().filter(|entry| only.is_none_or(|part| part == entry.step.part))
-    {
-        match &entry.step.action {
-            Action::Run { revert, .. } if !revert.is_empty() => {
-                writeln!(session.out, "[{}] run: {}", entry.step.part, revert.join(" "))?;
-            }
-            Action::Run { .. } => {}
-            Action::Change { path, before, .. } => {
-                let what = if *before == Node::Absent { "remove" } else { "restore" };
-                writeln!(session.out, "[{}] {what} {path}", entry.step.part)?;
-            }
-        }
-    }
-    if words.dry_run {
-        return Ok(());
-    }
-    if !agreed(session, words.yes || words.force, "Take all this back?")? {
-        writeln!(session.out, "Nothing was changed.")?;
-        return Ok(());
-    }
-    let runner = if tree.is_live() { Runner::Real } else { Runner::Pretend };
-    let (yes, force) = (words.yes, words.force);
-    let mut judge = Answers { session, yes, force, quiet: false };
-    let scope = Scope { only, from: 0 };
-    let whole = apply::undo(&tree, runner, &mut journal, scope, &mut judge)
-        .map_err(|error| Failure::usage(format!("{error}; run undo again to go on")))?;
-    journal.finish(&tree).map_err(|error| trouble(&error))?;
-    if whole {
-        writeln!(session.out, "Done.")?;
-        return Ok(());
-    }
-    Err(Failure::usage("Something is left; undo --force puts back the old files all the same."))
-}
-
-/// Answers of the person at the terminal, or of the options.
-struct Answers<'a, 'b> {
-    session: &'a mut Session<'b>,
-    yes: bool,
-    force: bool,
-    quiet: bool,
-}
-
-impl Judge for Answers<'_, '_> {
-    fn accepts(&mut self, path: &str, now: &str, merged: &str) -> bool {
-        let text = diff(now, merged);
-        let _ = writeln!(
-            self.session.out,
-            "{path} was changed since. Without setup's changes and with those:\n{text}"
-        );
-        agreed(self.session, self.yes, "Take that?").unwrap_or(false)
-    }
-
-    fn forces(&mut self, _: &str) -> bool {
-        self.force
-    }
-
-    fn tell(&mut self, step: &Step, undone: &Undone) {
-        let what = match &step.action {
-            Action::Change { path, .. } => path.clone(),
-            Action::Run { revert, .. } => revert.join(" "),
-        };
-        let text = match undone {
-            Undone::Changed => format!("{what} was changed since, in the same lines; it stays as it is."),
-            Undone::NotEmpty => format!("{what} has things in it and stays."),
-            Undone::Ran(Done::Failed(why)) => format!("{why} (going on)"),
-            Undone::Ran(Done::Would) if !self.quiet => format!("would run: {what}"),
-            Undone::Merged(_) => format!("{what}: setup's changes and those made since are apart."),
-            _ => return,
-        };
-        let _ = writeln!(self.session.err, "{text}"); // stderr may be closed
-    }
 }

@@ -135,11 +135,22 @@ pub fn undo(
         match undone {
             Undone::Changed => all = false,
             Undone::Merged(_) if journal.entries.iter().any(|entry| entry.id == id) => all = false,
+            // What stays in the folder may yet be taken back, and the folder after it.
+            Undone::NotEmpty if holds_others(journal, &entry) => {}
             // A command that fails now would fail again: the services it speaks of may be gone.
             _ => journal.forget(tree, id)?,
         }
     }
     Ok(all)
+}
+
+/// Is something in the folder of this entry still in the journal?
+fn holds_others(journal: &Journal, folder: &Entry) -> bool {
+    let Action::Change { path: folder, .. } = &folder.step.action else { return false };
+    journal.entries.iter().any(|entry| {
+        matches!(&entry.step.action, Action::Change { path, .. }
+            if path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    })
 }
 
 fn undo_change(

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod interfaces;
 pub mod journal;
 pub mod lines;
+pub mod lock;
 pub mod parts;
 pub mod place;
 pub mod plan;
