@@ -99,7 +99,7 @@ fn line_of<'a>(list: &'a str, address: &str) -> Option<Vec<&'a str>> {
 
 #[test]
 fn clients_are_listed_page_by_page_and_begin_anew() {
-    let Some(daemon) = Daemon::start("clients_are_listed", "requestlog 100000\n") else { return };
+    let Some(mut daemon) = Daemon::start("clients_are_listed", "requestlog 100000\n") else { return };
     for host in 1..=20 {
         assert_eq!(daemon.ask(&format!("10.9.1.{host}"), 1000.0, host), (host, 0));
     }
@@ -135,6 +135,15 @@ fn clients_are_listed_page_by_page_and_begin_anew() {
     // Counted anew.
     assert_eq!(daemon.chronyc(&["clients", "-r"]).lines().count(), 21, "with the one that sent commands");
     assert_eq!(line_of(&daemon.chronyc(&["clients"]), "10.9.1.20").map(|line| line[1]), Some("0"));
+    // A restart forgets the clients, but not when requests came.
+    let dir = daemon.lab.dir().to_owned();
+    assert_eq!(daemon.lab.stop("timeball"), Some(0));
+    let kept = std::fs::read_to_string(dir.join("requests")).expect("it was written");
+    assert!(kept.starts_with('#') && !kept.contains("10.9."), "{kept}");
+    daemon.run(&dir.join("tb.conf").display().to_string());
+    assert_eq!(daemon.ask("10.9.1.1", 1000.0, 5), (5, 0));
+    let after = daemon.timeball(&["ratelimit", "replay", "last", "1h", "--interval", "3", "--burst", "1"]);
+    assert!(after.contains("215 requests of 21 clients"), "who asks again is another one: {after}");
 }
 
 #[test]

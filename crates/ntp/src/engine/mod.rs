@@ -505,7 +505,7 @@ impl Engine {
                 self.watch_traffic(now, out);
                 out.push(Action::SaveTraffic);
             }
-            if self.requests_saved.is_some() {
+            if self.shards.config().request_log > 0 {
                 out.push(Action::SaveRequests);
             }
         }

@@ -43,6 +43,22 @@ impl Engine {
         replay::format(runs.into_iter(), now.mono.into(), thinned)
     }
 
+    /// Takes over what an earlier run wrote `age` seconds ago. False: this is no such file.
+    pub fn restore_requests(&mut self, now: Now, text: &str, age: u32) -> bool {
+        let Some((runs, saved, thinned)) = replay::parse(text) else { return false };
+        let now = Tick::from(now.mono);
+        let since = |run: &Run| saved.since(run.start).saturating_add(age.saturating_mul(Tick::PER_SECOND));
+        let shards = self.shards.all().len().max(1);
+        for (index, mut responder) in self.shards.locked().enumerate() {
+            let Some(log) = responder.gate_mut().log_mut() else { continue };
+            for run in runs.iter().skip(index).step_by(shards) {
+                let start = Tick(now.0.wrapping_sub(since(run)));
+                log.restore(Run { start, ..*run }, thinned, now);
+            }
+        }
+        true
+    }
+
     /// A page of the log as JSON, from number `from` on: client, start, span, count of each run, times in ticks.
     pub fn requests_page(&self, now: Now, from: usize) -> String {
         let (runs, thinned) = self.requests();

@@ -124,6 +124,15 @@ impl RequestLog {
         }
     }
 
+    /// Takes over a run of an earlier log that was thinned to one client of 2^`thinned`; in its order. Its client is another one than
+    /// any of this log: numbers are made with a secret that nobody keeps.
+    pub fn restore(&mut self, run: Run, thinned: u32, now: Tick) {
+        self.thinned = self.thinned.max(thinned);
+        if run.count > 0 && now.since(run.start) < DAY {
+            self.close(run, now);
+        }
+    }
+
     /// One client of 2^this is logged.
     pub fn thinned(&self) -> u32 {
         self.thinned
@@ -187,6 +196,22 @@ mod tests {
             counts.len()
         );
         assert!(counts.values().all(|&count| count == 40), "{counts:?}");
+    }
+
+    #[test]
+    fn what_an_earlier_log_knew_of_the_last_day_is_kept() {
+        let now = Tick(50);
+        let run =
+            |client, age: u32, count| Run { client, start: Tick(now.0.wrapping_sub(age)), span: 0, count };
+        let mut log = RequestLog::new(64 * 1024, 7);
+        for earlier in [run(2, DAY + 1, 1), run(4, DAY - 1, 1), run(1, 60, 1), run(6, 50, 0), run(8, 40, 9)] {
+            log.restore(earlier, 1, now);
+        }
+        assert_eq!(log.runs().collect::<Vec<_>>(), [run(4, DAY - 1, 1), run(8, 40, 9)]);
+        (0..3000).for_each(|n| log.restore(run(n, 30, 1), 1, now));
+        assert_eq!(log.thinned(), 1, "half of them fit");
+        (0..30_000).for_each(|n| log.restore(run(n, 30, 1), 1, now));
+        assert!(log.thinned() > 1 && log.runs.len() <= log.room);
     }
 
     proptest! {

@@ -394,6 +394,7 @@ fn assemble(
     let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
     state.load_learned(&mut engine, now);
     state.load_traffic(&mut engine);
+    state.load_requests(&mut engine, now, config.server.request_log_file.as_deref());
     engine.set_temperature_points(temperature::points(&config.clock)?);
     let thermometers = match once {
         Once::No => Thermometers::open(&config, name == Name::Timeball),

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest drift file and dump that are read, bytes: a dump has at most 64 lines of some 120.
 const LONGEST: u64 = 64 * 1024;
+/// … nor any log of requests, which is at most three times as long as in memory.
+const LONGEST_LOG: u64 = 1 << 28;
 
 /// The drift file, what was learned, and the dumps.
 #[derive(Debug)]
@@ -175,6 +177,37 @@ impl StateFiles {
             if let Some(text) = self.complaints.news(&path, outcome) {
                 logger::error(&text);
             }
+        }
+    }
+
+    /// Where the log of when requests came is kept: in the file that is `named`, else beside what was learned.
+    fn requests(&self, named: Option<&Path>) -> Option<PathBuf> {
+        named.map(Path::to_owned).or_else(|| self.beside_learned("requests"))
+    }
+
+    /// Writes when requests came.
+    pub fn save_requests(&mut self, engine: &Engine, now: Now, named: Option<&Path>) {
+        if let Some(path) = self.requests(named) {
+            self.replace(&path, &engine.requests_text(now));
+        }
+    }
+
+    /// Has the engine take over what an earlier run has written.
+    pub fn load_requests(&self, engine: &mut Engine, now: Now, named: Option<&Path>) {
+        let Some(path) = self.requests(named).filter(|_| engine.shards().config().request_log > 0) else {
+            return;
+        };
+        // How long ago by the machine's clock. Ahead of it: at once.
+        let written = fs::metadata(&path).and_then(|about| about.modified());
+        let age = written.map_or(0, |at| at.elapsed().map_or(0, |age| age.as_secs()));
+        match files::read(&path, LONGEST_LOG) {
+            Ok(None) => {}
+            Ok(Some(text)) => {
+                if !engine.restore_requests(now, &text, u32::try_from(age).unwrap_or(u32::MAX)) {
+                    logger::warning(&format!("Ignored {} : it is not whole, or not ours", path.display()));
+                }
+            }
+            Err(failure) => logger::warning(&failure.to_string()),
         }
     }
 

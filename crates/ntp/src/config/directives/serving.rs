@@ -171,7 +171,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "requestlog",
         "BYTES [FILE]",
         "off; as timeball 262144",
-        "Memory for a log of when requests came, from which ratelimit replay tells what another ratelimit would have dropped; 0: none. Requests at a steady pace take 16 bytes, however many they are; where a day does not fit, fewer clients are logged. No addresses are kept. FILE is written every hour and at the end.",
+        "Memory for a log of when requests came, from which ratelimit replay tells what another ratelimit would have dropped; 0: none. Requests at a steady pace take 16 bytes, however many they are; where a day does not fit, fewer clients are logged. No addresses are kept. FILE is written every hour and at the end; without it, requests in dumpdir at the end. The next start takes over what is not older than a day.",
         Own,
         |c, w| {
             c.server.request_log = Some(w.int(0, MAX)?.unsigned_abs().into());
