@@ -39,6 +39,7 @@ mod address;
 #[cfg(feature = "count-alloc")]
 pub mod allocation;
 pub mod batch;
+pub mod cache;
 pub mod calendar;
 pub mod cards;
 pub mod clock;

@@ -242,10 +242,10 @@ impl Responder {
         self.gate.set_time(now);
     }
 
-    /// Reads a little of the memory that a request from `from` will need. To be called for all of a batch first: the processor then fetches
-    /// them at the same time, instead of waiting for each. The value means nothing.
-    pub fn glance(&self, from: IpAddr) -> u64 {
-        self.gate.glance(from)
+    /// A batch of requests from these `addresses` comes next, in this order. `fetch` has the memory around a word read without
+    /// waiting for it: the processor then does so for all of them at the same time.
+    pub fn expect(&mut self, addresses: impl Iterator<Item = IpAddr> + Clone, fetch: impl Fn(&u64)) {
+        self.gate.expect(addresses, fetch);
     }
 
     /// What a batch told about the load: when there is too much to do, the loudest lose first.
@@ -274,6 +274,7 @@ impl Responder {
         transmit: impl FnOnce() -> RawTime,
         reply: &'b mut ReplyBuf,
     ) -> Verdict<'b> {
+        self.gate.turn();
         let v6 = request.from.is_ipv6();
         self.counters.traffic.count_in(v6, request.bytes.len());
         match self.answer(request, template, transmit) {

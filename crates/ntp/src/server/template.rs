@@ -5,14 +5,14 @@ use crate::time::{NtpTime, RawTime};
 use crate::wire::header::HEADER_LEN;
 use crate::wire::{Leap, Mode, Packet};
 
-/// The first half of a reply's header: all of it but version, mode and poll is the server's.
-const HEAD: usize = 24;
+/// The second half of a reply's header is its three stamps; of the first, all but version, mode and poll is the server's.
+const STAMPS: usize = 24;
 
 /// A state as it is at one instant, with the reply it leads to.
 #[derive(Clone, Debug)]
 pub struct Template {
     state: ServerState,
-    head: [u8; HEAD],
+    reply: [u8; HEADER_LEN],
 }
 
 /// What a reply has of its own.
@@ -52,11 +52,7 @@ impl Template {
             receive: NtpTime::ZERO,
             transmit: NtpTime::ZERO,
         };
-        let mut head = [0; HEAD];
-        for (to, from) in head.iter_mut().zip(packet.emit()) {
-            *to = from;
-        }
-        Self { state, head }
+        Self { state, reply: packet.emit() }
     }
 
     /// The state behind it.
@@ -84,14 +80,15 @@ impl Template {
 
     /// The reply.
     pub fn fill(&self, own: &Individual) -> [u8; HEADER_LEN] {
-        let [first, stratum, _, precision, rest @ ..] = self.head;
-        let first = first | (own.version & 7) << 3 | own.mode as u8;
-        let mut reply = [0; HEADER_LEN];
-        let head = [first, stratum, own.poll.cast_unsigned(), precision].into_iter().chain(rest);
-        let stamps =
-            [own.origin, own.receive, own.transmit].into_iter().flat_map(|time| time.0.to_be_bytes());
-        for (to, from) in reply.iter_mut().zip(head.chain(stamps)) {
-            *to = from;
+        let mut reply = self.reply;
+        let [first, _, poll, ..] = &mut reply;
+        *first |= (own.version & 7) << 3 | own.mode as u8;
+        *poll = own.poll.cast_unsigned();
+        if let Some(stamps) = reply.last_chunk_mut::<STAMPS>() {
+            let times = [own.origin, own.receive, own.transmit];
+            for (to, time) in stamps.as_chunks_mut().0.iter_mut().zip(times) {
+                *to = time.0.to_be_bytes();
+            }
         }
         reply
     }

@@ -169,6 +169,12 @@ fn a_batch_waits_for_as_many_as_it_is_told_but_not_for_long() {
         assert_eq!([batch.receive(&server, 2), batch.receive(&server, 1)], [2, 3]);
         ask(2);
         assert_eq!(batch.receive(&server, 3), 2, "the third does not come");
+        ask(1);
+        assert_eq!(batch.receive(&server, 1), 1);
+        ask(40);
+        let counts: Vec<usize> =
+            (0..40).map_while(|_| Some(batch.receive(&server, 1))).take_while(|&count| count > 0).collect();
+        assert!(counts.iter().sum::<usize>() == 40 && counts.len() <= ALONE as usize + 1, "{counts:?}");
         let late = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_millis(5));
             crate::message::send(&client, b"x", Some(to), None, 0).expect("room");

@@ -262,7 +262,7 @@ impl EventLoop {
         let mut now = began;
         loop {
             self.serve_rush(until);
-            let rush = self.workspace.rush.at().is_some();
+            let rush = self.rush().is_some();
             let timeout = if rush { 0 } else { until.nanos_since(now) };
             poll(&mut self.workspace.entries, Some(timeout))?;
             let Workspace { entries, slots, .. } = &self.workspace;
@@ -281,10 +281,16 @@ impl EventLoop {
         }
     }
 
+    /// Where requests come fast, and how many to wait for there. When a second of the real-time clock begins must be seen at once.
+    fn rush(&self) -> Option<(usize, usize)> {
+        let looking = self.rtc.as_ref().and_then(Rtc::descriptor).is_some();
+        self.workspace.rush.at().filter(|_| !looking)
+    }
+
     /// While requests come fast, waits for them where most come, but not beyond `until`.
     fn serve_rush(&mut self, until: MonoTime) {
         let mut end = None;
-        while let Some((at, several)) = self.workspace.rush.at() {
+        while let Some((at, several)) = self.rush() {
             let taken = self.serve(at, several);
             self.workspace.rush.waited(several, taken.map_or(0, |(count, _)| count));
             match taken {
@@ -704,7 +710,10 @@ impl EventLoop {
             Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
             Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
             Action::SaveTraffic => self.state.save_traffic(&self.engine),
-            Action::SaveRequests => self.save_requests(),
+            Action::SaveRequests => {
+                let named = self.config.server.request_log_file.as_deref();
+                self.state.save_requests(&self.engine, self.clocks.now(), named);
+            }
             Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
             Action::ReloadSources => {
                 let now = self.clocks.now();
@@ -723,14 +732,6 @@ impl EventLoop {
     fn read_keys(&mut self) {
         if let Some(keys) = self.config.process.key_file.as_deref().and_then(keys::load) {
             self.engine.set_keys(keys, &mut self.out);
-        }
-    }
-
-    /// Writes the log of requests.
-    fn save_requests(&mut self) {
-        if let Some(path) = &self.config.server.request_log_file {
-            let text = self.engine.requests_text(self.clocks.now());
-            self.state.replace(path, &text);
         }
     }
 

@@ -20,7 +20,7 @@ const CAUTION: u32 = 2;
 const MOST_CAUTION: u32 = 1024;
 
 /// So long (ns) nobody looks at anything but the socket where most requests come.
-pub const LOOK: i64 = 2_000_000;
+pub const LOOK: i64 = 5_000_000;
 /// So long (ns) at most requests are waited for there.
 pub const PATIENCE: i64 = 4_000_000;
 

@@ -6,9 +6,11 @@
 //! his: so groups can be three quarters full and none overflows. When the last group is in use, a new client takes the place of the one in both groups that has been silent for longest.
 //! An entry is 48 bytes, all told.
 
+mod ahead;
 mod hash;
 mod record;
 
+pub use ahead::Ahead;
 pub use hash::Key;
 pub use record::{Client, MeanInterval};
 
@@ -71,7 +73,7 @@ const ALIGNMENT: usize = 128;
 const SPARE: usize = ALIGNMENT / size_of::<u64>();
 
 /// Names an entry until another client is new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
     group: usize,
     way: usize,
@@ -144,7 +146,15 @@ impl ClientTable {
 
     /// The entry of `address`, made if there is none: then it is empty, but for `last`, which is `now`.
     pub fn touch(&mut self, address: IpAddr, now: Tick) -> Slot {
+        self.touch_expected(Slot::default(), address, now)
+    }
+
+    /// The same, if the entry is probably the one at `expected`.
+    pub fn touch_expected(&mut self, expected: Slot, address: IpAddr, now: Tick) -> Slot {
         let wanted = Wanted::new(address, self.prefix);
+        if self.address(expected) == Some(wanted.whole) {
+            return expected;
+        }
         let hash = wanted.hash(self.key);
         if let Some(slot) = self.search(self.places(hash), &wanted) {
             if self.address(slot) != Some(wanted.whole) {
@@ -174,14 +184,6 @@ impl ClientTable {
     pub fn group_of(&self, address: IpAddr) -> u128 {
         let wanted = Wanted::new(address, self.prefix);
         wanted.whole & wanted.mask
-    }
-
-    /// A word of all memory where `address` would be. Reading those of a whole batch of requests first lets the processor
-    /// fetch them at the same time; the value means nothing.
-    pub fn glance(&self, address: IpAddr) -> u64 {
-        let places = self.places(Wanted::new(address, self.prefix).hash(self.key));
-        let words = places.map(|place| self.group(place).and_then(|group| group.first()).copied());
-        words.into_iter().flatten().fold(0, |all, word| all ^ word)
     }
 
     /// What is remembered of the client there.

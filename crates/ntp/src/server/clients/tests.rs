@@ -67,6 +67,31 @@ fn memory_follows_the_number_of_clients_and_nearly_all_of_it_can_be_used() {
 }
 
 #[test]
+fn looking_ahead_changes_nothing_but_when_memory_is_read() {
+    let mut table = ClientTable::new(60 * GROUP_BYTES, KEY, 64);
+    let (mut plain, mut ahead) = (table.clone(), Ahead::default());
+    let mut known = 0;
+    for round in 0..300u32 {
+        // More than there is room for, so that some move and some are forgotten within the batch.
+        let batch: Vec<IpAddr> = (0..round % 40).map(|n| v4((round * 31 + n * n) % 600)).collect();
+        let fetched = std::cell::Cell::new(0);
+        ahead.look(&table, batch.iter().copied(), |_| fetched.set(fetched.get() + 1));
+        assert!(fetched.get() >= batch.len().min(32) * 2, "{round}: {}", fetched.get());
+        for &address in &batch {
+            let expected = ahead.turn();
+            let slot = table.touch_expected(expected, address, Tick(round));
+            known += u32::from(slot == expected);
+            let mut client = table.client(slot);
+            client.count(Tick(round));
+            table.put(slot, &client);
+            see(&mut plain, address, round);
+        }
+    }
+    assert!(known > 2000, "{known}");
+    assert_eq!((everybody(&table), table.forgotten()), (everybody(&plain), plain.forgotten()));
+}
+
+#[test]
 fn the_client_silent_for_longest_makes_room() {
     let mut table = ClientTable::new(GROUP_BYTES, KEY, 64);
     // Across the end of the counter of ticks.

@@ -1,16 +1,19 @@
 //! What stands before the answers of one shard: it remembers who asks and decides who is answered.
 
 use super::{Admission, Level, Limits, Load, share};
-use crate::server::clients::{ClientTable, Key, Tick};
+use crate::server::clients::{Ahead, ClientTable, Key, Slot, Tick};
 use crate::server::requests::RequestLog;
 use crate::time::{MonoTime, NtpTime};
 use crate::wire::{Mode, Packet};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// The clients of one shard and what they may have now.
 #[derive(Clone, Debug)]
 pub struct Gate {
     table: Option<ClientTable>,
+    ahead: Ahead,
+    /// Where the client of this request probably is.
+    expected: Slot,
     log: Option<RequestLog>,
     level: Level,
     now: Tick,
@@ -23,7 +26,15 @@ impl Gate {
     /// as one.
     pub fn new(bytes: usize, prefix: u8, key: Key, secret: u64) -> Self {
         let table = (bytes > 0).then(|| ClientTable::new(bytes, key, prefix));
-        Self { table, log: None, level: Level::default(), now: Tick::default(), secret }
+        Self {
+            table,
+            ahead: Ahead::default(),
+            expected: Slot::default(),
+            log: None,
+            level: Level::default(),
+            now: Tick::default(),
+            secret,
+        }
     }
 
     /// Logs when requests come in `bytes` of memory (0: it does not); needs the table.
@@ -34,6 +45,11 @@ impl Gate {
     /// The log of requests.
     pub fn log(&self) -> Option<&RequestLog> {
         self.log.as_ref()
+    }
+
+    /// The same, to take over an earlier one.
+    pub fn log_mut(&mut self) -> Option<&mut RequestLog> {
+        self.log.as_mut()
     }
 
     /// It is `now`.
@@ -63,7 +79,7 @@ impl Gate {
             _ => share::class(request, from.port(), received(), self.secret),
         };
         let chance = limits.bucket.map_or(0, |_| chance() as u32);
-        let slot = table.touch(from.ip(), self.now);
+        let slot = table.touch_expected(self.expected, from.ip(), self.now);
         if let Some(log) = &mut self.log {
             log.note(table.group_of(from.ip()), self.now);
         }
@@ -77,9 +93,16 @@ impl Gate {
         admission
     }
 
-    /// Reads what is remembered of the sender `from`, as [`ClientTable::glance`].
-    pub fn glance(&self, from: core::net::IpAddr) -> u64 {
-        self.table.as_ref().map_or(0, |table| table.glance(from))
+    /// Requests from these `addresses` come next: see [`Ahead::look`].
+    pub fn expect(&mut self, addresses: impl Iterator<Item = IpAddr> + Clone, fetch: impl Fn(&u64)) {
+        if let Some(table) = &self.table {
+            self.ahead.look(table, addresses, fetch);
+        }
+    }
+
+    /// The next of them is here.
+    pub fn turn(&mut self) {
+        self.expected = self.ahead.turn();
     }
 
     /// Whom it remembers; `None`: nobody.

@@ -23,7 +23,7 @@ pub struct Load {
 /// Full batches in one tick, and no other, that mean that requests are waiting all the time: 16 000 a second at least. That
 /// is a server at its limit, not beyond it: as long as nothing is lost, nobody has to go without an answer but those who ask more than
 /// anybody honest does.
-const BUSY: u32 = 16;
+const BUSY: u32 = 32;
 /// The level rises by 1/2^this per tick: it doubles in three seconds, so that a server at its limit spends few
 /// moments beyond it.
 const RISE: u32 = 6;

@@ -136,7 +136,7 @@ fn a_flood_on_one_socket_does_not_starve_another() {
         let mut buffer = [0; 1024];
         std::iter::from_fn(|| client.recv(&mut buffer).ok()).count()
     };
-    for expected in [64, 64, 2] {
+    for expected in [BATCH, BATCH, BATCH, BATCH, 2] {
         daemon.gather();
         poll(&mut daemon.workspace.entries, Some(1_000_000_000)).unwrap();
         daemon.attend();
