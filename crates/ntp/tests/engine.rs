@@ -498,6 +498,42 @@ mod leap {
         }
     }
 
+    /// The day, the second itself, and afterwards: whoever asks us is told the same in every mode, whatever our own clock does.
+    #[test]
+    fn clients_are_told_the_same_whatever_our_clock_does() {
+        for mode in [LeapMode::System, LeapMode::Step, LeapMode::Slew, LeapMode::Ignore] {
+            for (leap, at, step) in [(Leap::Insert, 3600.0, -1.0), (Leap::Delete, 3599.0, 1.0)] {
+                let mut rig = announce(mode, leap);
+                rig.run_until(at - 100.0);
+                let told = rig.engine.server_state().leap;
+                assert_eq!(told, leap, "{mode:?} before");
+                let armed = if mode == LeapMode::System { leap } else { Leap::None };
+                assert_eq!(rig.clock.leap, armed, "{mode:?}: what the kernel is to do");
+                rig.run_until(at - 0.1);
+                assert_eq!(rig.served(), None, "{mode:?} {leap:?}: not in the second itself");
+                if mode == LeapMode::System {
+                    rig.run_until(at);
+                    rig.clock.shift((step * 1e9) as i64); // the kernel's part, and who runs the engine sees it
+                    rig.give(ntp::engine::Input::ExternalStep { offset: step });
+                }
+                rig.run_until(at + 1.5);
+                assert_eq!(rig.served(), None, "{mode:?} {leap:?}: nor right after it");
+                rig.run_until(at + 4.0);
+                let (error, _) = rig.served().expect("served again");
+                let off = error - EVE - step;
+                assert!(off.abs() < 1e-3, "{mode:?} {leap:?}: served time is {off} s off");
+                assert_eq!(rig.engine.server_state().leap, Leap::None, "{mode:?} {leap:?}: over");
+                assert_eq!(rig.clock.steps.len(), usize::from(mode == LeapMode::Step), "{mode:?}");
+                rig.run_until(at + 3000.0);
+                let error = (rig.clock.raw() - rig::START - rig.clock.v) as f64 * 1e-9 - EVE - step;
+                assert!(
+                    error.abs() < 1e-3,
+                    "{mode:?} {leap:?}: the clock itself is {error} s off in the end"
+                );
+            }
+        }
+    }
+
     #[test]
     fn an_operator_is_not_taken_for_a_leap_second() {
         let mut rig = announce(LeapMode::System, Leap::Insert);
