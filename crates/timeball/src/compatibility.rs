@@ -50,6 +50,45 @@ also fails when this page says anything else than they do.
 Network Time Security is not in this version; everything else that is not is a defect of it.
 ";
 
+/// Options that work in part, and how far.
+const PARTS: &[(&str, &str)] = &[
+    ("extfield", "F323, both ways; 10A is read, but not sent"),
+    ("xleave", "with servers, both ways; with peers in basic mode, whatever they send"),
+];
+
+/// What answers otherwise than Debian's chronyd and chronyc, 4.3 and 4.6, to whom the tests in `tests/dropin.rs` and
+/// `tests/chronyd_cli.rs` hold everything else: what, chrony's answer, ours, why.
+const DIFFERENCES: &[[&str; 4]] = &[
+    ["`add server A port 70000`", "200", "502", "no port is so high"],
+    ["`settime` without a date", "midnight of today", "510", "nobody means that"],
+    [
+        "`manual delete N`",
+        "slews by what the rest says",
+        "leaves the clock alone",
+        "the next time given does it",
+    ],
+    [
+        "`rekey`",
+        "silent about keys that are missing",
+        "names them again",
+        "somebody has just changed the file",
+    ],
+    [
+        "a fatal error of the configuration",
+        "after other messages of the start",
+        "before them, and all of them at once",
+        "one edit mends all",
+    ],
+    ["messages", "`Could not open F`", "`Could not open F : reason`", "what to do next"],
+    ["a name that is not found with `-q`", "waits for the time limit", "gives up", "nothing would come"],
+    [
+        "order of sources added by one command or file",
+        "that of a hash table",
+        "as written",
+        "it is the same each time",
+    ],
+];
+
 fn state(status: Status) -> &'static str {
     match status {
         Status::Effective => "works",
@@ -78,6 +117,10 @@ fn document() -> String {
     }
     daemon_options(&mut out);
     command_line(&mut out);
+    out.push_str("\n## Answers that differ\n\n| what | chrony | Timeball | why |\n|---|---|---|---|\n");
+    for cells in DIFFERENCES {
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
     out
 }
 
@@ -88,7 +131,8 @@ fn options(out: &mut String, directive: &str, rows: &[OptionRow]) {
     let _ = write!(out, "\n### Options of {title}\n\n| option | state | |\n|---|---|---|\n");
     for option in rows {
         let status = if whole == Status::Effective { option.status } else { whole };
-        row(out, option.name, option.usage, state(status), "");
+        let part = PARTS.iter().find(|(name, _)| *name == option.name && state(status) == "works");
+        row(out, option.name, option.usage, state(status), part.map_or("", |(_, how_far)| how_far));
     }
 }
 
