@@ -297,8 +297,8 @@ impl Recording {
     }
 }
 
-/// A daemon that keeps every request and answers success, or "unknown" to numbers that release 4.3 does not know.
-fn recorder() -> (u16, mpsc::Receiver<Vec<u8>>) {
+/// A daemon that keeps every request and answers success, or "unknown" to numbers that its release does not know.
+fn recorder(unknown_from: u16) -> (u16, mpsc::Receiver<Vec<u8>>) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let port = socket.local_addr().expect("bound").port();
     let (keep, kept) = mpsc::channel();
@@ -306,7 +306,7 @@ fn recorder() -> (u16, mpsc::Receiver<Vec<u8>>) {
         let mut buffer = [0; 2048];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
             let mut request = buffer[..length].to_vec();
-            let unknown = u16::from_be_bytes([request[4], request[5]]) >= 72;
+            let unknown = u16::from_be_bytes([request[4], request[5]]) >= unknown_from;
             let mut reply = vec![6, 2, 0, 0, request[4], request[5], 0, 1, 0, if unknown { 3 } else { 0 }];
             reply.resize(16, 0);
             reply.extend_from_slice(&request[8..12]);
@@ -325,19 +325,35 @@ fn recorder() -> (u16, mpsc::Receiver<Vec<u8>>) {
 #[test]
 fn every_command_line_is_read_as_chronyc_reads_it() {
     let Some((chronyc, _)) = chrony() else { return };
-    let place = Place::new("grammar");
-    let (port, requests) = recorder();
+    read_alike("grammar", &chronyc, 72, LINES, EXPECTED);
+}
+
+/// The same with Debian trixie's chronyc, which has commands and options that 4.3 has not.
+#[test]
+fn every_command_line_is_read_as_chronyc_4_6_reads_it() {
+    let Some(_) = chrony() else { return };
+    let chronyc = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/trixie/chronyc");
+    if !chronyc.exists() {
+        return eprintln!("SKIPPED: target/trixie/chronyc is missing: tests/fetch-chronyc brings it");
+    }
+    read_alike("grammar-4.6", &chronyc, 75, &format!("{LINES}{LATER_LINES}"), EXPECTED);
+}
+
+/// Holds our reading of command lines against a chronyc's, before a daemon that knows commands below a number.
+fn read_alike(name: &str, chronyc: &Path, unknown_from: u16, lines: &str, expected: &[(&str, &str)]) {
+    let place = Place::new(name);
+    let (port, requests) = recorder(unknown_from);
     let port = port.to_string();
     let mut differences = Vec::new();
-    for line in LINES.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let ask = |program: &Path| {
             let mut args = vec!["-h", "127.0.0.1", "-p", &port];
             args.extend(line.split_whitespace());
             let run = run(program, &args);
             (run, requests.try_iter().map(|request| meaning(&request)).collect::<Vec<_>>())
         };
-        let (theirs, ours) = (ask(&chronyc), ask(&place.ours()));
-        let expected = EXPECTED.iter().any(|(known, text)| {
+        let (theirs, ours) = (ask(chronyc), ask(&place.ours()));
+        let expected = expected.iter().any(|(known, text)| {
             *known == line && [&ours.0.stdout, &ours.0.stderr].contains(&&text.to_string())
         });
         let equal = theirs == ours || (theirs.1 == ours.1 && expected);
@@ -352,8 +368,9 @@ fn every_command_line_is_read_as_chronyc_reads_it() {
 fn meaning(request: &[u8]) -> String {
     let number = u16::from_be_bytes([request[4], request[5]]);
     let known = match number {
-        56 if request[23] == 0 => 24, // `local off`: what follows does not matter
-        64 => 364,                    // `add`: options of later releases follow
+        56 | 74 if request[23] == 0 => 24, // `local off`: what follows does not matter
+        74 => 40,                          // `local`: what came after 4.6 follows
+        64 => 364,                         // `add`: options of later releases follow
         _ => request.len(),
     };
     // Ours asks for the newest layout of some replies: longer, otherwise the same.
@@ -366,6 +383,7 @@ fn meaning(request: &[u8]) -> String {
 const EXPECTED: &[(&str, &str)] = &[
     ("add server 1.2.3.4 badoption", "Invalid option in add command\n"),
     ("add server 1.2.3.4 minpoll x", "Invalid option in add command\n"),
+    ("add server 1.2.3.4 maxdelayquant x", "Invalid option in add command\n"),
     ("settime 2020-01-01 00:00 UTC", "508 Bad reply from daemon\n"),
     ("settime Nov 21, 2015 16:30:05", "508 Bad reply from daemon\n"),
 ];
@@ -567,4 +585,52 @@ const LINES: &str = "
     Activity
     act
     #foo
+";
+
+/// What came after 4.3.
+const LATER_LINES: &str = "
+    selectopts
+    selectopts 1.2.3.4
+    selectopts 1.2.3.4 +prefer
+    selectopts 1.2.3.4 +prefer -noselect +trust +require
+    selectopts 1.2.3.4 -require -trust -prefer
+    selectopts 1.2.3.4 +foo
+    selectopts 1.2.3.4 prefer
+    selectopts GPS +noselect
+    selectopts GPS1 -noselect
+    selectopts LONGER +prefer
+    selectopts ID#5 +prefer
+    selectopts ::1 +trust
+    selectopts 1.2.3.4 +PREFER
+    offset
+    offset 1.2.3.4
+    offset 1.2.3.4 x
+    offset 1.2.3.4 0.25
+    offset 1.2.3.4 -1e-3
+    offset PPS 0.5
+    offset LONGER 0.5
+    offset ::1 0.5 x
+    offset ID#7 1
+    local activate 0.5
+    local activate
+    local activate x
+    local stratum 4 orphan distance 0.5 activate 2
+    local waitsynced
+    add server 1.2.3.4 maxdelayquant 0.5
+    add server 1.2.3.4 maxdelayquant x
+    add server 1.2.3.4 extfield F323
+    add server 1.2.3.4 ipv4
+    add server 1.2.3.4 ipv6 ipv4
+    add server 1.2.3.4 filter 3 copy noselect trust require prefer
+    add server 1.2.3.4 asymmetry 0.5 offset 0.1 mindelay 1e-3
+    add server 1.2.3.4 minsamples 3 maxsamples 9 presend 6 version 3
+    -e activity foo
+    -e makestep
+    -e -c makestep
+    -e -m makestep dump
+    -e foo
+    -e exit
+    -c -N makestep
+    -n -c makestep
+    doffset 1.5
 ";

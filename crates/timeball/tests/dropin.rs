@@ -308,6 +308,16 @@ fn commands_of_a_daemon_that_has_everything() {
 }
 
 #[test]
+fn signs_of_a_clock_that_is_wrong() {
+    same("wrong_clock", true);
+}
+
+#[test]
+fn broadcasts_on_the_wire() {
+    same("broadcast", false);
+}
+
+#[test]
 fn reports_right_after_the_start() {
     same("fresh", true);
 }

@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
         group: Group::Sources,
         run: |session, words| {
             let bad = || Failure::usage("Invalid syntax for offset command");
-            let [source, offset] = words else { return Err(bad()) };
+            let [source, offset, ..] = words else { return Err(bad()) };
             let offset = scan_float(offset).ok_or_else(bad)?;
             let sources = referred(session, source, bad)?;
             session.order_each(sources.into_iter().map(|source| Change::Offset { source, offset }))
@@ -293,7 +293,7 @@ fn select_options(session: &mut Session<'_>, words: &[&str]) -> Outcome {
 
 /// The selection option with this name.
 fn selection_option<'a>(options: &'a mut SelectOptions, name: &str) -> Option<&'a mut bool> {
-    Some(match name {
+    Some(match name.to_ascii_lowercase().as_str() {
         "noselect" => &mut options.noselect,
         "prefer" => &mut options.prefer,
         "trust" => &mut options.trust,
