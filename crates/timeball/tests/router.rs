@@ -180,9 +180,10 @@ impl Drop for World {
     }
 }
 
-/// One request, and a reply within the time; panics else.
-fn ask(server: &str) {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+/// One request, from a port and to a server, and a reply within the time; panics else.
+fn ask(whom: &str) {
+    let (port, server) = whom.split_once('>').unwrap_or(("0", whom));
+    let socket = UdpSocket::bind(format!("0.0.0.0:{port}")).expect("a socket");
     socket.set_read_timeout(Some(Duration::from_millis(1500))).expect("it is positive");
     let mut request = [0; 48];
     request[0] = 0x23; // version 4, mode 3
@@ -309,6 +310,8 @@ fn ours_leave_those_behind_the_router_their_time() {
     // … and those behind have their time, from the world and from the router.
     assert!(world.answers("lan", "203.0.113.2", true), "those behind the router have their time");
     assert!(world.answers("lan", "192.168.1.1", true), "the router serves those behind it");
+    // Old clients, and Windows, ask from port 123; so comes the reply to the router's own address and port.
+    assert!(world.answers("lan", "123>203.0.113.2", true), "those behind that ask from port 123 have theirs");
 
     assert!(world.rules("").status.success());
     let before = world.connections();

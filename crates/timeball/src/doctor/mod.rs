@@ -9,7 +9,7 @@ mod daemon;
 mod facts;
 pub mod finding;
 mod mend;
-mod nft;
+pub mod nft;
 mod processes;
 mod show;
 mod sockets;

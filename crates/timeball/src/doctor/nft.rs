@@ -9,50 +9,120 @@ pub struct Chain {
     pub hook: String,
     /// What becomes of packets that no rule decides about: `drop` or `accept`.
     pub policy: String,
-    /// Its rules, one a line.
+    /// Its rules.
     pub rules: Vec<String>,
+    /// The lines they begin in.
+    lines: Vec<usize>,
+}
+
+impl Chain {
+    fn add(&mut self, line: usize, rule: &str) {
+        self.rules.push(rule.to_owned());
+        self.lines.push(line);
+    }
+
+    /// Does it meet what is forwarded? What leaves this machine is not.
+    fn meets_forwarded(&self, all: &[Self]) -> bool {
+        let reached = |hook: &str| {
+            let goes = |rule: &String| {
+                rule.split(' ').any(|word| word == "jump" || word == "goto") && rule.ends_with(&self.name)
+            };
+            all.iter().any(|chain| chain.hook == hook && chain.rules.iter().any(goes))
+        };
+        match self.hook.as_str() {
+            "" => self.name != "raw_output" && (!reached("output") || reached("prerouting")),
+            hook => hook != "output",
+        }
+    }
 }
 
 /// The chains in what `nft list ruleset` prints, or in a file that nft reads.
 pub fn read(text: &str) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
-    let (mut depth, mut inside) = (0_i32, None::<i32>);
-    for line in text.lines() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        let before = depth;
-        // Sets in a rule open and close on their line.
-        depth += line.matches('{').count() as i32 - line.matches('}').count() as i32;
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match (inside, words.as_slice()) {
-            (None, ["chain", name, ..]) => {
-                inside = Some(before);
-                chains.push(Chain { name: name.trim_end_matches('{').to_owned(), ..Chain::default() });
-            }
-            (Some(outside), _) if depth <= outside => inside = None,
-            (Some(_), ["type", _, "hook", hook, ..]) => {
-                if let Some(chain) = chains.last_mut() {
-                    chain.hook = (*hook).to_owned();
-                    let policy = line.split("policy ").nth(1).unwrap_or("");
-                    chain.policy = policy
-                        .split([';', ' '])
-                        .next()
-                        .filter(|word| !word.is_empty())
-                        .unwrap_or("accept")
-                        .to_owned();
+    // The blocks around, and whether each is a chain.
+    let mut blocks: Vec<bool> = Vec::new();
+    for (line, statement, end) in statements(text) {
+        let words: Vec<&str> = statement.split_whitespace().collect();
+        let inside = blocks.last() == Some(&true);
+        match (chains.last_mut().filter(|_| inside), words.as_slice()) {
+            (_, [.., name]) if end == '{' => {
+                let is_chain = words.contains(&"chain");
+                blocks.push(is_chain);
+                if is_chain {
+                    chains.push(Chain { name: (*name).to_owned(), ..Chain::default() });
                 }
+                continue;
             }
-            (Some(_), [_, ..]) => {
-                if let Some(chain) = chains.last_mut() {
-                    chain.rules.push(line.to_owned());
-                }
+            (Some(chain), ["type", _, "hook", hook, ..]) => {
+                chain.hook = (*hook).to_owned();
+                chain.policy = "accept".to_owned();
+            }
+            (Some(chain), ["policy", policy]) => chain.policy = (*policy).to_owned(),
+            (Some(chain), [_, ..]) => chain.add(line, &statement),
+            (None, ["add" | "insert", "rule", rest @ ..]) => {
+                let families = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
+                let skip = usize::from(rest.first().is_some_and(|word| families.contains(word)));
+                let mut chain =
+                    Chain { name: rest.get(skip + 1).copied().unwrap_or("").into(), ..Chain::default() };
+                chain.add(line, &statement);
+                chains.push(chain);
             }
             _ => {}
         }
+        if end == '}' {
+            blocks.pop();
+        }
     }
     chains
+}
+
+/// The statements of a text, each with the line it begins in (from 1) and what ends it: a line's end or a semicolon, the
+/// brace that opens a block, or the one that closes it. Sets in a rule belong to the rule.
+fn statements(text: &str) -> Vec<(usize, String, char)> {
+    let mut all = Vec::new();
+    let (mut now, mut begin, mut sets, mut quoted) = (String::new(), 1, 0_u32, false);
+    for (at, line) in text.lines().enumerate() {
+        for c in line.trim().chars() {
+            if now.is_empty() {
+                begin = at + 1;
+            }
+            match c {
+                '"' => quoted = !quoted,
+                _ if quoted => {}
+                '#' => break,
+                '{' if sets == 0 && opens_block(&now) => {
+                    all.push((begin, std::mem::take(&mut now).trim().to_owned(), c));
+                    continue;
+                }
+                '{' => sets += 1,
+                '}' if sets > 0 => sets -= 1,
+                '}' | ';' if sets == 0 => {
+                    all.push((begin, std::mem::take(&mut now).trim().to_owned(), c));
+                    continue;
+                }
+                _ => {}
+            }
+            if !c.is_whitespace() {
+                now.push(c);
+            } else if !now.is_empty() && !now.ends_with(' ') {
+                now.push(' ');
+            }
+        }
+        quoted = false;
+        if sets > 0 {
+            now.truncate(now.trim_end().len());
+            now.push(' ');
+        } else if !now.is_empty() {
+            all.push((begin, std::mem::take(&mut now).trim().to_owned(), '\n'));
+        }
+    }
+    all
+}
+
+/// Does a brace after these words open a block, not a set?
+fn opens_block(words: &str) -> bool {
+    let first = words.trim_start_matches("add ").split_whitespace().next();
+    matches!(first, Some("table" | "chain" | "set" | "map" | "flowtable"))
 }
 
 /// Does the rule name the port of NTP, as `side` (`dport` or `sport`)?
@@ -82,12 +152,25 @@ pub fn untracking<'a>(chains: &'a [Chain], hook: &'a str, side: &'a str) -> impl
     rules.map(String::as_str).filter(move |rule| rule.contains("notrack") && names_ntp(rule, side))
 }
 
-/// A rule before routing that also meets what is only passing through: requests of others to servers outside, which
-/// then leave with private addresses because nothing translates what is not followed.
-pub fn breaks_neighbours(rule: &str) -> bool {
-    !["fib daddr type local", "ip daddr", "ip6 daddr", "fib daddr . iif type local"]
+/// Rules that keep neighbours from the time, and their lines: what is not followed is not translated, so requests that only
+/// pass through leave with private addresses, and replies to them find nobody.
+pub fn breaking(chains: &[Chain]) -> impl Iterator<Item = (usize, &str)> {
+    let forwarding = chains.iter().filter(|chain| chain.meets_forwarded(chains));
+    forwarding
+        .flat_map(|chain| chain.lines.iter().copied().zip(chain.rules.iter().map(String::as_str)))
+        .filter(|(_, rule)| breaks_neighbours(rule))
+}
+
+/// Such a rule: `notrack` for NTP that does not ask whether a packet is for this machine.
+fn breaks_neighbours(rule: &str) -> bool {
+    // Replies to neighbours are for this machine until they are translated.
+    let asks_way = names_ntp(rule, "dport")
+        && ["fib daddr type local", "fib daddr . iif type local"].iter().any(|limit| rule.contains(limit));
+    let asks_address = ["ip daddr ", "ip6 daddr "]
         .iter()
-        .any(|limit| rule.contains(limit))
+        .any(|limit| rule.contains(limit) && !rule.contains(&format!("{limit}!=")));
+    let is_ntp = names_ntp(rule, "dport") || names_ntp(rule, "sport");
+    rule.split([' ', ';']).any(|word| word == "notrack") && is_ntp && !asks_way && !asks_address
 }
 
 /// Does anything rewrite the addresses of neighbours on their way out?
@@ -141,7 +224,9 @@ mod tests {
 
         let list = "table inet t {\n\tset s {\n\t\ttype ipv4_addr\n\t}\n\tchain in {\n\t\ttype filter hook input priority \
             filter; policy drop;\n\t\tudp dport { 53, 123 } accept\n\t}\n\tchain other {\n\t\tdrop\n\t}\n}\n";
-        let chains = read(list);
+        let list = list.replace("\t\tdrop\n", "\t\tip saddr {\n 192.0.2.1, # one\n 192.0.2.2 }\n drop\n");
+        let chains = read(&list);
+        assert_eq!(chains[1].rules, ["ip saddr { 192.0.2.1, 192.0.2.2 }", "drop"]);
         assert_eq!(chains.iter().map(|chain| chain.name.as_str()).collect::<Vec<_>>(), ["in", "other"]);
         assert_eq!((chains[0].policy.as_str(), chains[0].rules.len()), ("drop", 1));
         assert_eq!(lets_in(&chains, "udp", 123), Some(true));
@@ -151,18 +236,38 @@ mod tests {
 
     #[test]
     fn rules_that_meet_what_passes_through_are_recognised() {
+        let hook = |rule: &str| format!("chain p {{ type filter hook prerouting priority -300; {rule}; }}");
         for (rule, breaks) in [
             ("udp dport 123 notrack counter", true),
             ("udp dport { 123, 124 } notrack", true),
-            ("iifname \"br-lan\" udp dport 123 notrack", true),
+            ("iifname \"br-lan\" udp sport 123 counter notrack", true),
+            ("udp dport 123 ip daddr != 192.0.2.1 notrack", true),
+            ("udp sport 123 fib daddr type local notrack", true),
             ("udp dport 123 fib daddr type local notrack", false),
+            (
+                "udp dport 123 fib daddr type local @th,69,3 != { 2, 4 } counter notrack comment \"NTP; in\"",
+                false,
+            ),
             ("ip daddr 192.0.2.1 udp dport ntp notrack", false),
+            ("udp dport 53 notrack", false),
+            ("udp dport 123 accept comment \"no notrack-rule\"", false),
         ] {
-            assert!(names_ntp(rule, "dport"), "{rule}");
-            assert_eq!(breaks_neighbours(rule), breaks, "{rule}");
+            let chains = read(&hook(rule));
+            assert_eq!(chains[0].rules, [rule]);
+            assert_eq!(breaking(&chains).next(), breaks.then_some((1, rule)), "{rule}");
+            assert_eq!(breaking(&read(&hook(rule).replace("prerouting", "output"))).next(), None);
         }
         assert!(names_ntp("udp dport 100-200 accept", "dport"));
         assert!(!names_ntp("udp dport 53 meta mark 123 accept", "dport"));
         assert!(!names_ntp("udp sport 123 accept", "dport"));
+        assert_eq!(
+            breaking(&read(GUIDE)).next(),
+            Some((3, "udp dport 123 notrack counter comment \"no tracking\""))
+        );
+        assert_eq!(breaking(&read("# udp dport 123 notrack\n")).next(), None);
+        let command = "table inet t {\n}\nadd rule inet t p udp dport 123 notrack";
+        assert_eq!(breaking(&read(command)).next(), Some((3, "add rule inet t p udp dport 123 notrack")));
+        let jumps = "table inet t {\n chain x {\n udp sport 123 notrack\n }\n chain out {\n type filter hook output priority raw\n jump x\n }\n}";
+        assert_eq!(breaking(&read(jumps)).next(), None);
     }
 }

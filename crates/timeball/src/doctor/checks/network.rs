@@ -121,11 +121,7 @@ fn notrack_rule(facts: &Facts) -> Finding {
         return Finding::skipped("the rules of nftables cannot be read; try as root");
     };
     let rules: Vec<&str> = nft::untracking(chains, "prerouting", "dport").collect();
-    let bad: Vec<String> = rules
-        .iter()
-        .filter(|rule| nft::breaks_neighbours(rule))
-        .map(|rule| format!("prerouting: {rule}"))
-        .collect();
+    let bad: Vec<String> = nft::breaking(chains).map(|(_, rule)| rule.to_owned()).collect();
     if bad.is_empty() {
         return Finding::ok(if rules.is_empty() {
             "no rule exempts NTP from being followed"

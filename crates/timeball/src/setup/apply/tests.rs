@@ -182,7 +182,10 @@ fn what_is_set_up_is_complete_and_a_second_time_nothing_is_left_to_do() {
         "/etc/config/dhcp",
         "\toption start \t100\n\tlist dhcp_option '42,192.168.1.1'\n\tlist ntp 'fd00:1:2::1'\n",
     );
-    has("/etc/nftables.d/10-timeball-notrack.nft", "oifname { \"eth1\" } udp sport 123 counter notrack");
+    has(
+        "/etc/nftables.d/10-timeball-notrack.nft",
+        "oifname { \"eth1\" } udp sport 123 @th,69,3 { 2, 4 } counter notrack",
+    );
     has("/etc/config/timeball", "list interface 'wan'");
     has("/etc/passwd", "timeball:x:424:424:");
     has("/lib/upgrade/keep.d/timeball", "/etc/timeball/");
@@ -216,7 +219,11 @@ fn a_distribution_with_systemd_is_set_up_and_comes_back() {
     ] {
         assert_eq!(tree.node(&format!("/etc/systemd/system/{gone}")).unwrap(), Node::Absent, "{gone}");
     }
-    assert!(tree.text("/etc/timeball/notrack.nft").unwrap().contains("fib daddr type local counter notrack"));
+    assert!(
+        tree.text("/etc/timeball/notrack.nft")
+            .unwrap()
+            .contains("fib daddr type local @th,69,3 != { 2, 4 } counter notrack")
+    );
     assert_eq!(set_up(&tree, Profile::Public, &[]).unwrap(), 0);
     assert!(take_back(&tree, None, &mut Told::default()).unwrap());
     same(&everything(&scratch), &before, "back");

@@ -3,11 +3,13 @@
 //! A server sees more clients in a minute than the table holds. Rules that say `notrack` keep them out. The rules that
 //! circulate take *all* packets to and from port 123; a router with such rules forwards the requests of the machines
 //! behind it with their private addresses, because what is not tracked is not translated, and they get no answer. So:
-//! what comes in only if it is for this machine (`fib daddr type local`), what goes out only towards the world (`oifname`).
-//! [`breaks_forwarding`] recognises the others.
+//! what comes in only if it is for this machine (`fib daddr type local`) and no reply (mode 2 or 4: one behind us who asks from
+//! port 123, as Windows does, gets it at our address and that port), what goes out only if it is one, and towards the world
+//! (`oifname`). [`breaks_forwarding`] recognises the others.
 
 use super::firewall::is_world;
 use super::{Planner, Profile};
+use crate::doctor::nft;
 use crate::setup::parts::Part;
 use crate::setup::place::Firewall;
 use crate::setup::tree::Node;
@@ -24,30 +26,9 @@ const WHY: &str =
 /// Bytes that the kernel needs for a connection.
 const CONNECTION: u64 = 320;
 
-/// The first line of an nft file that keeps the NTP of machines behind this one from being translated, if there is one:
-/// `notrack` for port 123 that looks neither whether a packet is for us nor where it goes.
-pub fn breaks_forwarding(text: &str) -> Option<(usize, &str)> {
-    let mut hook = "";
-    text.lines().enumerate().find_map(|(at, line)| {
-        let line = line.split('#').next().unwrap_or_default();
-        let words: Vec<&str> =
-            line.split([' ', '\t', ';', '{', '}']).filter(|word| !word.is_empty()).collect();
-        if let Some(found) = words.windows(2).find(|words| words[0] == "hook") {
-            hook = found[1];
-        }
-        let says = |pattern: &[&str]| words.windows(pattern.len()).any(|words| words == pattern);
-        let is_ntp = says(&["dport", "123"])
-            || says(&["sport", "123"])
-            || says(&["dport", "ntp"])
-            || says(&["sport", "ntp"]);
-        // What leaves this machine was not forwarded.
-        let is_forwarded = hook != "output";
-        let is_careful =
-            says(&["fib", "daddr", "type", "local"]) || says(&["fib", "daddr", ".", "iif", "type", "local"]);
-        let names_us = words.windows(2).any(|words| words[1] == "daddr" && matches!(words[0], "ip" | "ip6"));
-        (words.contains(&"notrack") && is_ntp && is_forwarded && !is_careful && !names_us)
-            .then_some((at + 1, line.trim()))
-    })
+/// The first rule of an nft file that keeps the NTP of machines behind this one from being translated, and its line.
+pub fn breaks_forwarding(text: &str) -> Option<(usize, String)> {
+    nft::breaking(&nft::read(text)).next().map(|(line, rule)| (line, rule.to_owned()))
 }
 
 pub(super) fn plan(planner: &mut Planner<'_>) {
@@ -72,15 +53,16 @@ pub fn rules(devices: &[String], indent: &str) -> String {
         }
     };
     [
-        "# Timeball: requests for the time that are for this machine are not tracked; what it forwards is."
+        "# Timeball: requests for the time to this machine and its replies (modes 2, 4) are not tracked; what it forwards is."
             .to_owned(),
         "chain timeball_prerouting {".to_owned(),
         "\ttype filter hook prerouting priority raw; policy accept;".to_owned(),
-        "\tudp dport 123 fib daddr type local counter notrack comment \"NTP in\"".to_owned(),
+        "\tudp dport 123 fib daddr type local @th,69,3 != { 2, 4 } counter notrack comment \"NTP in\""
+            .to_owned(),
         "}".to_owned(),
         "chain timeball_output {".to_owned(),
         "\ttype filter hook output priority raw; policy accept;".to_owned(),
-        format!("\t{out}udp sport 123 counter notrack comment \"NTP out\""),
+        format!("\t{out}udp sport 123 @th,69,3 {{ 2, 4 }} counter notrack comment \"NTP out\""),
         "}".to_owned(),
     ]
     .map(|line| format!("{indent}{line}\n"))
@@ -193,7 +175,7 @@ mod tests {
     fn rules_that_break_forwarding_are_recognised() {
         let circulating = "chain raw_prerouting {\n   type filter hook prerouting priority raw;\n   udp dport 123 notrack counter\n}\n\
             chain raw_output {\n   type filter hook output priority raw;\n   udp sport 123 notrack counter\n}";
-        assert_eq!(breaks_forwarding(circulating), Some((3, "udp dport 123 notrack counter")));
+        assert_eq!(breaks_forwarding(circulating), Some((3, "udp dport 123 notrack counter".into())));
         for good in [
             rules(&["eth1".to_owned()], ""),
             rules(&[], "\t"),
@@ -217,9 +199,14 @@ mod tests {
     fn the_way_out_is_named() {
         let text = rules(&["pppoe-wan".to_owned(), "eth1".to_owned()], "");
         assert!(
-            text.contains("\toifname { \"pppoe-wan\", \"eth1\" } udp sport 123 counter notrack"),
+            text.contains(
+                "\toifname { \"pppoe-wan\", \"eth1\" } udp sport 123 @th,69,3 { 2, 4 } counter notrack"
+            ),
             "{text}"
         );
-        assert!(text.contains("\tudp dport 123 fib daddr type local counter notrack"), "{text}");
+        assert!(
+            text.contains("\tudp dport 123 fib daddr type local @th,69,3 != { 2, 4 } counter notrack"),
+            "{text}"
+        );
     }
 }
