@@ -1,14 +1,14 @@
 //! The loop: the only place that waits, reads the clocks and moves bytes between sockets and the engine.
 //!
 //! A turn is: wait; look at the clocks once; tell the engine that time has passed; take at most [`BATCH`]
-//! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates.
+//! datagrams from each ready socket; do what the engine asks. Nothing on the way of a served request allocates. What is done with
+//! what comes is in the modules below.
 
-use super::access_names::{AccessNames, Outcome};
-use super::answer::{Answerer, take_stamps};
+use super::access_names::AccessNames;
+use super::answer::Answerer;
 use super::cards::Cards;
 use super::changes::ChangesFile;
 use super::clocks::Clocks;
-use super::keys;
 use super::leap_file::LeapFile;
 use super::logger;
 use super::mail::Mail;
@@ -16,26 +16,26 @@ use super::observer::Observer;
 use super::overrun::Overrun;
 use super::ptp::PtpSockets;
 use super::refclocks::Refclocks;
-use super::resolver::{Answer, Asker, Resolver};
+use super::resolver::Resolver;
 use super::rtc::Rtc;
-use super::rush::{LOOK, Rush};
-use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets, has_route, pinned_interface};
-use super::state::{Loaded, LogFiles, SourceFolders, StateFiles};
+use super::rush::Rush;
+use super::sockets::{ClientSocket, CommandSockets, Note, ServerSockets};
+use super::state::{LogFiles, SourceFolders, StateFiles};
 use super::temperature::Sensor;
 use super::thermometers::Thermometers;
 use super::threads::Threads;
 use ntp::config::{Config, ThreadsConfig};
-use ntp::control::{Origin, REPLY_MAX, REQUEST_MAX, handle, json};
-use ntp::engine::{Action, Actions, Engine, Input, Meta, Operator, PacketBuf, Severity, Stamp, StampSource};
+use ntp::engine::{Actions, Engine, Input, Severity};
 use ntp::ids::SocketId;
-use ntp::logfile::Utc;
-use ntp::server::{Individual, Template};
-use ntp::time::{LocalTime, MonoTime, Now, NtpTime};
-use ntp::wire::{Leap, Mode};
-use std::net::SocketAddr;
+use ntp::time::{MonoTime, Now};
+use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
-use sys::message;
 use sys::poll::{Entry, poll};
+
+mod actions;
+mod exchanges;
+mod orders;
+mod serving;
 
 /// Datagrams taken from one socket in one turn: a flood on one must not starve the others.
 pub const BATCH: usize = sys::batch::SIZE;
@@ -209,28 +209,6 @@ impl EventLoop {
         }
     }
 
-    /// Opens and closes the serving sockets as the access list wants it.
-    pub(super) fn follow_access(&mut self) {
-        let access = &self.engine.shards().config().access;
-        let (v4, v6) = (access.any_v4_allowed(), access.any_v6_allowed());
-        if self.servers.follow(v4, v6, say) {
-            self.start_threads();
-        }
-    }
-
-    /// Has the serving sockets that are open now served by threads, if that is wanted.
-    fn start_threads(&mut self) {
-        if self.servers.threads() == 0 {
-            return;
-        }
-        self.threads.publish(&self.engine, &self.clocks);
-        if let Err(error) = self.threads.restart(&self.servers, self.engine.shards().all()) {
-            logger::error(&format!("Could not start serving threads : {error}; the main loop serves"));
-            self.servers.serve_in_main_loop();
-            self.follow_access();
-        }
-    }
-
     /// Reads the clocks, and tells the engine if the machine slept and if somebody else has moved or steered the one we
     /// steer. `asked`: when the loop wanted to be woken at the latest.
     fn look(&mut self, asked: MonoTime) -> Now {
@@ -278,25 +256,6 @@ impl EventLoop {
                 return Ok(());
             }
             self.attend();
-        }
-    }
-
-    /// Where requests come fast, and how many to wait for there. When a second of the real-time clock begins must be seen at once.
-    fn rush(&self) -> Option<(usize, usize)> {
-        let looking = self.rtc.as_ref().and_then(Rtc::descriptor).is_some();
-        self.workspace.rush.at().filter(|_| !looking)
-    }
-
-    /// While requests come fast, waits for them where most come, but not beyond `until`.
-    fn serve_rush(&mut self, until: MonoTime) {
-        let mut end = None;
-        while let Some((at, several)) = self.rush() {
-            let taken = self.serve(at, several);
-            self.workspace.rush.waited(several, taken.map_or(0, |(count, _)| count));
-            match taken {
-                Some((_, now)) if now < *end.get_or_insert((now + LOOK as f64 * 1e-9).min(until)) => {}
-                _ => return,
-            }
         }
     }
 
@@ -377,151 +336,6 @@ impl EventLoop {
         }
     }
 
-    /// Answers requests for time; `wait`: see [`Answerer::receive`]. Returns how many came and when; `None`: nothing came.
-    fn serve(&mut self, index: usize, wait: usize) -> Option<(usize, MonoTime)> {
-        let count = {
-            let socket = self.servers.of_main_loop(index)?.socket();
-            self.workspace.answerer.receive(socket, wait)
-        };
-        if count == 0 {
-            return None;
-        }
-        let mut now = self.clocks.glance();
-        if wait > 0 && self.clocks.moved_at(now) {
-            self.look(now.mono);
-            now = self.clocks.glance();
-        }
-        let socket = self.servers.of_main_loop(index)?;
-        let answerer = &mut self.workspace.answerer;
-        let (mut responder, state) = self.engine.responder();
-        let raw = |system| self.clocks.raw(system);
-        let template = Template::new(state, raw(now.system));
-        responder.set_time(now.mono);
-        answerer.answer(count, socket.socket(), &mut responder, &template, (now.system, raw));
-        answerer.count(socket, &mut responder);
-        drop(responder);
-        answerer.send(socket.socket());
-        if socket.socket().waits() {
-            self.workspace.rush.count(index, count, now.system);
-        }
-        if self.workspace.answerer.wants_stamps() {
-            self.take_server_stamps(index);
-        }
-        Some((count, now.mono))
-    }
-
-    /// The kernel's stamps of our replies.
-    fn take_server_stamps(&self, index: usize) {
-        let Some(socket) = self.servers.of_main_loop(index) else { return };
-        let (mut responder, state) = self.engine.responder();
-        take_stamps(socket.socket(), &mut responder, state, |system| self.clocks.raw(system));
-    }
-
-    /// Obeys commands that came by UDP.
-    fn obey_udp(&mut self, index: usize) {
-        let mut reply = [0; REPLY_MAX];
-        for _ in 0..BATCH {
-            let Some(socket) = self.commands.udp(index) else { return };
-            let Ok(received) = message::receive(socket, &mut self.workspace.buffer) else { continue };
-            let Some(received) = received else { break };
-            let Some(from) = received.from else { continue };
-            let Some(len) = self.obey(Origin::Udp(from.ip()), received.len, &mut reply) else {
-                continue;
-            };
-            let Some(socket) = self.commands.udp(index) else { return };
-            let interface = pinned_interface(from, received.interface);
-            let _ = message::send(socket, &reply[..len], Some(from), received.reply_from, interface);
-        }
-    }
-
-    /// Obeys commands that came by the Unix socket.
-    fn obey_unix(&mut self) {
-        let mut reply = [0; REPLY_MAX];
-        for _ in 0..BATCH {
-            let Some(socket) = self.commands.unix() else { return };
-            let Ok(received) = message::receive_unix(socket, &mut self.workspace.buffer) else { continue };
-            let Some(received) = received else { break };
-            if json::is_request(&self.workspace.buffer[..received.len]) {
-                self.tell_own(received.len, &received.from);
-                continue;
-            }
-            let Some(len) = self.obey(Origin::Unix, received.len, &mut reply) else { continue };
-            // Who has no name cannot be answered.
-            if let Some(socket) = self.commands.unix().filter(|_| !received.from.is_nameless()) {
-                let _ = message::send_unix(socket, &reply[..len], Some(&received.from));
-            }
-        }
-    }
-
-    /// Answers what chrony's protocol has no words for.
-    fn tell_own(&mut self, len: usize, to: &sys::socket::UnixAddress) {
-        let now = self.clocks.now();
-        let Self { engine, clocks, out, changes, access_names, config, .. } = self;
-        let request = &self.workspace.buffer[..len];
-        let rules = |list| access_names.rules(list, config);
-        let reply = changes
-            .answer(engine, (now, clocks, out), request, &rules)
-            .unwrap_or_else(|| json::answer(engine, now, request));
-        self.follow_access();
-        if let Some(socket) = self.commands.unix().filter(|_| !to.is_nameless()) {
-            let _ = message::send_unix(socket, reply.as_bytes(), Some(to));
-        }
-    }
-
-    /// One command, from the buffer; the length of its reply.
-    fn obey(&mut self, from: Origin, len: usize, reply: &mut [u8; REPLY_MAX]) -> Option<usize> {
-        // One byte more than the longest request is kept, so that a longer one is refused.
-        let request = &self.workspace.buffer[..len.min(REQUEST_MAX + 1)];
-        let now = self.clocks.now();
-        let Self { engine, clocks, out, .. } = self;
-        let mut operator = Operator { engine, clock: clocks, now, out };
-        let len = handle(&mut operator, from, &self.config.control.open, request, reply);
-        self.follow_access();
-        len
-    }
-
-    /// The kernel's stamps of our requests.
-    fn take_stamps(&mut self, id: SocketId) {
-        let Workspace { clients, buffer, .. } = &mut self.workspace;
-        let Some(client) = clients.iter_mut().find(|client| client.id() == id) else { return };
-        for _ in 0..BATCH {
-            let Ok(Some(sent)) = message::receive_error_queue(client.socket(), buffer) else { break };
-            let card = sent.hardware.and_then(|stamp| self.cards.sent(stamp));
-            if card.is_none() && sent.stamp.is_none() {
-                continue;
-            }
-            let token = if card.is_none() && self.cards.any() {
-                client.stamped_for_now(&buffer[..sent.len])
-            } else {
-                client.stamped(&buffer[..sent.len])
-            };
-            let Some(token) = token else { continue };
-            let at = match card {
-                Some(system) => Stamp { time: self.clocks.raw(system), source: StampSource::Hardware },
-                None => self.clocks.stamp(sent.stamp),
-            };
-            let now = self.clocks.now();
-            self.engine.handle(now, &mut self.clocks, Input::Sent { token, at }, &mut self.out);
-        }
-    }
-
-    /// Answers requests inside PTP messages.
-    fn serve_ptp(&mut self, index: usize) {
-        let Self { engine, clocks, ptp, workspace, .. } = self;
-        let (mut responder, state) = engine.responder();
-        let now = clocks.now();
-        let template = Template::new(state, now.raw);
-        responder.set_time(now.mono);
-        for _ in 0..BATCH {
-            let stamp = |received: &message::Received| clocks.stamp(received.stamp);
-            let answered = ptp
-                .answer(index, &mut workspace.buffer, &mut responder, &template, stamp, || clocks.raw_now());
-            if answered.is_none() {
-                break;
-            }
-        }
-    }
-
     /// Does something with the real-time clock, and says what it refuses.
     fn with_rtc(&mut self, act: impl FnOnce(&mut Rtc) -> Result<(), String>) {
         if let Some(Err(text)) = self.rtc.as_mut().map(act) {
@@ -538,23 +352,6 @@ impl EventLoop {
         }
     }
 
-    /// Tells what clients are told to whoever listens at `to`.
-    fn broadcast(&self, to: SocketAddr, poll: i8) {
-        let Some(socket) = self.servers.get(usize::from(to.is_ipv6())) else { return };
-        let _ = socket.socket().set_broadcast();
-        let now = self.clocks.now();
-        let template = Template::new(self.engine.server_state(), now.raw);
-        let packet = template.fill(&Individual {
-            version: 4,
-            mode: Mode::Broadcast,
-            poll,
-            origin: NtpTime::ZERO,
-            receive: NtpTime::ZERO,
-            transmit: NtpTime::from(template.local(self.clocks.raw_now())),
-        });
-        let _ = message::send(socket.socket(), &packet, Some(to), None, 0);
-    }
-
     /// What a reference clock tells by itself.
     fn take_readings(&mut self, index: usize) {
         let Some(source) = self.refclocks.id(index) else { return };
@@ -564,187 +361,9 @@ impl EventLoop {
         }
     }
 
-    /// Answers to our requests.
-    fn listen(&mut self, id: SocketId) {
-        if self.cards.any() {
-            self.wait_for_card(id);
-        }
-        let Workspace { clients, buffer, .. } = &mut self.workspace;
-        let Some(client) = clients.iter().find(|client| client.id() == id) else { return };
-        for _ in 0..BATCH {
-            // A refusal by the server's machine is forgeable news and changes nothing: the answer is missing.
-            let Ok(received) = message::receive(client.socket(), buffer) else { continue };
-            let Some(received) = received else { break };
-            let from = received.from.unwrap_or(client.remote());
-            let meta = Meta { from, to: received.to, interface: received.interface };
-            let card = received.hardware.and_then(|stamp| self.cards.received(received.interface, stamp));
-            let rx = match card {
-                Some(system) => Stamp { time: self.clocks.raw(system), source: StampSource::Hardware },
-                None => self.clocks.stamp(received.stamp),
-            };
-            let now = self.clocks.now();
-            let Some(bytes) = client.message(&buffer[..received.len]) else { continue };
-            let input = Input::Datagram { socket: id, meta, rx, bytes };
-            self.engine.handle(now, &mut self.clocks, input, &mut self.out);
-        }
-    }
-
-    /// An answer is here: the card's stamp of its request may come a moment later (`hwtstimeout`).
-    fn wait_for_card(&mut self, id: SocketId) {
-        let mut left = self.cards.patience();
-        loop {
-            let client = self.workspace.clients.iter().find(|client| client.id() == id);
-            let Some(client) = client.filter(|client| client.waits_for_stamp() && left > 0) else { return };
-            let mut entry = [Entry::new(client.as_raw_fd())];
-            let began = sys::clock::monotonic();
-            // The answer makes the socket readable: looking again soon is all there is.
-            let _ = poll(&mut entry, Some(0));
-            if entry[0].error_queue() {
-                self.take_stamps(id);
-            } else {
-                std::thread::sleep(std::time::Duration::from_micros(50));
-            }
-            left -= sys::clock::monotonic().saturating_sub(began).max(1);
-        }
-    }
-
-    /// Has the names of access lists looked up whose time has come. Those of sources were first.
-    fn ask_access_names(&mut self) {
-        let now = self.clocks.now().mono;
-        while let Some((id, name)) = self.access_names.due(now) {
-            if let Err(answer) = self.resolver.ask(Asker::Access(id), name) {
-                self.on_answer(&answer);
-            }
-        }
-    }
-
-    fn on_answer(&mut self, answer: &Answer) {
-        match answer.asker {
-            Asker::Engine(query) => {
-                let found = self.state.addresses_of(&answer.name, &answer.addresses, self.resolver.family());
-                self.tell(Input::Resolved { query, result: &found });
-            }
-            Asker::Access(name) => {
-                let now = self.clocks.now().mono;
-                match self.access_names.answer(now, name, &answer.addresses) {
-                    Outcome::Rules(list, rules) => {
-                        self.engine.set_access_list(list, &rules);
-                        self.follow_access();
-                    }
-                    Outcome::Missing(text) => text.iter().for_each(|text| logger::warning(text)),
-                }
-            }
-        }
-    }
-
     fn tell(&mut self, input: Input<'_>) {
         let now = self.clocks.now();
         self.engine.handle(now, &mut self.clocks, input, &mut self.out);
-    }
-
-    /// Does what the engine asked for, and what it asks for in return.
-    pub(super) fn act(&mut self) {
-        if self.servers.threads() > 0 {
-            self.threads.publish(&self.engine, &self.clocks);
-        }
-        self.drain();
-        // The first names are answered (or there were none): the dumps know their sources now.
-        if self.state.dumps_wait() && self.resolver.pipe().is_none() {
-            let now = self.clocks.now();
-            if let Some(Loaded { vouched }) = self.state.load_dumps(&mut self.engine, now) {
-                self.engine.dumps_loaded(now, vouched, &mut self.clocks, &mut self.out);
-                self.drain();
-            }
-        }
-    }
-
-    fn drain(&mut self) {
-        let mut batch = std::mem::take(&mut self.workspace.batch);
-        while !self.out.is_empty() {
-            std::mem::swap(&mut self.out, &mut batch);
-            for action in batch.drain() {
-                self.perform(action);
-            }
-        }
-        self.workspace.batch = batch;
-    }
-
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::OpenSocket(spec) => match ClientSocket::open(&spec, &self.config, &mut self.servers) {
-                Ok((client, local)) => {
-                    self.workspace.clients.push(client);
-                    self.tell(Input::Opened { socket: spec.id, local });
-                }
-                Err(_) => self.tell(Input::SendFailed { socket: spec.id }),
-            },
-            Action::CloseSocket(id) => self.workspace.clients.retain(|client| client.id() != id),
-            Action::Send { socket, token, bytes } => self.send(socket, token.0, bytes),
-            Action::CheckRoute { source, remote } => {
-                self.tell(Input::Route { source, exists: has_route(remote) });
-            }
-            Action::Resolve { query, name } => {
-                if let Err(answer) = self.resolver.ask(Asker::Engine(query), name) {
-                    self.on_answer(&answer);
-                }
-            }
-            Action::LookAtRtc => self.with_rtc(|rtc| rtc.look()),
-            Action::SetRtc(second) => self.with_rtc(|rtc| rtc.set(second)),
-            Action::SaveRtc => {
-                if let (Some(path), Some(text)) = (&self.config.rtc.file, self.engine.rtc_text()) {
-                    self.state.replace(path, &text);
-                }
-            }
-            Action::Broadcast { to, poll } => self.broadcast(to, poll),
-            Action::Mail(offset) => {
-                let now = Utc(LocalTime::from_nanos(self.clocks.raw_now().nanos())).to_string();
-                self.mail.send(offset, &now);
-            }
-            Action::ReadRefclock(source) => {
-                if let Some(reading) = self.refclocks.ask(source, &self.clocks) {
-                    self.tell(Input::Reading { source, reading });
-                }
-            }
-            Action::Log(line) => logger::log(line.severity, &line.text),
-            Action::Record(record) => self.logs.write(&record),
-            Action::SaveDrift { frequency, skew } => self.state.save_drift(frequency, skew),
-            Action::SaveLearned => self.state.save_learned(&self.engine.learned()),
-            Action::SaveTraffic => self.state.save_traffic(&self.engine),
-            Action::SaveRequests => {
-                let named = self.config.server.request_log_file.as_deref();
-                self.state.save_requests(&self.engine, self.clocks.now(), named);
-            }
-            Action::SaveDumps => self.state.save_dumps(&self.engine.dumps()),
-            Action::ReloadSources => {
-                let now = self.clocks.now();
-                self.engine.set_sourcedir_sources(now, &self.folders.read(), &mut self.out);
-            }
-            Action::CycleLogs => {
-                self.logs.cycle();
-                logger::reopen();
-            }
-            Action::Rekey => self.read_keys(),
-            Action::Exit(status) => self.workspace.exit = Some(status),
-        }
-    }
-
-    /// Reads the key file again.
-    fn read_keys(&mut self) {
-        if let Some(keys) = self.config.process.key_file.as_deref().and_then(keys::load) {
-            self.engine.set_keys(keys, &mut self.out);
-        }
-    }
-
-    /// Sends a request. The clock is read as late as possible.
-    fn send(&mut self, socket: SocketId, token: u64, bytes: PacketBuf) {
-        let Some(client) = self.workspace.clients.iter_mut().find(|client| client.id() == socket) else {
-            return self.tell(Input::SendFailed { socket });
-        };
-        let at = self.clocks.stamp(None);
-        match client.send(token, bytes) {
-            Ok(()) => self.tell(Input::Sent { token, at }),
-            Err(_) => self.tell(Input::SendFailed { socket }),
-        }
     }
 }
 

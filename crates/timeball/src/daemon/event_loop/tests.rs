@@ -1,12 +1,14 @@
 //! The loop with real sockets on the loopback address, and a clock that is not the machine's.
 
 use super::super::args::{self, Request};
-use super::super::{Name, assemble, configuration};
+use super::super::assemble::assemble;
+use super::super::{Name, configuration};
 use super::*;
 use ntp::config::{AccessRule, Subnet};
 use ntp::control::client::{Argument, request as request_of};
 use ntp::control::tracking::TRACKING;
 use ntp::control::{AccessList, Backend, Change, Status};
+use ntp::engine::Operator;
 use ntp::wire::Packet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
