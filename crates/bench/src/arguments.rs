@@ -20,6 +20,7 @@ commands (without one: speed)
   probes       three requests 2 s apart from each of many addresses, as the pool's monitors send them
   threads      two serving threads: what each costs at half the load
   pages        ten open pages: replies/s beside those without
+  bare       the least that answers, on port 123: what the kernel takes for each request (speed --floor measures it)
 
 options
   --rounds N            rounds of speed [5]
@@ -32,6 +33,7 @@ options
   --against NAME=CMD    speed: another server in alternation; may be repeated. It must stay in the foreground, need
                         no synchronisation and answer on 10.99.0.1, port 123
   --without-chronyd     speed: not against chronyd
+  --floor               speed: beside the least that answers, below which no server's cost can be
   --directive LINE      one more line for our configuration; may be repeated
   --cpus S,L            processors of the server and of the load [0,1]
   --shared              ordinary priority; without it, server and load run before all other work of the machine
@@ -49,6 +51,8 @@ pub enum Task {
     Speed,
     /// Very many requests.
     Long,
+    /// Answer, and nothing else.
+    Bare,
     /// A scenario, or all of them.
     Scenario(&'static str),
 }
@@ -109,6 +113,7 @@ impl Options {
             match word.as_str() {
                 "--help" | "-h" | "help" => return Ok(None),
                 "speed" => options.task = Task::Speed,
+                "bare" => options.task = Task::Bare,
                 "long" | "--long" => options.task = Task::Long,
                 "--rounds" => options.rounds = number(&word, &value()?, 1.0, 1000.0)? as usize,
                 "--quick" => (options.quick, options.rounds, options.seconds) = (true, 1, 0.7),
@@ -123,6 +128,10 @@ impl Options {
                 "--requests" => options.requests = number(&word, &value()?, 1e5, 4e9)? as u64,
                 "--json" => options.json = true,
                 "--server" => options.server = Some(value()?),
+                "--floor" => {
+                    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+                    options.others.extend(Candidate::other(&format!("bare={} bare", own.display())));
+                }
                 "--without-chronyd" => options.chronyd = false,
                 "--against" => {
                     let command = value()?;
@@ -178,6 +187,8 @@ mod tests {
         let options = read("fairness --quick --cpus 2,3 --server /x --json").unwrap().unwrap();
         assert_eq!((options.task, options.quick, options.json), (Task::Scenario("fairness"), true, true));
         assert_eq!((options.placement.server, options.placement.load), (vec![2], 3));
+        assert_eq!(read("bare").unwrap().unwrap().task, Task::Bare);
+        assert_eq!(read("--floor").unwrap().unwrap().others.len(), 1);
         assert_eq!(read("--long").unwrap().unwrap().task, Task::Long);
         assert!(read("speed --help").unwrap().is_none());
         for (line, word) in [

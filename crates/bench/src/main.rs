@@ -3,6 +3,7 @@
 //! Nothing outside of two network namespaces of its own is touched, and no server has the right to set a clock.
 
 mod arguments;
+mod bare;
 mod figures;
 mod flow;
 mod junk;
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
         }
         Err(why) => return refuse(&why),
     };
+    if options.task == Task::Bare {
+        return bare::serve().map_or_else(|error| refuse(&error.to_string()), |()| ExitCode::SUCCESS);
+    }
     if options.server.is_none() {
         match program() {
             Ok(program) => options.server = Some(program),
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let done = match options.task {
         Task::Speed => speed::compare(&lab, &options),
         Task::Long => long::run(&lab, &options),
+        Task::Bare => Ok(()),
         Task::Scenario(name) => scenario::run(&lab, &options, name),
     };
     match done {
