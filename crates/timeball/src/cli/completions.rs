@@ -189,6 +189,10 @@ fn fish() -> String {
         }
     }
     let _ = writeln!(out, "complete -c timeball -n __fish_use_subcommand -a 'run demo'");
+    for option in OPTIONS.split(' ') {
+        let (kind, name) = option.strip_prefix("--").map_or(('s', &option[1..]), |name| ('l', name));
+        let _ = writeln!(out, "complete -c timeball -n __fish_use_subcommand -{kind} {name}");
+    }
     let _ =
         writeln!(out, "complete -c timeball -n '__fish_seen_subcommand_from run' -a {}", quoted(&of_run()));
     out
@@ -250,6 +254,76 @@ mod tests {
         assert!(
             candidates("", Name::Chronyc).len() > 40 && candidates("nonsense a", Name::Chronyc).is_empty()
         );
+    }
+
+    /// Lines as far as they are typed, and what they become.
+    const TYPED: [(&str, &str); 5] = [
+        ("timeball trac", "tracking"),
+        ("timeball --json manual of", "off"),
+        ("timeball add server x ibu", "iburst"),
+        ("timeball run makest", "makestep"),
+        ("timeball --jso", "--json"),
+    ];
+
+    /// What a shell says; `None`, loudly, where it is not installed.
+    fn asked(shell: &str, arguments: &[&str]) -> Option<String> {
+        match Process::new(shell).args(arguments).stdin(Stdio::null()).output() {
+            Ok(out) => {
+                let complaints = String::from_utf8_lossy(&out.stderr).into_owned();
+                assert!(complaints.is_empty(), "{shell}: {complaints}");
+                Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+            }
+            Err(_) => {
+                eprintln!("SKIPPED what {shell} completes: it is not installed (apt-get install {shell})");
+                None
+            }
+        }
+    }
+
+    /// What lines became, one after the other, in a folder that holds the script.
+    fn completed(shell: &str, script: (&str, &str), ask: &[&str]) -> Option<Vec<String>> {
+        let dir = std::env::temp_dir().join(format!("timeball-{shell}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("the temporary folder is writable");
+        std::fs::write(dir.join(script.0), script.1).expect("it is writable");
+        let folder = dir.display().to_string();
+        let arguments: Vec<&str> =
+            ask.iter().copied().chain([folder.as_str()]).chain(TYPED.iter().map(|(line, _)| *line)).collect();
+        let said = asked(shell, &arguments);
+        let _ = std::fs::remove_dir_all(dir);
+        Some(said?.lines().map(|line| line.trim_end().to_owned()).collect())
+    }
+
+    #[test]
+    fn fish_completes() {
+        const ASK: &str =
+            "source $argv[1]/timeball.fish; for line in $argv[2..]; complete -C$line | head -1; end";
+        let Some(said) = completed("fish", ("timeball.fish", &fish()), &["--no-config", "-c", ASK]) else {
+            return;
+        };
+        let words: Vec<&str> = said.iter().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(words, TYPED.map(|(_, becomes)| becomes));
+    }
+
+    /// A zsh at a terminal of its own, in which the tabulator is pressed.
+    #[test]
+    fn zsh_completes() {
+        const PRESS: &str = r#"
+            zmodload zsh/zpty
+            zpty z zsh -f -i
+            zpty -w z "PS1=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; show() { print -r -- \"LINE=\$BUFFER=END\"; BUFFER= }; zle -N show; bindkey '^X' show; print READ''Y"
+            zpty -r -m z line '*READY*'
+            for typed in "${@:2}"; do
+              zpty -n -w z "$typed"$'\t\C-x'
+              zpty -r -m z line '*LINE=*=END*'
+              print -r -- ${${line##*LINE=}%%=END*}
+            done
+            zpty -d z"#;
+        let Some(said) = completed("zsh", ("_timeball", &zsh()), &["-f", "-c", PRESS, "zsh"]) else { return };
+        let becomes = TYPED.map(|(line, becomes)| {
+            let (before, _) = line.rsplit_once(' ').expect("two words");
+            format!("{before} {becomes}")
+        });
+        assert_eq!(said, becomes);
     }
 
     #[test]
