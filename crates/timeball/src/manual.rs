@@ -92,6 +92,17 @@ or
 .B NO_COLOR
 If set and not empty, nothing is coloured.
 .TP
+.B TIMEBALL_HISTORY
+Where the lines typed in an interactive session (of
+.BR chronyc )
+are kept for the next, instead of
+.I timeball/history
+in
+.I $XDG_STATE_HOME
+or
+.IR ~/.local/state .
+Empty: nowhere.
+.TP
 .BR XDG_RUNTIME_DIR ", " XDG_STATE_HOME ", " HOME
 Where the files of an unprivileged daemon are, see above.
 .TP

@@ -3,12 +3,11 @@
 //! A library for this is larger than the whole command line. [`Editor::read`] takes bytes and shows what they make;
 //! everything else is about text.
 
+use super::past;
 use std::io::{BufRead, Write};
 
 /// What a person is asked with.
 pub const PROMPT: &str = "chronyc> ";
-/// Lines remembered.
-const HISTORY: usize = 500;
 
 /// What came of a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +65,11 @@ enum Key {
 }
 
 impl Editor {
+    /// With these lines behind it.
+    pub fn remembering(history: Vec<String>) -> Self {
+        Self { history }
+    }
+
     /// Reads a line; the prompt is already there.
     pub fn read(&mut self, input: &mut dyn BufRead, out: &mut dyn Write, complete: Complete<'_>) -> Edited {
         let Some(raw) = sys::terminal::raw(&std::io::stdin()) else { return Edited::NoTerminal };
@@ -121,7 +125,7 @@ impl Editor {
         if !line.trim().is_empty() && self.history.last().is_none_or(|last| last != line) {
             self.history.push(line.to_owned());
         }
-        if self.history.len() > HISTORY {
+        if self.history.len() > past::LINES {
             self.history.remove(0);
         }
     }

@@ -20,6 +20,7 @@ mod keygen;
 pub mod options;
 pub mod own;
 mod page;
+mod past;
 mod random;
 pub mod session;
 mod setup;
@@ -41,6 +42,7 @@ use help::Style;
 pub use help::compatibility_rows;
 pub use help::manual_sections;
 use options::{Options, Request};
+use past::Past;
 use session::{Failure, Session};
 
 /// The name the program was run under.
@@ -160,7 +162,11 @@ fn read_commands(session: &mut Session<'_>) -> bool {
     }
     let mut good = true;
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let mut editor = (person && !dumb).then(Editor::default);
+    let typed = (person && !dumb).then(|| Past::open(|name| std::env::var_os(name)));
+    let (mut past, mut editor) = match typed {
+        Some((past, lines)) => (past, Some(Editor::remembering(lines))),
+        None => (Past::default(), None),
+    };
     let name = session.name;
     let complete = |before: &str| completions::candidates(before, name);
     let mut input = io::stdin().lock();
@@ -171,6 +177,7 @@ fn read_commands(session: &mut Session<'_>) -> bool {
         if let Some(editor) = &mut editor {
             match editor.read(&mut input, session.out, &complete) {
                 Edited::Line(text) => {
+                    past.add(&text);
                     good = line(session, text.trim());
                     continue;
                 }
