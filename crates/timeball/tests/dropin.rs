@@ -26,6 +26,7 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("facilities", "extfield XYZ", "as above"),
     ("facilities", "port 70000", "no port is so high; chronyd takes it"),
     ("facilities", "delete N.9.N.99", "as above"),
+    ("hardware", "refclock PHC", "one line with the reason instead of two"),
     ("start_errors", "rtcfile", "refused before anything else is said"),
     ("start_errors", "noclientlog", "another order of the same complaint"),
     ("start_errors", "leapseclist", "came after 4.3"),
@@ -62,6 +63,7 @@ const EXTRA: &[(&str, &str)] = &[
     ("TIME Time smoothing activated", "as above"),
     ("TIME Reset time smoothing", "logged since 4.4"),
     ("TIME Making a slew of N", "after `manual delete` too, by what is left: nothing"),
+    ("TIME No network card here", "chronyd does not tell what `hwtimestamp *` found"),
     ("TIME Key ", "told after `rekey` too"),
     ("TIME New ", "logged since 4.4"),
     ("TIME Could not add source 127.0.0.1", "with the reason since 4.4"),
@@ -310,6 +312,11 @@ fn commands_of_a_daemon_that_has_everything() {
 #[test]
 fn signs_of_a_clock_that_is_wrong() {
     same("wrong_clock", true);
+}
+
+#[test]
+fn hardware_that_is_not_there() {
+    same("hardware", false);
 }
 
 #[test]
