@@ -188,6 +188,8 @@ fn what_is_set_up_is_complete_and_a_second_time_nothing_is_left_to_do() {
     );
     has("/etc/config/timeball", "list interface 'wan'");
     has("/etc/passwd", "timeball:x:424:424:");
+    has("/etc/passwd", "timeball-web:x:425:425:");
+    has("/etc/group", "timeball:x:424:\ntimeball-web:x:425:\n");
     has("/lib/upgrade/keep.d/timeball", "/etc/timeball/");
     assert!(!tree.exists("/etc/nftables.d/10-ntp.nft"), "the rules that break forwarding are gone");
     assert!(!tree.exists("/etc/rc.d/S98sysntpd") && tree.exists("/etc/rc.d/S21timeball"));

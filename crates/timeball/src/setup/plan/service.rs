@@ -13,7 +13,10 @@ const WAIT_UNIT: &str = include_str!("../../../../../packaging/systemd/timeball-
 const SYSUSERS: &str = include_str!("../../../../../packaging/systemd/timeball.sysusers");
 /// Where packages put the program; the files above name it.
 const PROGRAM: &str = "/usr/bin/timeball";
-/// The first number that is tried for the user.
+/// The daemon's user and the page's.
+const USERS: [&str; 2] = ["timeball", "timeball-web"];
+const FILES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/shadow"];
+/// The first number that is tried for a user.
 const FIRST_ID: u32 = 424;
 
 /// A file of ours with the place of the program in it.
@@ -30,7 +33,7 @@ pub(super) fn plan(planner: &mut Planner<'_>) {
 }
 
 fn openwrt(planner: &mut Planner<'_>) {
-    user(planner);
+    users(planner);
     let text = with_program(INIT, planner);
     // A package's own script is newer or the same.
     if !planner.tree.exists("/etc/init.d/timeball")
@@ -67,36 +70,43 @@ fn openwrt(planner: &mut Planner<'_>) {
     }
 }
 
-/// A user of its own: a line each in passwd, group and shadow.
-fn user(planner: &mut Planner<'_>) {
-    let Some(passwd) = planner.text("/etc/passwd") else { return };
-    let group = planner.text("/etc/group").unwrap_or_default();
-    // Each file by itself: a power cut may have come between them.
-    let is_ours = |line: &&str| line.starts_with("timeball:");
-    let old = passwd.lines().chain(group.lines()).find(is_ours).and_then(|line| line.split(':').nth(2));
-    let taken = |id: u32| {
-        let has = |text: &str| text.lines().any(|line| line.split(':').nth(2) == Some(&id.to_string()));
-        has(&passwd) || has(&group)
-    };
-    let old: Option<u32> = old.and_then(|id| id.parse().ok());
-    let Some(id) = old.or_else(|| (FIRST_ID..1000).find(|id| !taken(*id))) else { return };
-    let lines = [
-        ("/etc/passwd", format!("timeball:x:{id}:{id}:timeball:/var/run/timeball:/bin/false\n")),
-        ("/etc/group", format!("timeball:x:{id}:\n")),
-        ("/etc/shadow", "timeball:x:0:0:99999:7:::\n".to_owned()),
-    ];
-    for (path, line) in lines {
-        if let Some(mut text) = planner.text(path).filter(|text| !text.lines().any(|line| is_ours(&line))) {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
+/// Users of its own, as the package makes them: each a line in passwd, group and shadow.
+fn users(planner: &mut Planner<'_>) {
+    let texts = FILES.map(|path| planner.text(path));
+    let [Some(passwd), group, _] = &texts else { return };
+    let group = group.clone().unwrap_or_default();
+    let mut ids: Vec<u32> = Vec::new();
+    let mut lines = FILES.map(|_| Vec::new());
+    for user in USERS {
+        let head = format!("{user}:");
+        let is_its = |line: &&str| line.starts_with(&head);
+        // Each file by itself: a power cut may have come between them.
+        let old = passwd.lines().chain(group.lines()).find(is_its).and_then(|line| line.split(':').nth(2));
+        let taken = |id: u32| {
+            let has = |text: &str| text.lines().any(|line| line.split(':').nth(2) == Some(&id.to_string()));
+            has(passwd) || has(&group) || ids.contains(&id)
+        };
+        let old: Option<u32> = old.and_then(|id| id.parse().ok());
+        let Some(id) = old.or_else(|| (FIRST_ID..1000).find(|id| !taken(*id))) else { return };
+        ids.push(id);
+        let made = [
+            format!("{user}:x:{id}:{id}:{user}:/var/run/timeball:/bin/false\n"),
+            format!("{user}:x:{id}:\n"),
+            format!("{user}:x:0:0:99999:7:::\n"),
+        ];
+        for ((text, line), lines) in texts.iter().zip(made).zip(&mut lines) {
+            if text.as_ref().is_some_and(|text| !text.lines().any(|line| is_its(&line))) {
+                lines.push(line);
             }
-            planner.put_text(
-                Part::Service,
-                path,
-                &(text + &line),
-                "a user without rights, which the daemon becomes",
-            );
         }
+    }
+    for ((path, text), lines) in FILES.into_iter().zip(texts).zip(lines) {
+        let Some(mut text) = text.filter(|_| !lines.is_empty()) else { continue };
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let why = "users without rights, which the daemon and its page become";
+        planner.put_text(Part::Service, path, &(text + &lines.concat()), why);
     }
 }
 
@@ -105,7 +115,7 @@ fn systemd(planner: &mut Planner<'_>) {
         planner.text("/etc/passwd").is_some_and(|text| text.lines().any(|l| l.starts_with("timeball:")));
     if !has_user {
         let path = "/etc/sysusers.d/timeball.conf";
-        let why = "a user without rights, which the daemon becomes";
+        let why = "users without rights, which the daemon and its page become";
         let before = planner.plan.steps.len();
         planner.put(Part::Service, path, Node::file(SYSUSERS, 0o644), why);
         if planner.plan.steps.len() > before || planner.tree.is_live() {
