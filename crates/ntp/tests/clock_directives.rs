@@ -3,25 +3,15 @@
 #[allow(dead_code)] // other tests use the rest of it
 mod rig;
 
-use ntp::config::{Config, NoFiles, parse_lines};
+use ntp::config::Config;
 use ntp::control::actions::Manual;
 use ntp::control::{Backend, Change, Status};
-use ntp::engine::{Action, Input, Start};
+use ntp::engine::{Action, Input};
 use ntp::ids::RefId;
 use ntp::logfile::Record;
 use ntp::time::NANOS;
 use ntp::wire::Leap;
-use rig::{Answer, Rig, START, server};
-
-fn configured(lines: &[&str]) -> Config {
-    let parsed = parse_lines(lines, &NoFiles).expect("right");
-    assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
-    parsed.config
-}
-
-fn start() -> Start {
-    Start { steers: true, ..Start::default() }
-}
+use rig::{Answer, Rig, START, configured, server, start};
 
 fn with_server(lines: &[&str]) -> Config {
     let mut config = configured(lines);

@@ -3,28 +3,16 @@
 #[allow(dead_code)] // other tests use the rest of it
 mod rig;
 
-use ntp::config::{Config, NoFiles, parse_lines};
 use ntp::control::actions::{SourceFilter, SourceRef};
 use ntp::control::sources::SourceMode;
 use ntp::control::{Backend, Change, Status};
-use ntp::engine::Start;
 use ntp::ids::RefId;
 use ntp::logfile::Record;
 use ntp::refclock::{Reading, Truth};
 use ntp::rng::Rng;
 use ntp::time::{NANOS, RawTime};
 use ntp::wire::Leap;
-use rig::{Answer, Rig, START, server};
-
-fn configured(lines: &[&str]) -> Config {
-    let parsed = parse_lines(lines, &NoFiles).expect("right");
-    assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
-    parsed.config
-}
-
-fn start() -> Start {
-    Start { steers: true, ..Start::default() }
-}
+use rig::{Answer, Rig, START, configured, server, start};
 
 /// A normal number, nearly.
 fn normal(rng: &mut Rng) -> f64 {

@@ -1,7 +1,7 @@
 //! A small world for one engine: a clock over a perfect oscillator, and servers that are functions.
 
 use ntp::clock::{Applied, Clock, ClockError, ClockState, SyncStatus};
-use ntp::config::{Config, SourceConfig, SourceKind};
+use ntp::config::{Config, NoFiles, SourceConfig, SourceKind, parse_lines};
 use ntp::engine::{
     Action, Actions, Engine, Input, LogLine, Meta, Operator, PacketBuf, Stamp, StampSource, Start,
 };
@@ -14,6 +14,18 @@ use std::net::{IpAddr, SocketAddr};
 
 /// True time at the start: 2024-03-10, a Sunday like any other.
 pub const START: i64 = 1_710_000_000 * NANOS;
+
+/// The configuration of these lines, which are right.
+pub fn configured(lines: &[&str]) -> Config {
+    let parsed = parse_lines(lines, &NoFiles).expect("right");
+    assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
+    parsed.config
+}
+
+/// A start like any other, of an engine that may steer.
+pub fn start() -> Start {
+    Start { steers: true, ..Start::default() }
+}
 
 /// The clock the engine steers. The oscillator is perfect and is the monotonic clock.
 pub struct Bench {
