@@ -6,6 +6,9 @@
 //!   `request port=N hex=…` for each.
 //! * `ntp_probe world PORT SECONDS ADDRESS=WAY,OFFSET,RATE,LOSS...` is many stratum-1 servers at once, each as far away (ms,
 //!   one way), as wrong (ms), as fast (ppm) and as deaf (one in so many requests, 0 for none) as it is told.
+//! * `ntp_probe exact ADDRESS PORT COUNT SOURCE...` asks in interleaved mode, COUNT times from each source, and prints
+//!   `asked=N told=N wrong=N`: answers that tell when the one before left, and of these such as cannot be true.
+//! * `ntp_probe hold ADDRESS PORT COUNT` asks in that mode too, but never for an answer that was given: `asked=N answered=N`.
 //! * `ntp_probe flood ADDRESS PORT COUNT SEED` sends hostile datagrams and prints
 //!   `sent=N replies=N longer=N unasked=N`: replies longer than the longest datagram of their socket, and replies on
 //!   sockets that sent nothing but non-requests.
@@ -70,6 +73,50 @@ fn ask(target: SocketAddr, count: u32) {
             Err(_) => println!("silence"),
         }
     }
+}
+
+/// A request of interleaved mode that names the answer to the one received at `last`.
+fn naming(last: NtpTime, number: u64) -> Packet {
+    Packet { origin: last, receive: NtpTime(number), transmit: NtpTime(!number), ..blank(4, Mode::Client) }
+}
+
+fn exact(target: SocketAddr, count: u64, sources: &[String]) {
+    let (mut asked, mut told, mut wrong) = (0, 0, 0);
+    for source in sources {
+        let socket = UdpSocket::bind((source.as_str(), 0)).expect("an address of ours");
+        socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+        let (mut last, mut buffer) = (NtpTime::ZERO, [0; 64]);
+        for number in 1..=count {
+            let request = naming(last, number);
+            let len = socket.send_to(&request.emit(), target).and_then(|_| socket.recv(&mut buffer));
+            asked += 1;
+            let Some(reply) = len.ok().and_then(|len| Packet::parse(&buffer[..len])) else { continue };
+            if reply.origin == request.receive {
+                told += 1;
+                let took = reply.transmit.to_local() - last.to_local();
+                wrong += u64::from(!(0.0..1.0).contains(&took));
+            }
+            last = reply.receive;
+        }
+    }
+    println!("asked={asked} told={told} wrong={wrong}");
+}
+
+fn hold(target: SocketAddr, count: u64) {
+    let socket = socket_for(target);
+    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+    let (mut answered, mut buffer) = (0, [0; 64]);
+    for number in 1..=count {
+        let _ = socket.send_to(&naming(NtpTime(number << 32 | 1), number).emit(), target);
+        if number % 32 == 0 || number == count {
+            // As many as have come, then silence.
+            let before = answered;
+            while answered < before + 32 && socket.recv(&mut buffer).is_ok() {
+                answered += 1;
+            }
+        }
+    }
+    println!("asked={count} answered={answered}");
 }
 
 fn record(at: SocketAddr, seconds: u64) {
@@ -204,13 +251,15 @@ fn main() {
         return world(number(1, 123) as u16, number(2, 10), &args[3..]);
     }
     let (Some(what), Some(address)) = (args.first(), args.get(1).and_then(|a| a.parse().ok())) else {
-        eprintln!("usage: ntp_probe ask|record|flood ADDRESS PORT … | world PORT SECONDS SERVER…");
+        eprintln!("usage: ntp_probe ask|record|exact|hold|flood ADDRESS PORT … | world PORT SECONDS SERVER…");
         std::process::exit(2);
     };
     let at = SocketAddr::new(address, number(2, 123) as u16);
     match what.as_str() {
         "ask" => ask(at, number(3, 1) as u32),
         "record" => record(at, number(3, 10)),
+        "exact" => exact(at, number(3, 1), args.get(4..).unwrap_or_default()),
+        "hold" => hold(at, number(3, 10_000)),
         "flood" => flood(at, number(3, 10_000), number(4, 1)),
         _ => std::process::exit(2),
     }

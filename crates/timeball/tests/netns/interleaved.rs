@@ -1,6 +1,6 @@
 //! Interleaved mode between us and a real chronyd, both ways, beside basic mode at the same time on the same paths.
 
-use super::lab::{Lab, TIMEBALL, ready, skip};
+use super::lab::{Lab, TIMEBALL, example, ready, skip};
 
 /// Answers compared for each client, after the first few.
 const ANSWERS: usize = 60;
@@ -119,4 +119,48 @@ fn exact_both_ways_with_a_real_chronyd() {
         number(&stats, "NTP kernel RX timestamps") + number(&stats, "NTP daemon RX timestamps"),
         "{stats}"
     );
+}
+
+/// `name=NUMBER` in what the probe says.
+fn count(said: &str, name: &str) -> u64 {
+    let word = said.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{name}: {said}"))
+}
+
+#[test]
+fn each_thread_tells_its_own_clients_and_holds_no_more_than_it_may() {
+    let mut lab = match ready() {
+        Ok(()) => Lab::new("interleaved-threads"),
+        Err(why) => return skip("interleaved-threads", &why),
+    };
+    let clients: Vec<String> = (10..26).map(|host| format!("10.9.11.{host}")).collect();
+    let mut probe = vec!["exact", "10.9.11.1", "123", "20"];
+    probe.extend(clients.iter().map(String::as_str));
+    lab.addresses(&probe[4..]);
+    lab.addresses(&["10.9.11.1"]);
+    let text = "local stratum 1\nallow 10.0.0.0/8\nserverthreads 2\nclientloglimit 524288\n";
+    start(&mut lab, true, "two", text);
+    let example = example("ntp_probe");
+    lab.wait("the server answers", 20, |lab| {
+        lab.says(&example, &["ask", "10.9.11.1", "123"]).starts_with("answer")
+    });
+    let said = lab.says(&example, &probe);
+    // The first two of each client have nothing to be told; another thread would know nothing of any.
+    assert_eq!((count(&said, "asked"), count(&said, "wrong")), (16 * 20, 0), "{said}");
+    assert!(count(&said, "told") >= 16 * 16, "{said}");
+    let threads = ask(&lab, TIMEBALL, "two", &["serverstats", "--threads", "--json"]);
+    let answered: Vec<u64> = threads
+        .split("\"answered\":")
+        .skip(1)
+        .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("").parse().expect("a number"))
+        .collect();
+    assert!(answered.len() >= 2 && answered[..2].iter().all(|&answers| answers >= 20), "{threads}");
+    // An eighth of the memory for clients, 16 bytes each, over both threads.
+    let said = lab.says(&example, &["hold", "10.9.11.1", "123", "20000"]);
+    assert!(
+        count(&said, "answered") >= 4000,
+        "more than one thread has room for, though not all while it is short of capacity: {said}"
+    );
+    let held = number(&ask(&lab, TIMEBALL, "two", &["serverstats"]), "NTP timestamps held");
+    assert!((1024..=4096).contains(&held), "{held}");
 }

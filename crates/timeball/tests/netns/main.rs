@@ -309,19 +309,23 @@ fn answers_at_once_survives_a_flood_and_stays_small() {
     // unoptimised one, eight times as large, are resident.
     let budget = if cfg!(debug_assertions) { 8192 } else { 4096 };
     assert!(before <= budget, "idle resident set {before} kB");
-    for port in ["123", "323"] {
-        for seed in ["1", "2"] {
+    let mut held = own;
+    for seed in ["1", "2"] {
+        for port in ["123", "323"] {
             let text = lab.says(&probe, &["flood", "10.9.5.1", port, "50000", seed]);
             assert!(text.contains("longer=0 unasked=0"), "port {port}: {text}");
             println!("port {port}: {}", text.trim());
         }
+        // What has room for clients (512 KiB, with stamps held) and for the log of requests (256 KiB) was taken at the start and is
+        // touched as it fills: a few pages, for those who flood are few. A second flood finds all of it touched. Pages of program
+        // text come and go with what runs: they count in the budget only.
+        let (before, after) = (held, memory_kb(pid, "VmRSS"));
+        held = memory_kb(pid, "RssAnon");
+        println!("resident after the flood: {after} kB, {held} kB of it no file's");
+        let room = if seed == "1" { 64 } else { 32 };
+        assert!(held <= before + room, "memory of its own grew from {before} to {held} kB");
+        assert!(after <= budget + 768, "resident set after the flood {after} kB");
     }
-    // What has room for clients (512 KiB) and for the log of requests (256 KiB) was taken at the start and is touched only now;
-    // nothing else may be held. Pages of program text come and go with what runs: they count in the budget only.
-    let (after, held) = (memory_kb(pid, "VmRSS"), memory_kb(pid, "RssAnon"));
-    println!("resident after the flood: {after} kB, {held} kB of it no file's");
-    assert!(held <= own + 768 + 64, "memory of its own grew from {own} to {held} kB");
-    assert!(after <= budget + 768, "resident set after the flood {after} kB");
     assert!(lab.says(&probe, &["ask", "10.9.5.1", "123"]).starts_with("answer"), "still alive");
 }
 
