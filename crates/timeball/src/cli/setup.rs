@@ -57,7 +57,7 @@ pub const COMMANDS: &[Command] = &[
 /// The words behind `setup` and `undo`.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    profile: Option<Profile>,
+    pub(super) profile: Option<Profile>,
     pub(super) only: Vec<Part>,
     state: Option<String>,
     root: Option<String>,
@@ -92,6 +92,9 @@ impl Words {
                 _ if word.starts_with('-') => {
                     return Err(Failure::usage(format!("There is no option {word} here.")));
                 }
+                _ if read.profile.is_some() => {
+                    return Err(Failure::usage(format!("One profile is enough; \"{word}\" is too much.")));
+                }
                 _ => read.profile = Some(profile(word)?),
             }
         }
@@ -122,7 +125,8 @@ impl Words {
 }
 
 fn profile(word: &str) -> Result<Profile, Failure> {
-    Profile::named(word).ok_or_else(|| Failure::usage(format!("\"{word}\" is none of public, lan, client")))
+    Profile::named(word)
+        .ok_or_else(|| Failure::usage(format!("\"{word}\" is no profile; there are public, lan, client")))
 }
 
 fn no_part(word: &str) -> Failure {

@@ -14,6 +14,11 @@ use ntp::report::json;
 /// The command.
 pub(super) fn undo(session: &mut Session<'_>, words: &[&str]) -> Outcome {
     let words = Words::read(words)?;
+    if words.profile.is_some() {
+        return Err(Failure::usage(
+            "undo takes no profile: it takes back what setup has changed, whichever that was",
+        ));
+    }
     let tree = words.tree()?;
     let is_json = session.options.format == Format::Json;
     let only = match words.only.as_slice() {

@@ -128,7 +128,14 @@ fn systemd(planner: &mut Planner<'_>) {
         &["systemctl", "daemon-reload"],
         "systemd reads its files",
         |planner| {
-            for (name, text) in [("timeball.service", UNIT), ("timeball-wait.service", WAIT_UNIT)] {
+            for (name, text, why) in [
+                ("timeball.service", UNIT, "systemd starts it with few rights, and again if it ends"),
+                (
+                    "timeball-wait.service",
+                    WAIT_UNIT,
+                    "for those who enable it: what needs the right time waits for it",
+                ),
+            ] {
                 let packaged = ["/usr/lib/systemd/system", "/lib/systemd/system"]
                     .map(|folder| format!("{folder}/{name}"))
                     .into_iter()
@@ -136,12 +143,7 @@ fn systemd(planner: &mut Planner<'_>) {
                 let unit = packaged.clone().unwrap_or_else(|| format!("/etc/systemd/system/{name}"));
                 if packaged.is_none() {
                     let node = Node::file(with_program(text, planner), 0o644);
-                    planner.put(
-                        Part::Service,
-                        &unit,
-                        node,
-                        "systemd starts it with few rights, and again if it ends",
-                    );
+                    planner.put(Part::Service, &unit, node, why);
                 }
                 // Who waits for the right time asks for the second by himself.
                 if name == "timeball.service" {
@@ -158,5 +160,26 @@ fn systemd(planner: &mut Planner<'_>) {
     if planner.plan.steps.len() > before || (planner.tree.is_live() && !runs) {
         let apply = ["systemctl", "restart", "timeball.service"];
         planner.run_late(Part::Service, &apply, &["systemctl", "stop", "timeball.service"], "it starts now");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// systemd says no more than a word in its log of lines that it does not understand.
+    #[test]
+    fn every_line_of_the_units_is_one_of_systemds() {
+        for (name, text) in [("timeball.service", UNIT), ("timeball-wait.service", WAIT_UNIT)] {
+            for line in text.lines() {
+                let key = line.split_once('=').map_or("", |(key, _)| key);
+                let is_setting = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                let is_section = matches!(line, "[Unit]" | "[Service]" | "[Install]");
+                assert!(
+                    line.is_empty() || line.starts_with('#') || is_section || is_setting,
+                    "{name}: {line}"
+                );
+            }
+        }
     }
 }
