@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ntp::config::{Config, Loader, Refused, parse, parse_lines};
+use ntp::control::sources::SourceMode;
 use ntp::leap_table::LeapTable;
 use ntp::server::AccessTable;
 use ntp::time::LocalTime;
@@ -122,6 +123,8 @@ pub struct Facts {
     pub tcp: Vec<Listener>,
     /// The server asked by itself: interface, address, answer.
     pub answers: Vec<(String, SocketAddr, Option<Packet>)>,
+    /// Names of the daemon's sources, and whether they can be looked up.
+    pub names: Vec<(String, bool)>,
     /// What the kernel is set to.
     pub kernel: Option<Kernel>,
     /// What the board calls itself.
@@ -173,6 +176,7 @@ impl Facts {
             udp: sockets::listeners(system, "udp", |socket| socket.address.port() == port),
             tcp: sockets::listeners(system, "tcp", |_| true),
             answers: answers(system, port),
+            names: names(system, daemon.as_ref()),
             kernel: system.kernel(),
             board: board(system),
             kept: kept(system, config, place),
@@ -237,6 +241,19 @@ impl Facts {
             Place::Other => "",
         }
     }
+}
+
+/// As many as a few seconds are enough for.
+fn names(system: &dyn System, daemon: Option<&Daemon>) -> Vec<(String, bool)> {
+    let mut names: Vec<String> = Vec::new();
+    for source in daemon.filter(|_| system.is_running()).map_or(&[][..], |daemon| &daemon.sources) {
+        let is_name = source.data.mode != SourceMode::Refclock && source.name.parse::<IpAddr>().is_err();
+        if is_name && names.len() < 16 && !names.contains(&source.name) {
+            names.push(source.name.clone());
+        }
+    }
+    let found = system.found(&names);
+    names.into_iter().zip(found).collect()
 }
 
 /// The configuration in use, and nothing else.

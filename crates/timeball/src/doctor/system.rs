@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ntp::time::NtpTime;
@@ -18,6 +20,9 @@ use crate::setup::tree::{Node, Tree};
 
 /// How long answers to our own requests may take.
 const PATIENCE: Duration = Duration::from_millis(700);
+
+/// How long looking up names may take.
+const NAMES: Duration = Duration::from_secs(4);
 
 /// What can be learned of a machine. Paths are absolute and of the machine that is looked at.
 pub trait System {
@@ -41,6 +46,8 @@ pub trait System {
     fn addresses(&self) -> Vec<(String, SocketAddr)>;
     /// What a server there answers to a request from the same address.
     fn ask_time(&self, servers: &[SocketAddr]) -> Vec<Option<Packet>>;
+    /// Can each of these names be looked up? Those without an answer in time cannot.
+    fn found(&self, names: &[String]) -> Vec<bool>;
     /// What the kernel is set to.
     fn kernel(&self) -> Option<Kernel>;
     /// The configuration that OpenWrt's files make.
@@ -176,6 +183,27 @@ impl System for Machine {
             .into_iter()
             .map(|one| one.and_then(|(socket, stamp)| answer(&socket, stamp, deadline)))
             .collect()
+    }
+
+    fn found(&self, names: &[String]) -> Vec<bool> {
+        let deadline = Instant::now() + NAMES;
+        let asked: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let (tell, told) = mpsc::channel();
+                let name = name.clone();
+                // A look-up that takes too long goes on and nobody listens any more.
+                let begun = thread::Builder::new().spawn(move || {
+                    let _ = tell
+                        .send((name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.next().is_some()));
+                });
+                begun.ok().map(|_| told)
+            })
+            .collect();
+        let answer = |told: mpsc::Receiver<bool>| {
+            told.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or(false)
+        };
+        asked.into_iter().map(|told| told.is_some_and(answer)).collect()
     }
 
     fn kernel(&self) -> Option<Kernel> {

@@ -34,6 +34,8 @@ struct World {
     silent: BTreeSet<SocketAddr>,
     kernel: Kernel,
     translated: Option<Translated>,
+    /// Names that cannot be looked up.
+    lost: Vec<&'static str>,
     set_up: Option<SetUp>,
     daemon: Option<Daemon>,
 }
@@ -83,6 +85,9 @@ impl System for World {
     fn kernel(&self) -> Option<Kernel> {
         Some(self.kernel)
     }
+    fn found(&self, names: &[String]) -> Vec<bool> {
+        names.iter().map(|name| !self.lost.contains(&name.as_str())).collect()
+    }
     fn translated(&self) -> Option<Translated> {
         self.translated.clone()
     }
@@ -91,6 +96,12 @@ impl System for World {
     }
 }
 
+const NAMES: [&str; 4] = [
+    "gps.ixp.example",
+    "ntp.university.example.edu",
+    "clock.metrology.example.org",
+    "time.provider.example.net",
+];
 const CONFIGURATION: &str = "\
 server gps.ixp.example iburst\nserver ntp.university.example.edu iburst\nserver clock.metrology.example.org iburst\n\
 server time.provider.example.net iburst\nallow\nratelimit interval 1 burst 16\nclientloglimit 67108864\n\
@@ -141,6 +152,7 @@ impl World {
             silent: BTreeSet::new(),
             kernel: Kernel { frequency: 1067.5e-6, loop_runs: false },
             translated: None,
+            lost: Vec::new(),
             set_up: Some(SetUp { paths: 9, ..SetUp::default() }),
             daemon: Some(good_daemon()),
         };
@@ -364,6 +376,14 @@ const CASES: &[Case] = &[
         w.file("/proc/net/udp", &[SOCKETS, &socket("00000000:007B", "07", 5555, 90_000)].concat());
     }),
     ("management", Level::Fault, "anybody", |w| w.add_line("bindcmdaddress 0.0.0.0\ncmdallow all")),
+    ("names", Level::Warning, "asked where they were last", |w| w.lost = NAMES.to_vec()),
+    ("names", Level::Warning, "1 name cannot be looked up", |w| w.lost = NAMES[..1].to_vec()),
+    ("names", Level::Fault, "nobody can be asked", |w| {
+        w.lost = NAMES.to_vec();
+        for source in &mut w.daemon().sources {
+            source.address = None;
+        }
+    }),
     ("firewall", Level::Fault, "keeps requests out", |w| {
         w.edit("/etc/config/firewall", "option dest_port '123'", "option dest_port '1230'")
     }),
@@ -637,7 +657,7 @@ fn wishes_are_read_and_wrong_ones_explained() {
     assert_eq!(chosen("port"), ["port"]);
     assert_eq!(chosen("conntrack"), ["conntrack-ntp", "conntrack-table"]);
     assert_eq!(chosen("storage"), ["state-folder", "last-save", "flash-writes"]);
-    assert_eq!(chosen("sources").len(), 9);
+    assert_eq!(chosen("sources").len(), 10);
     for bad in
         [&["--only"][..], &["--only", "nonsense"], &["--what"], &["--yes"], &["--root", "/no/such/folder"]]
     {

@@ -2,33 +2,37 @@
 
 use super::lab::{Lab, TIMEBALL, example, ready, skip};
 use ntp::report::json_read::Value;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// What the guide of many operators has, and what is right; the first breaks those behind the masquerade.
 const WRONG: &str = "udp dport 123 counter notrack";
 const RIGHT: &str = "udp dport 123 fib daddr type local counter notrack";
 
 /// What doctor says of some checks, and its exit status.
-struct Doctor {
+pub struct Doctor {
     status: Option<i32>,
-    said: Value,
+    pub said: Value,
 }
 
 impl Doctor {
     fn look(lab: &Lab, only: &str) -> Self {
         let socket = format!("{}/s/timeball.sock", lab.dir().display());
-        let out = lab.inside(TIMEBALL, &["-h", &socket, "doctor", "--json", "--only", only]);
+        Self::of(&lab.inside(TIMEBALL, &["-h", &socket, "doctor", "--json", "--only", only]))
+    }
+
+    /// What it has printed.
+    pub fn of(out: &Output) -> Self {
         let said = Value::parse(&String::from_utf8_lossy(&out.stdout)).unwrap_or(Value::Null);
         Self { status: out.status.code(), said }
     }
 
-    fn check(&self, id: &str, what: &str) -> String {
+    pub fn check(&self, id: &str, what: &str) -> String {
         let all = self.said.get("checks").and_then(Value::list).unwrap_or_default();
         let one = all.iter().find(|check| check.get("id").and_then(Value::text) == Some(id));
         one.and_then(|check| check.get(what)).map(ToString::to_string).unwrap_or_default()
     }
 
-    fn level(&self, id: &str) -> String {
+    pub fn level(&self, id: &str) -> String {
         self.check(id, "level").trim_matches('"').to_owned()
     }
 }

@@ -13,6 +13,7 @@ mod lab;
 mod peers;
 mod ptp;
 mod refclocks;
+mod resolver;
 
 use lab::{Lab, TIMEBALL, alias, example, ready, skip};
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The checks: one table. Each looks at the facts and says one thing.
 
 mod clock;
+mod names;
 mod network;
 mod serving;
 mod sources;

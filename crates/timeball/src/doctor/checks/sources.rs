@@ -8,7 +8,7 @@ use ntp::control::sources::{SourceMode, SourceState};
 
 use super::super::facts::{Configured, Facts};
 use super::super::finding::{Finding, quoted, seconds};
-use super::{Check, check, committed, config, count, daemon, restarted};
+use super::{Check, check, committed, config, count, daemon, names, restarted};
 use crate::operators;
 
 pub const CHECKS: &[Check] = &[
@@ -17,6 +17,7 @@ pub const CHECKS: &[Check] = &[
     check("pool-names", "a public server does not follow the pool", pool_names),
     check("smearing", "all sources treat leap seconds alike", smearing),
     check("iburst", "sources are asked quickly at the start", iburst),
+    check("names", "the names of the sources can be looked up", names::look_up),
     check("reach", "the sources answer", reach),
     check("agreement", "the sources agree", agreement),
     check("distance", "the sources are near", distance),
