@@ -36,8 +36,7 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("start_errors", "/129", "as above"),
     ("options", "-l DIR/file.log -t 0.2 foo", "the terminal hears of the fatal error too"),
     ("options", "-P ", "a wrong number is refused before the start"),
-    ("options", "-p server a foo bar", "a configuration with errors is not printed"),
-    ("options", "-p -l", "as above"),
+    ("options", "-p -l", "a configuration with errors is not printed"),
     ("options", "-R -s -m", "the reason is worded by the system"),
     ("once", "foo.invalid", "a name that cannot be resolved is given up before the timeout"),
 ];

@@ -1,7 +1,7 @@
 //! ntp.toml of ntpd-rs.
 //!
-//! Only as much of TOML is read as such files have: tables, strings, numbers, flags, arrays and inline tables, each within
-//! one line. Whatever else there is becomes a comment. (A whole reader would be a tenth of the program.)
+//! Only as much of TOML is read as such files have: tables, strings, numbers, flags, arrays (over several lines if they
+//! like) and inline tables. Whatever else there is becomes a comment. (A whole reader would be a tenth of the program.)
 
 use super::Translation;
 use std::net::SocketAddr;
@@ -9,15 +9,15 @@ use std::net::SocketAddr;
 /// A table: its name, where it begins, and its lines: number, key, value as written.
 struct Table<'a> {
     name: &'a str,
-    lines: Vec<(usize, &'a str, &'a str)>,
+    lines: Vec<(usize, &'a str, String)>,
 }
 
 impl<'a> Table<'a> {
-    fn value(&self, key: &str) -> Option<&'a str> {
-        self.lines.iter().find(|(_, known, _)| *known == key).map(|(_, _, value)| *value)
+    fn value(&self, key: &str) -> Option<&str> {
+        self.lines.iter().find(|(_, known, _)| *known == key).map(|(_, _, value)| value.as_str())
     }
 
-    fn text(&self, key: &str) -> Option<&'a str> {
+    fn text(&self, key: &str) -> Option<&str> {
         self.value(key).map(|value| value.trim_matches(['"', '\'']))
     }
 
@@ -53,13 +53,20 @@ pub fn translate(name: &str, text: &str) -> Translation {
 
 fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
     let mut tables = vec![Table { name: "", lines: Vec::new() }];
-    for (index, line) in text.lines().enumerate() {
+    let mut rest = text.lines().enumerate();
+    while let Some((index, line)) = rest.next() {
         let bare = without_comment(line).trim();
         if let Some(name) = bare.strip_prefix('[') {
             tables.push(Table { name: name.trim_matches(['[', ']', ' ']), lines: Vec::new() });
         } else if let Some((key, value)) = bare.split_once('=') {
+            let mut value = value.trim().to_owned();
+            while is_open(&value)
+                && let Some((_, more)) = rest.next()
+            {
+                value.push_str(without_comment(more).trim());
+            }
             if let Some(table) = tables.last_mut() {
-                table.lines.push((index + 1, key.trim(), value.trim()));
+                table.lines.push((index + 1, key.trim().trim_matches(['"', '\'']), value));
             }
         } else if !bare.is_empty() {
             out.refuse(index + 1, line, "it is not understood");
@@ -68,18 +75,33 @@ fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
     tables
 }
 
-/// The line up to a `#` outside strings.
-fn without_comment(line: &str) -> &str {
+/// Letters outside strings, and where they are.
+fn outside_strings(line: &str) -> impl Iterator<Item = (usize, char)> + '_ {
     let mut quote = None;
-    for (at, letter) in line.char_indices() {
+    line.char_indices().filter(move |&(_, letter)| {
         match (letter, quote) {
-            ('#', None) => return line.get(..at).unwrap_or_default(),
             ('"' | '\'', None) => quote = Some(letter),
             (letter, Some(open)) if letter == open => quote = None,
-            _ => {}
+            (_, open) => return open.is_none(),
         }
-    }
-    line
+        false
+    })
+}
+
+/// The line up to a `#` outside strings.
+fn without_comment(line: &str) -> &str {
+    let end = outside_strings(line).find(|(_, letter)| *letter == '#').map_or(line.len(), |(at, _)| at);
+    line.get(..end).unwrap_or_default()
+}
+
+/// Does an array or inline table go on in the next line?
+fn is_open(value: &str) -> bool {
+    let depth = |depth, (_, letter)| match letter {
+        '[' | '{' => depth + 1,
+        ']' | '}' => depth - 1,
+        _ => depth,
+    };
+    outside_strings(value).fold(0, depth) > 0
 }
 
 fn source(out: &mut Translation, table: &Table<'_>, defaults: &str) -> &'static [&'static str] {
@@ -98,11 +120,14 @@ fn source(out: &mut Translation, table: &Table<'_>, defaults: &str) -> &'static 
                 table.number("count").map_or_else(String::new, |n| format!(" maxsources {}", n.clamp(1, 16)));
             out.say(format!("pool {host} iburst{port}{nts}{count}{polls}"));
         }
-        ("sock", _, Some(path)) => out.say(format!("refclock SOCK {path}")),
-        ("pps", _, Some(path)) => out.say(format!("refclock PPS {path}")),
+        ("sock" | "pps", _, Some(path)) => {
+            let precision = table.value("precision").filter(|text| text.parse::<f64>().is_ok());
+            let precision = precision.map_or_else(String::new, |text| format!(" precision {text}"));
+            out.say(format!("refclock {} {path}{precision}", mode.to_uppercase()));
+        }
         _ => return &[],
     }
-    &["mode", "address", "count", "path", "poll-interval-limits"]
+    &["mode", "address", "count", "path", "precision", "poll-interval-limits"]
 }
 
 /// ` port N` where it is not the usual one.
@@ -154,6 +179,8 @@ fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
             .iter()
             .filter(|word| is_subnet(word))
             .for_each(|subnet| out.say(format!("allow {subnet}"))),
+        // A list that is not understood lets nobody in.
+        None if table.value("allowlist").is_some() => return &["listen", "denylist"],
         None => out.say("allow"),
     }
     for subnet in subnets("denylist").unwrap_or_default().iter().filter(|word| is_subnet(word)) {
@@ -170,4 +197,41 @@ fn synchronization(out: &mut Translation, table: &Table<'_>) -> &'static [&'stat
         out.say(format!("local stratum {stratum}"));
     }
     &["minimum-agreeing-sources", "local-stratum"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_go_on_over_lines_and_what_is_not_understood_lets_nobody_in() {
+        let said = |server: &str| {
+            let text = format!("[[server]]\nlisten = \"0.0.0.0:123\"\n{server}\n");
+            let said = translate("ntp.toml", &text).text();
+            let lines =
+                said.lines().filter(|line| !line.starts_with('#') || line.contains("not carried over"));
+            let usual = ["makestep 1 3", "rtcsync"];
+            lines.filter(|line| !usual.contains(line)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(said(""), ["allow"]);
+        assert_eq!(
+            said(
+                "allowlist = [\n  \"10.0.0.0/8\", # ours\n  'fd00::/8', # \"]\"\n]\ndenylist = [\"10.1.0.0/16\"]"
+            ),
+            ["allow 10.0.0.0/8", "allow fd00::/8", "deny 10.1.0.0/16"]
+        );
+        assert_eq!(said("allowlist = []"), [] as [&str; 0]);
+        for wrong in ["allowlist = \"10.0.0.0/8\"", "allowlist = [\n  \"10.0.0.0/8\",\n"] {
+            let none = said(wrong);
+            assert!(none.len() == 1 && none[0].contains("line 3 is not carried over"), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn clocks_keep_their_precision() {
+        let text = "[[source]]\nmode = \"sock\"\npath = \"/run/gpsd.sock\"\nprecision = 1e-3\n";
+        assert!(
+            translate("ntp.toml", text).text().contains("\nrefclock SOCK /run/gpsd.sock precision 1e-3\n")
+        );
+    }
 }
