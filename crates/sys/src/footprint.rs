@@ -11,14 +11,30 @@ pub fn forget_start() {
     unsafe { libc::dl_iterate_phdr(Some(forget_object), std::ptr::null_mut()) };
 }
 
+/// Lets the kernel use huge pages for the whole pages of `memory`, if it has any. Best before they are touched; then touching one may take
+/// memory for 2 MB.
+pub fn allow_huge_pages(memory: &[u64]) {
+    let range = memory.as_ptr_range();
+    let (start, end) = (range.start.addr().next_multiple_of(page()), range.end.addr() & !(page() - 1));
+    if start < end {
+        // SAFETY: advice about live memory, which does not change what is in it. A refusal (an old kernel) changes nothing.
+        unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_HUGEPAGE) };
+    }
+}
+
+/// Bytes of a page.
+fn page() -> usize {
+    // SAFETY: sysconf only reads.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(1).cast_unsigned() as usize
+}
+
 unsafe extern "C" fn forget_object(info: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
     // SAFETY: the loader hands over a live structure whose dlpi_phdr points at dlpi_phnum program headers.
     let (base, headers) = unsafe {
         let info = &*info;
         (info.dlpi_addr as usize, std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()))
     };
-    // SAFETY: sysconf only reads.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(1).cast_unsigned() as usize;
+    let page = page();
     // The kernel's own page of code belongs to no file and has no data segment.
     let writes = |flags: u32| flags & libc::PF_W != 0;
     let is_file = headers.iter().any(|header| header.p_type == libc::PT_LOAD && writes(header.p_flags));
@@ -41,6 +57,18 @@ unsafe extern "C" fn forget_object(info: *mut libc::dl_phdr_info, _: usize, _: *
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_what_it_was_after_advice() {
+        let memory = vec![7u64; 1 << 20];
+        [&memory[..], &memory[1..3], &[]].into_iter().for_each(allow_huge_pages);
+        assert!(memory.iter().all(|&word| word == 7));
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let advised = smaps.lines().any(|line| line.starts_with("VmFlags:") && line.contains(" hg"));
+        if !advised {
+            eprintln!("SKIPPED: this kernel has no huge pages, or does not tell");
+        }
+    }
 
     #[test]
     fn the_program_goes_on_and_its_constants_are_what_they_were() {

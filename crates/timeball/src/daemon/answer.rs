@@ -69,7 +69,7 @@ impl Answerer {
         socket: &Socket,
         responder: &mut Responder,
         template: &Template,
-        (now, raw): (i64, impl Fn(i64) -> RawTime),
+        (now, raw): (i64, &dyn Fn(i64) -> RawTime),
     ) {
         let mut room = ReplyBuf::default();
         (self.unstamped, self.count, self.drops) = (0, count, None);
@@ -80,7 +80,7 @@ impl Answerer {
             let received = self.batch.received(index);
             self.drops = received.drops.or(self.drops);
             let Some(from) = received.from else { continue };
-            let rx = stamp(received.stamp, &raw);
+            let rx = stamp(received.stamp, raw);
             let request = Datagram { from, to: received.to, rx, bytes: self.batch.bytes(index) };
             let wait = self.pace.wait(index, count);
             let transmit = || raw(sys::clock::realtime().saturating_add(wait));
@@ -137,7 +137,7 @@ pub fn take_stamps(
     socket: &Socket,
     responder: &mut Responder,
     state: &ServerState,
-    raw: impl Fn(i64) -> RawTime,
+    raw: &dyn Fn(i64) -> RawTime,
 ) {
     let mut frame = [0; FRAME];
     // Each batch leaves at most one entry a reply; the rest of a longer queue keeps the socket ready.
@@ -151,7 +151,7 @@ pub fn take_stamps(
 }
 
 /// A packet's stamp: the kernel's if it gave one, else now.
-fn stamp(kernel: Option<i64>, raw: impl Fn(i64) -> RawTime) -> Stamp {
+fn stamp(kernel: Option<i64>, raw: &dyn Fn(i64) -> RawTime) -> Stamp {
     match kernel {
         Some(system) => Stamp { time: raw(system), source: StampSource::Kernel },
         None => Stamp { time: raw(sys::clock::realtime()), source: StampSource::Daemon },
@@ -201,10 +201,10 @@ mod tests {
         let state = ServerState::unsynchronised(-25);
         let template = Template::new(&state, RawTime::from_nanos(sys::clock::realtime()));
         let now = sys::clock::realtime();
-        answerer.answer(count, server, responder, &template, (now, RawTime::from_nanos));
+        answerer.answer(count, server, responder, &template, (now, &RawTime::from_nanos));
         answerer.send(server);
         if answerer.wants_stamps() {
-            take_stamps(server, responder, &state, RawTime::from_nanos);
+            take_stamps(server, responder, &state, &RawTime::from_nanos);
         }
         let mut buffer = [0; 64];
         let len = client.recv(&mut buffer).expect("a reply");

@@ -62,6 +62,7 @@ pub(super) fn assemble(
     let mut out = Actions::new();
     let now = clocks.now();
     let mut engine = Engine::new(&config, start, generator(&seed), now, &mut clocks, &mut out);
+    allow_huge_pages(&engine);
     state.load_learned(&mut engine, now);
     state.load_traffic(&mut engine);
     state.load_requests(&mut engine, now, config.server.request_log_file.as_deref());
@@ -112,6 +113,17 @@ pub(super) fn assemble(
         observer: None,
         out,
     })
+}
+
+/// A million clients are spread over more pages than the processor knows by heart, so what lies beyond the first 65 000 of them may be
+/// in huge ones. (A small table would only take more than it needs.)
+fn allow_huge_pages(engine: &Engine) {
+    /// Words: 4 MiB.
+    const SMALL: usize = 4 << 17;
+    for responder in engine.shards().locked() {
+        let memory = responder.gate().clients().and_then(|table| table.memory().get(SMALL..));
+        sys::footprint::allow_huge_pages(memory.unwrap_or_default());
+    }
 }
 
 /// `-s`: the clock of a machine without a battery starts where the last run ended.

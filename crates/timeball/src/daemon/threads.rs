@@ -233,7 +233,7 @@ impl Server {
         let mut responder = lock(&self.shard);
         responder.set_time(MonoTime::from_nanos(mono));
         let raw = |system| state.reading.raw(system);
-        self.answerer.answer(count, socket.socket(), &mut responder, &template, (system, raw));
+        self.answerer.answer(count, socket.socket(), &mut responder, &template, (system, &raw));
         self.answerer.count(socket, &mut responder);
         // Times told by a clock that is stepped while they are written would be wrong; later ones are doubted.
         let glance = sys::clock::realtime().saturating_sub(sys::clock::boottime());
@@ -256,7 +256,7 @@ impl Server {
     fn take_stamps(&self, socket: &ServingSocket) {
         let state = &self.state;
         let raw = |system| state.reading.raw(system);
-        take_stamps(socket.socket(), &mut lock(&self.shard), state, raw);
+        take_stamps(socket.socket(), &mut lock(&self.shard), state, &raw);
     }
 }
 

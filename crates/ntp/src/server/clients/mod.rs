@@ -133,6 +133,11 @@ impl ClientTable {
         self.forgotten
     }
 
+    /// All memory it has. What is used of it grows from the front.
+    pub fn memory(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Length of the IPv6 prefixes that are one client, bits.
     pub fn prefix(&self) -> u8 {
         self.prefix.leading_ones() as u8

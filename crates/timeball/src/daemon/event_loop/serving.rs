@@ -73,7 +73,7 @@ impl EventLoop {
         let raw = |system| self.clocks.raw(system);
         let template = Template::new(state, raw(now.system));
         responder.set_time(now.mono);
-        answerer.answer(count, socket.socket(), &mut responder, &template, (now.system, raw));
+        answerer.answer(count, socket.socket(), &mut responder, &template, (now.system, &raw));
         answerer.count(socket, &mut responder);
         drop(responder);
         answerer.send(socket.socket());
@@ -90,7 +90,7 @@ impl EventLoop {
     pub(super) fn take_server_stamps(&self, index: usize) {
         let Some(socket) = self.servers.of_main_loop(index) else { return };
         let (mut responder, state) = self.engine.responder();
-        take_stamps(socket.socket(), &mut responder, state, |system| self.clocks.raw(system));
+        take_stamps(socket.socket(), &mut responder, state, &|system| self.clocks.raw(system));
     }
 
     /// Answers requests inside PTP messages.
