@@ -18,7 +18,7 @@ const SETTLING_UPDATES: u32 = 12;
 const MEAN_WEIGHT: f64 = 0.05;
 /// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`). Over 27 scenarios of
 /// `sim table` half of it makes the time 2 % better and the frequency 13 % worse.
-const LAG_SHARE: f64 = 0.2;
+const LAG_SHARE: f64 = 0.18;
 /// Shortest slew in regular operation, in units of the poll interval and at most (s), of corrections below so much (s):
 /// what is larger was not made by wander.
 const HURRY: (f64, f64, f64) = (1.0, 64.0, 0.05);

@@ -51,8 +51,14 @@ pub struct SelectState {
     pub score: f64,
     /// Updates for which it still counts as too distant to be combined.
     pub distant: u32,
+    /// Samples of it in a row with which its rate contradicted the others'.
+    pub drifts: u32,
     /// Good samples it still owes since its rate or its stamps contradicted the others.
     pub owes: u32,
+    /// Its rate contradicts the others', but that may be its few samples or our own oscillator.
+    pub suspect: bool,
+    /// How often it has moved away from the others, fading.
+    pub relapses: f64,
     /// How far its offset usually lies from the others', once that is known: the asymmetry of its path.
     pub bias: Option<Bias>,
     /// Its offset has moved away from there: a clock that drifts, or another route.
@@ -76,7 +82,18 @@ pub struct Bias {
 
 impl Default for SelectState {
     fn default() -> Self {
-        Self { score: 1.0, distant: 0, owes: 0, bias: None, moved: false, selected: false, pending: false }
+        Self {
+            score: 1.0,
+            distant: 0,
+            drifts: 0,
+            owes: 0,
+            suspect: false,
+            relapses: 0.0,
+            bias: None,
+            moved: false,
+            selected: false,
+            pending: false,
+        }
     }
 }
 
@@ -123,6 +140,8 @@ pub struct Candidate {
     pub root_distance: f64,
     /// Standard deviation of `offset`, s; infinite while too few samples were seen to tell.
     pub offset_sd: f64,
+    /// It has so few samples that it errs by more than it thinks.
+    pub young: bool,
     /// Its shortest round trip, s.
     pub delay: f64,
     /// Spread of its samples, s.
@@ -435,7 +454,7 @@ fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection
     }
     align(candidates, options.elapsed, verdicts);
     let contradicts = find_contradictions(candidates, verdicts, rates);
-    reject_contradictions(candidates, verdicts, contradicts);
+    reject_contradictions(candidates, options.elapsed, verdicts, contradicts);
     let required = verdicts.iter().any(|v| v.flags.require && !v.flags.noselect);
     let missing = if survivors(verdicts).count() < options.min_sources.max(1) {
         Some(Outcome::NotEnough)

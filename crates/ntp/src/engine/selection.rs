@@ -12,8 +12,9 @@ use crate::wire::Leap;
 
 /// Bad updates in a row after which a source is reported and may be replaced.
 const BAD_UPDATES: u32 = 4;
-/// Samples after which a source's usual distance from the others is known.
-const SETTLED: usize = 12;
+/// Samples after which a source's usual distance from the others is learned, and from which on its rate is held against it: before,
+/// its own filter knows its noise so badly that it errs by more than it thinks.
+const SETTLED: usize = 20;
 
 impl Engine {
     /// Judges all sources and, when one of them has something new, corrects the clock.
@@ -107,6 +108,7 @@ impl Engine {
             offset,
             root_distance: distance,
             offset_sd,
+            young: source.stats.path().seen() < SETTLED,
             delay: source.stats.path().least(),
             std_dev: if unfitted { noise } else { source.stats.std_dev() },
             frequency,

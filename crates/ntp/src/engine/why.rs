@@ -193,8 +193,11 @@ impl Engine {
         if candidate.root_distance > most {
             return Reason::TooDistant { is: candidate.root_distance, most };
         }
-        let updates = self.selection.verdicts.get(index).map_or(0, |v| v.state.distant);
-        Reason::LatelyDistant { updates: updates.max(1) }
+        let state = self.selection.verdicts.get(index).map(|v| v.state).unwrap_or_default();
+        if let (true, Some((faster, deviations))) = (state.suspect, self.rate(candidate)) {
+            return Reason::Rate { faster, deviations };
+        }
+        Reason::LatelyDistant { updates: state.distant.max(1) }
     }
 
     /// What its samples say of its path.

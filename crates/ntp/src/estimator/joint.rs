@@ -8,6 +8,7 @@
 use super::anchor::{Anchor, Jump, Shocks};
 use super::member::Member;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::past::Past;
 use super::path::ROUTES;
 use super::runs::{Checkpoint, FACTORS};
 use super::shocks::SNAPSHOTS;
@@ -18,6 +19,9 @@ use crate::ids::SourceId;
 use crate::time::OscTime;
 use libm::sqrt;
 
+/// Share by which the variance of θ is larger than the filter says, of a lone path: its noise is known from some dozens of samples,
+/// and its law is not quite the filter's. With more paths these errors are several.
+const MISFIT: f64 = 0.15;
 /// Sources in one filter; the others only vote.
 pub const MAX_MEMBERS: usize = 10;
 /// Dimensions of the filter.
@@ -67,6 +71,8 @@ pub struct Joint {
     pub(super) runs: Box<[Belief]>,
     /// The wander that the next checkpoint is made with.
     pub(super) next_wander: f64,
+    /// What earlier windows said of the wander.
+    pub(super) past: Past,
     pub(super) snapshots: Box<[Snapshot]>,
     /// What is believed now, asymmetries weighed.
     pub(super) gauged: Option<Anchor<DIMENSIONS>>,
@@ -96,6 +102,7 @@ impl Joint {
             checkpoint: Checkpoint::default(),
             runs: Box::default(),
             next_wander: WANDER,
+            past: Past::default(),
             snapshots: Box::default(),
             gauged: None,
             combined: None,
@@ -216,7 +223,7 @@ impl Joint {
         if !belief.is_sound() || !gauged.is_sound() {
             self.resets = self.resets.saturating_add(1);
             self.oscillator.jumps = Default::default();
-            self.next_wander = WANDER;
+            (self.next_wander, self.past) = (WANDER, Past::default());
             self.restart();
             self.combined = None;
             return None;
@@ -255,6 +262,7 @@ impl Joint {
     fn conclude(&mut self, belief: &Belief, gauged: &Belief) {
         let Some(anchor) = &self.anchor else { return };
         let many = self.many();
+        let members = self.members.iter().flatten().filter(|m| m.used).count().max(1) as f64;
         let mut surest = (f64::INFINITY, 0.0);
         for (slot, member) in self.members.iter().enumerate() {
             if member.is_none_or(|m| !m.used) {
@@ -276,7 +284,7 @@ impl Joint {
         self.combined = Some(Combined {
             v,
             theta: Theta::from_nanos(theta) + gauged.x[0],
-            theta_sd: sqrt(surest.0.max(0.0)),
+            theta_sd: sqrt(surest.0.max(0.0) * (1.0 + MISFIT / members)),
             frequency: gauged.x[1],
             frequency_sd,
             skew: 2.0 * frequency_sd,

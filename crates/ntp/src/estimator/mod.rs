@@ -17,6 +17,7 @@ mod member;
 mod membership;
 pub mod noise;
 mod oscillator;
+mod past;
 mod path;
 pub mod quantile;
 pub mod regress;

@@ -138,7 +138,7 @@ impl Joint {
             state.run(since, points, &self.paths(), wander, shocks.as_slice(), |i, t, state, evidence| {
                 seen(start + i, t, state, before + evidence);
             });
-        Some((state, before + evidence + plausibility(wander)))
+        Some((state, before + evidence + self.past.plausibility(wander)))
     }
 
     /// Runs the whole window with this wander and these shocks; the log evidence, prior included.
@@ -147,7 +147,7 @@ impl Joint {
         let mut state = anchor.state;
         let points = &self.points[..self.count];
         let evidence = state.run(0.0, points, &self.paths(), wander, shocks.as_slice(), |_, _, _, _| ());
-        evidence + plausibility(wander)
+        evidence + self.past.plausibility(wander)
     }
 
     /// The belief averaged over wanders by their evidence; `itself`: that of the run with the wander as it is, if it was made
@@ -163,6 +163,10 @@ impl Joint {
             let (belief, evidence) = self.rerun(i, &shocks, |_, _, _, _| ())?;
             (self.runs[i], *share) = (belief, evidence);
         }
+        let wanders: [f64; FACTORS.len()] = core::array::from_fn(|i| self.wander(i));
+        let alone: [f64; FACTORS.len()] =
+            core::array::from_fn(|i| shares[i] - self.past.plausibility(wanders[i]));
+        self.past.note(self.count, &wanders, &alone);
         let best = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = shares.iter().map(|evidence| exp(evidence - best)).sum();
         let shares = shares.map(|evidence| exp(evidence - best) / total);

@@ -5,7 +5,7 @@ use super::Used;
 use super::anchor::{Jump, Jumps};
 use super::joint::{Belief, Joint, Snapshot};
 use super::oscillator::WANDERS;
-use super::runs::{ITSELF, plausibility};
+use super::runs::ITSELF;
 use super::state::{Path, Point};
 use crate::time::OscTime;
 
@@ -121,7 +121,7 @@ impl Joint {
         if !suspicious {
             return (Some(plain), None);
         }
-        let evidence = plain - plausibility(wander);
+        let evidence = plain - self.past.plausibility(wander);
         let (points, snapshots) = (&self.points[..self.count], &self.snapshots);
         let members = self.members.iter().flatten().count();
         let mut best: Option<(f64, Jump)> = None;

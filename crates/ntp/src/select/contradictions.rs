@@ -61,7 +61,7 @@ pub(super) fn find_contradictions<'a>(
     candidates: &'a [Candidate],
     verdicts: &[Verdict],
     rates: &'a mut Sweep,
-) -> impl Fn(usize) -> bool + use<'a> {
+) -> impl Fn(usize) -> Contradiction + use<'a> {
     let rate = |i: usize| {
         /// Deviations, and a rate that all clocks may differ by, s/s.
         const FAR: (f64, f64) = (4.5, 1e-9);
@@ -75,30 +75,67 @@ pub(super) fn find_contradictions<'a>(
     // When most exclude what was agreed on, it is our own clock that jumped.
     let impossible = survivors(verdicts).filter(|&i| candidates[i].impossible).count();
     let ours = 2 * impossible >= number;
-    move |i: usize| {
-        let drifts = majority && !rates.shares(rate(i));
-        drifts || candidates[i].impossible && !ours
+    move |i: usize| Contradiction {
+        drifts: majority && !rates.shares(rate(i)),
+        impossible: candidates[i].impossible && !ours,
     }
 }
 
-/// Those who contradict are falsetickers until they have not for a while.
+/// What a source contradicts the others by.
+pub(super) struct Contradiction {
+    /// Its rate.
+    drifts: bool,
+    /// Its stamps.
+    impossible: bool,
+}
+
+/// Those who contradict are falsetickers until they have not for a while, and for longer if they did before. Who may only seem to
+/// has no say.
 pub(super) fn reject_contradictions(
     candidates: &[Candidate],
+    elapsed: f64,
     verdicts: &mut [Verdict],
-    contradicts: impl Fn(usize) -> bool,
+    contradicts: impl Fn(usize) -> Contradiction,
 ) {
+    /// Samples in a row by whose rates a source has to contradict the others. When it was the own oscillator that changed,
+    /// whoever was asked first after that contradicts those who were not asked yet.
+    const INSISTENT: u32 = 3;
+    /// Time in which it is forgiven that a source has moved away before, s.
+    const FORGIVEN: f64 = 12.0 * 3600.0;
+    /// Relapses after which probation does not become longer any more, each time by a factor of 4.
+    const INCORRIGIBLE: u32 = 2;
     for (i, verdict) in verdicts.iter_mut().enumerate() {
-        if verdict.status == IN && (contradicts(i) || verdict.state.moved) {
-            verdict.state.owes = PROBATION;
-        } else if candidates[i].newest {
-            verdict.state.owes = verdict.state.owes.saturating_sub(1);
+        let (c, state) = (&candidates[i], &mut verdict.state);
+        let by = contradicts(i);
+        let drifts = verdict.status == IN && by.drifts;
+        state.relapses *= (1.0 - elapsed / FORGIVEN).max(0.0);
+        if c.newest {
+            state.drifts = if drifts { state.drifts.saturating_add(1) } else { 0 };
+        }
+        let insists = drifts && (state.drifts >= INSISTENT || state.owes > 0);
+        let wrong = verdict.status == IN && (by.impossible || state.moved) || insists && !c.young;
+        state.suspect = drifts && !wrong;
+        if wrong {
+            if state.owes == 0 && state.moved {
+                state.relapses += 1.0;
+            }
+            let relapses = (state.relapses as u32).saturating_sub(1).min(INCORRIGIBLE);
+            state.owes = state.owes.max(PROBATION << (2 * relapses));
+        } else if c.newest && !state.suspect {
+            state.owes = state.owes.saturating_sub(1);
         }
     }
-    // Nobody is excluded for the past when nobody else is left.
+    // Nobody is excluded for the past when nobody else is left, and nobody for a suspicion.
     let honest = survivors(verdicts).any(|i| verdicts[i].state.owes == 0);
     for verdict in verdicts.iter_mut().filter(|v| v.status == IN && v.state.owes > 0) {
         if honest {
             verdict.status = Status::Falseticker;
+        }
+    }
+    let clear = survivors(verdicts).any(|i| !verdicts[i].state.suspect);
+    for verdict in verdicts.iter_mut().filter(|v| v.status == IN && v.state.suspect) {
+        if clear {
+            verdict.status = Status::Distant;
         }
     }
 }

@@ -19,6 +19,7 @@ fn source(id: u32, offset: f64, root_distance: f64) -> Candidate {
         newest: false,
         impossible: false,
         offset_sd: f64::INFINITY,
+        young: false,
         delay: 0.0,
         oldest_age: 600.0,
         newest_age: 1.0,
@@ -277,6 +278,7 @@ fn any_source() -> impl Strategy<Value = Candidate> {
                 newest: fresh,
                 impossible: false,
                 offset_sd: f64::INFINITY,
+                young: !reachable,
                 delay: 0.0,
                 reachable,
                 authenticated: signed,
@@ -347,4 +349,57 @@ proptest! {
             prop_assert!(out.members.iter().all(|&i| i > 1) && out.best().is_some());
         }
     }
+}
+
+/// Four sources whose rates are well known; the last runs fast by so much, s/s.
+fn rates(fast: f64) -> [Candidate; 4] {
+    let known = |id| Candidate { offset_sd: 1e-5, skew: 1e-8, fresh: true, ..source(id, 0.0, 0.01) };
+    let mut four = [1, 2, 3, 4].map(known);
+    four[3].frequency = fast;
+    four
+}
+
+/// Selects after a sample of the last source, `times`.
+fn insist(candidates: &mut [Candidate], times: usize) -> String {
+    let last = candidates.len() - 1;
+    candidates[last].newest = true;
+    let options = SelectOptions { elapsed: 16.0, ..options() };
+    let mut seen = String::new();
+    for _ in 0..times {
+        seen = letters(&again(candidates, &options));
+    }
+    seen
+}
+
+#[test]
+fn who_runs_at_another_rate_is_wrong_when_it_insists() {
+    let mut four = rates(1e-7);
+    assert_eq!(insist(&mut four, 2), "*++D", "those asked later may come to see the same");
+    assert_eq!(insist(&mut four, 1), "*++x");
+    four[3].frequency = 0.0;
+    assert_eq!(insist(&mut four, 7), "*++x", "on probation");
+    assert_eq!(insist(&mut four, 1), "*+++");
+    assert_eq!(four[3].state.relapses, 0.0, "a rate is not a move");
+}
+
+#[test]
+fn a_rate_learned_from_few_samples_is_not_held_against_anybody() {
+    let mut four = rates(1e-7);
+    four[3].young = true;
+    assert_eq!(insist(&mut four, 20), "*++D", "but it has no say");
+}
+
+#[test]
+fn who_moves_away_again_is_on_probation_for_longer() {
+    let mut four = rates(0.0);
+    assert_eq!(insist(&mut four, 400), "*+++");
+    let mut probation = Vec::new();
+    for _ in 0..4 {
+        four[3].offset += 0.005;
+        assert_eq!(insist(&mut four, 1), "*++x");
+        // Its new distance is learned; from then on it is good.
+        let samples = (1..2000).find(|_| insist(&mut four, 1) == "*+++").expect("believed again");
+        probation.push(samples);
+    }
+    assert!(probation[1] > probation[0] && probation[2] > probation[1], "{probation:?}");
 }

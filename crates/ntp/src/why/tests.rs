@@ -132,6 +132,11 @@ fn every_reason_has_its_sentence_with_its_numbers() {
             Reason::TooDistant { is: 0.08, most: 0.036 },
             "not combined. Its root distance, 80.0 ms, is more than combinelimit allows, 36.0 ms.",
         ),
+        (
+            Status::Distant,
+            Reason::Rate { faster: 1e-7, deviations: 6.0 },
+            "not combined. Its clock runs 0.10 ppm",
+        ),
         (Status::Distant, Reason::LatelyDistant { updates: 32 }, "after 32 updates it is combined again."),
     ];
     for (status, reason, expected) in cases {

@@ -218,6 +218,7 @@ fn seen(id: SourceId, line: &Line, record: &Record, now: OscTime) -> select::Can
         offset: estimate.predict(now).seconds(),
         root_distance: line.bound + estimate.growth(newest),
         offset_sd: estimate.predict_sd(now),
+        young: false,
         delay: line.delay,
         std_dev: estimate.std_dev,
         frequency: estimate.frequency,
