@@ -5,8 +5,6 @@ use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ntp::time::NtpTime;
@@ -21,8 +19,8 @@ use crate::setup::tree::{Node, Tree};
 /// How long answers to our own requests may take.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// How long looking up names may take.
-const NAMES: Duration = Duration::from_secs(4);
+/// A look-up in vain that takes longer had no answer: there is no name server.
+const NAMES: Duration = Duration::from_secs(2);
 
 /// What can be learned of a machine. Paths are absolute and of the machine that is looked at.
 pub trait System {
@@ -46,7 +44,7 @@ pub trait System {
     fn addresses(&self) -> Vec<(String, SocketAddr)>;
     /// What a server there answers to a request from the same address.
     fn ask_time(&self, servers: &[SocketAddr]) -> Vec<Option<Packet>>;
-    /// Can each of these names be looked up? Those without an answer in time cannot.
+    /// Can each of these names be looked up?
     fn found(&self, names: &[String]) -> Vec<bool>;
     /// What the kernel is set to.
     fn kernel(&self) -> Option<Kernel>;
@@ -186,24 +184,18 @@ impl System for Machine {
     }
 
     fn found(&self, names: &[String]) -> Vec<bool> {
-        let deadline = Instant::now() + NAMES;
-        let asked: Vec<_> = names
-            .iter()
-            .map(|name| {
-                let (tell, told) = mpsc::channel();
-                let name = name.clone();
-                // A look-up that takes too long goes on and nobody listens any more.
-                let begun = thread::Builder::new().spawn(move || {
-                    let _ = tell
-                        .send((name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.next().is_some()));
-                });
-                begun.ok().map(|_| told)
-            })
-            .collect();
-        let answer = |told: mpsc::Receiver<bool>| {
-            told.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or(false)
+        let mut is_dead = false;
+        let look = |name: &String| {
+            if is_dead {
+                return false;
+            }
+            let start = Instant::now();
+            let found = (name.as_str(), 0).to_socket_addrs().is_ok_and(|mut all| all.next().is_some());
+            // Who waits in vain for one name does so for all.
+            is_dead = !found && start.elapsed() > NAMES;
+            found
         };
-        asked.into_iter().map(|told| told.is_some_and(answer)).collect()
+        names.iter().map(look).collect()
     }
 
     fn kernel(&self) -> Option<Kernel> {
