@@ -82,6 +82,8 @@ pub struct Translated {
 pub struct SetUp {
     /// It, or its undoing, was interrupted; or its journal cannot be read.
     pub unfinished: Option<String>,
+    /// The profile it was set up by.
+    pub profile: String,
     /// So many paths were changed.
     pub paths: usize,
     /// … of which these were changed again by somebody else: the path, and the part of set-up it belongs to.
@@ -248,7 +250,12 @@ fn compare(tree: &Tree, journal: &Journal) -> SetUp {
     } else {
         journal.entries.iter().any(|entry| !entry.is_done).then(|| "it was interrupted".to_owned())
     };
-    SetUp { unfinished, paths: last.len(), changed: last.iter().filter_map(differs).collect() }
+    SetUp {
+        unfinished,
+        profile: journal.profile.clone(),
+        paths: last.len(),
+        changed: last.iter().filter_map(differs).collect(),
+    }
 }
 
 /// Sends a request to `server` from its own address.

@@ -437,13 +437,13 @@ const CASES: &[Case] = &[
     }),
     ("as-set-up", Level::Fault, "interrupted", |w| {
         w.set_up =
-            Some(SetUp { unfinished: Some("it was interrupted".to_owned()), paths: 3, changed: Vec::new() });
+            Some(SetUp { unfinished: Some("it was interrupted".to_owned()), paths: 3, ..SetUp::default() });
     }),
     ("as-set-up", Level::Warning, "1 of 9", |w| {
         w.set_up = Some(SetUp {
-            unfinished: None,
             paths: 9,
             changed: vec![("/etc/config/firewall".to_owned(), "firewall")],
+            ..SetUp::default()
         });
     }),
     ("configuration", Level::Warning, "keeps the configuration before", |w| {
@@ -520,6 +520,10 @@ fn what_is_right_in_another_way_passes_too() {
         }),
         ("limits", |w| w.configure("ratelimit interval 1 burst 16", "ratelimit")),
         ("limits", |w| w.configure("ratelimit interval 1 burst 16", "ratelimit auto")),
+        ("dhcp", |w| {
+            w.edit("/etc/config/dhcp", "\tlist dhcp_option '42,192.168.1.1'\n", "");
+            w.set_up = Some(SetUp { profile: "client".to_owned(), paths: 9, ..SetUp::default() });
+        }),
         ("firewall", |w| {
             w.files.remove("/etc/openwrt_release");
             w.commands.insert("nft list ruleset".to_owned(), "table inet f {\n chain i {\n type filter hook input priority 0; policy drop;\n udp dport { 53, 123 } accept\n }\n}\n".to_owned());

@@ -10,6 +10,7 @@ use super::super::nft;
 use super::super::uci::Section;
 use super::{Check, check, config};
 use crate::operators::is_private;
+use crate::setup::plan::Profile;
 
 pub const CHECKS: &[Check] = &[
     check("firewall", "the firewall lets requests in", firewall),
@@ -238,6 +239,8 @@ fn dhcp(facts: &Facts) -> Finding {
     }
     if seen.is_empty() {
         Finding::ok("neighbours are told to ask this server")
+    } else if facts.set_up.as_ref().is_some_and(|set_up| set_up.profile == Profile::Client.name()) {
+        Finding::ok("set up as a client: neighbours are not told of it")
     } else {
         Finding::warning("neighbours are not told of this server").seen(seen).mend(MEND)
     }
