@@ -58,7 +58,7 @@ pub struct RefclockConfig {
     pub local: bool,
 }
 
-/// The real-time clock (`rtcsync` is in [`ClockConfig`]).
+/// The real-time clock (`rtcsync` is in [`ClockConfig`](super::ClockConfig)).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RtcConfig {
     /// `rtcfile`.

@@ -53,7 +53,7 @@ impl EventLoop {
         }
     }
 
-    /// Answers requests for time; `wait`: see [`Answerer::receive`]. Returns how many came and when; `None`: nothing came.
+    /// Answers requests for time; `wait`: as `Answerer::receive` has it. Returns how many came and when; `None`: nothing came.
     pub(super) fn serve(&mut self, index: usize, wait: usize) -> Option<(usize, MonoTime)> {
         let count = {
             let socket = self.servers.of_main_loop(index)?.socket();
