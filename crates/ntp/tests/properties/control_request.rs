@@ -70,6 +70,11 @@ fn check_change(change: &Change, open: &[OpenCommand]) {
     let request = client::change_request(change, 1, 0);
     let reply = ask(&mut daemon, Origin::Unix, open, &request).expect("a well-formed request");
     check_reply(&request, &reply);
+    if let (Change::AdjustOffset(told), [Change::AdjustOffset(understood)]) = (change, &daemon.changes[..]) {
+        // Releases up to 4.0 tell it in seconds and microseconds, which the number of today's protocol cannot hold exactly.
+        assert!((told - understood).abs() <= 1e-7 * told.abs(), "{told} became {understood}");
+        return;
+    }
     assert_eq!(format!("{:?}", daemon.changes), format!("[{change:?}]"), "lost on the way");
 }
 
