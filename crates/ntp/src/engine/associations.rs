@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::ids::{SocketId, SourceId};
 use crate::source::Source;
 use crate::source::exchange::{self, Request};
-use crate::source::interleave;
+use crate::source::interleave::{self, Naming};
 use crate::time::{MonoTime, Now, NtpTime};
 
 /// First request after a source goes online, s.
@@ -125,12 +125,19 @@ impl Engine {
         let Source { config, earlier, .. } = &self.sources[index];
         let version = self.request_version(config);
         let naming = interleave::naming(config, version, earlier.as_ref(), unanswered, receive);
-        let naming = naming.filter(|_| !is_peer);
+        let xleave = config.xleave;
         let mut packet = exchange::request_packet(version, poll, nonce);
         if let Some(naming) = naming {
             (packet.origin, packet.receive) = (naming.origin, naming.receive);
         }
-        let header = if is_peer { self.peer_packet(now, index, version, nonce) } else { packet.emit() };
+        let (header, nonce, naming) = if is_peer {
+            let (header, fields) = self.peer_packet(now, index, version, nonce);
+            // Whatever mode ours is in, the peer's may be in the other.
+            let naming = Naming { origin: fields.origin, receive: fields.receive };
+            (header, fields.transmit, Some(naming).filter(|naming| xleave && !naming.receive.is_zero()))
+        } else {
+            (packet.emit(), nonce, naming)
+        };
         let sealed = self.sealed(&self.sources[index].config, version, &header);
         if let Some(bytes) = sealed {
             let source = &mut self.sources[index];
@@ -187,14 +194,15 @@ impl Engine {
             return; // a better stamp that comes too late: the first one was good
         }
         let v = self.discipline.timeline().to_osc(at.time);
-        let Some(source) =
-            self.sources.iter_mut().find(|s| s.request.as_ref().is_some_and(|r| r.token == token))
-        else {
-            return;
-        };
+        let asked = |s: &Source| s.request.as_ref().is_some_and(|r| r.token == token);
+        let Some(index) = self.sources.iter().position(asked) else { return };
+        let source = &mut self.sources[index];
         source.count_stamp(&at, true);
         if let Some(request) = source.request.as_mut() {
             request.sent = Some((at, v));
+        }
+        if source.is_peer() && source.config.xleave {
+            self.peer_left(index, at.time);
         }
     }
 

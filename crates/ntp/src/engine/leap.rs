@@ -229,6 +229,7 @@ impl Engine {
         for source in &mut self.sources {
             source.add_offset(nanos);
             source.earlier = None; // its other stamps would be from before
+            source.link.forget_times();
             source.leap_ahead = None;
         }
         self.joint.add_offset(nanos);

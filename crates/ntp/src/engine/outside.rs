@@ -39,6 +39,7 @@ impl Engine {
         out.log(Severity::Warning, format!("The machine slept for {slept:.0} seconds"));
         // Requests from before have no answer that tells anything.
         self.stamps_from = now.raw;
+        self.sources.iter_mut().for_each(|source| source.link.forget_times());
         // The oscillator stood still meanwhile, and is taken to have gone on at the rate that is believed.
         let unsure = self.reference.combined_estimate.map_or(UNMEASURED, |c| c.frequency_sd);
         let coarse = SLEEP.0 + unsure * slept;

@@ -78,13 +78,13 @@ impl Engine {
             return;
         }
         if authentic && self.sources[index].is_peer() {
-            self.hear_peer(index, (packet.origin, packet.transmit), rx.time);
+            self.hear_peer(index, &packet, rx.time);
         }
         let source = &self.sources[index];
         let mut passed = Checks::default();
         // A peer sends when it likes; what answers nothing new is its question only.
         let request = source.request.as_ref().filter(|request| !request.answered);
-        if source.is_peer() && request.is_none_or(|request| request.nonce != packet.origin) {
+        if source.is_peer() && !source.awaits(packet.origin) {
             return;
         }
         let expected =
@@ -143,7 +143,9 @@ impl Engine {
             rx: (rx, self.discipline.timeline().to_osc(rx.time)),
             measured: !interleaved && !request.presend,
         };
-        let known = if interleaved { source.earlier? } else { next };
+        // A peer that tells of what is forgotten is answered all the same, or it would go on so.
+        let forgotten = source.is_peer().then_some(Earlier { measured: true, ..next });
+        let known = if interleaved { source.earlier.or(forgotten)? } else { next };
         let ((tx, v1), (rx, v4)) = (known.tx, known.rx);
         let local = meta.to.or(self.local_address(source.id));
         let max_error = self.clock_error_bound();
@@ -233,6 +235,9 @@ impl Engine {
         source.seen.valid = source.seen.valid.wrapping_add(1);
         source.earlier = Some(response.next).filter(|_| source.config.xleave);
         source.link.on_valid();
+        if response.interleaved {
+            source.link.on_interleaved();
+        }
         let is_peer = source.is_peer();
         if let Some(request) = source.request.as_mut() {
             request.answered = true;

@@ -397,11 +397,11 @@ impl Responder {
     }
 }
 
-/// Has a request the form of interleaved mode (RFC 9769 §2)? It then names the last reply by its receive time, which our
+/// Has a request, a client's or a peer's, the form of interleaved mode (RFC 9769 §2, §3)? It then names the last reply by its receive time, which our
 /// replies mark by its lowest bit. Nothing is held for clients that ask otherwise.
 fn asks_interleaved(request: &Packet, mode: Mode) -> bool {
     request.version == 4
-        && mode == Mode::Server
+        && matches!(mode, Mode::Server | Mode::Passive)
         && request.origin.0 & 1 == 1
         && request.receive != request.transmit
 }

@@ -200,6 +200,12 @@ impl Source {
         self.config.kind == SourceKind::Peer
     }
 
+    /// Is a packet with this origin the answer that is waited for?
+    pub fn awaits(&self, origin: NtpTime) -> bool {
+        let waiting = self.request.as_ref().filter(|request| !request.answered);
+        waiting.is_some_and(|r| r.nonce == origin || r.naming.is_some_and(|naming| naming.receive == origin))
+    }
+
     /// Its request is over; the socket to be closed, if it had one for itself.
     pub fn end_request(&mut self) -> Option<SocketId> {
         let request = self.request.take()?;

@@ -11,6 +11,7 @@ mod interleaved;
 mod keys;
 mod lab;
 mod peers;
+mod peers_interleaved;
 mod ptp;
 mod refclocks;
 mod resolver;

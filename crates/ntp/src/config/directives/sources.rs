@@ -225,7 +225,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "xleave",
         FLAG,
         "off",
-        "Asks for interleaved mode: each answer tells when the one before really left, so that its exchange is known exactly. Servers that cannot are used in basic mode.",
+        "Asks for interleaved mode: each answer tells when the one before really left, so that its exchange is known exactly. Servers that cannot are used in basic mode; of peers, both need the option.",
         |s, _| {
             s.xleave = true;
             Ok(())

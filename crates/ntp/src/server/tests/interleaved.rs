@@ -72,7 +72,6 @@ fn only_requests_of_that_form_are_interleaved() {
     let good = naming(NtpTime(1));
     for wrong in [
         Packet { version: 3, ..good },
-        Packet { mode: Mode::Active, ..good },
         Packet { origin: NtpTime(2), ..good },
         Packet { origin: NtpTime::ZERO, ..good },
         Packet { receive: good.transmit, ..good },
@@ -81,6 +80,19 @@ fn only_requests_of_that_form_are_interleaved() {
         assert!(!wanted && server.held().is_empty() && reply.origin == wrong.transmit, "{wrong:?}");
     }
     assert!(exchange(&mut server, &state, &good, 0.0).1);
+}
+
+/// A peer that we do not know (RFC 9769 §3): what it tells of its own transmit times is not our affair.
+#[test]
+fn a_peer_is_told_as_a_client_is() {
+    let (mut server, state) = (holding(), synced());
+    let asked = |origin| Packet { mode: Mode::Active, ..naming(origin) };
+    let (one, _) = exchange(&mut server, &state, &asked(NtpTime(1)), 0.0);
+    assert!(stamped(&mut server, &state, &one, 50e-6));
+    let (two, _) = exchange(&mut server, &state, &asked(one.receive), 1.0);
+    assert_eq!((two.mode, two.origin), (Mode::Passive, NtpTime(77)));
+    let took = two.transmit.to_local() - one.receive.to_local();
+    assert!((took - 50e-6 * 0.95).abs() < 5e-9, "{took}");
 }
 
 #[test]
