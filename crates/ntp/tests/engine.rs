@@ -524,6 +524,7 @@ mod leap {
                 let off = error - EVE - step;
                 assert!(off.abs() < 1e-3, "{mode:?} {leap:?}: served time is {off} s off");
                 assert_eq!(rig.engine.server_state().leap, Leap::None, "{mode:?} {leap:?}: over");
+                assert_eq!(rig.clock.leap, Leap::None, "{mode:?} {leap:?}: the kernel is to do it once");
                 assert_eq!(rig.clock.steps.len(), usize::from(mode == LeapMode::Step), "{mode:?}");
                 rig.run_until(at + 3000.0);
                 let error = (rig.clock.raw() - rig::START - rig.clock.v) as f64 * 1e-9 - EVE - step;

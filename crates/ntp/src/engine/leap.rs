@@ -239,7 +239,13 @@ impl Engine {
     }
 
     /// Was the step that the loop noticed the kernel's leap second?
-    pub(super) fn was_leap(&mut self, now: Now, offset: f64, out: &mut Actions) -> bool {
+    pub(super) fn was_leap(
+        &mut self,
+        now: Now,
+        offset: f64,
+        clock: &mut dyn Clock,
+        out: &mut Actions,
+    ) -> bool {
         let Some((leap, at)) = self.leap.pending else { return false };
         let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
         let local = self.discipline.cooking(now.raw).apply(now.raw);
@@ -257,6 +263,8 @@ impl Engine {
             ..LeapWatch::default()
         };
         self.reference.leap = Leap::None;
+        // Linux keeps the flag, and tells it to whoever asks, until it is taken back.
+        let _ = clock.set_leap(Leap::None, 0);
         out.log(Severity::Info, "System clock status reset after leap second");
         true
     }
