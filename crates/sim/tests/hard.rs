@@ -208,6 +208,22 @@ fn a_machine_that_slept_finds_the_time_again() {
     }
 }
 
+/// … also when several exchanges make a sample (`filter`), of which some were before the sleep.
+#[test]
+fn no_sample_is_of_before_and_after_sleep() {
+    for (seed, filter) in [(1, 3), (2, 4), (3, 5)] {
+        let mut plan = hard::suspend();
+        plan.source.filter = filter;
+        let built = run(&plan, seed, 6.0 * HOUR);
+        let record = built.world.record(built.client);
+        let awake = TROUBLE + 2.0 * HOUR;
+        let belief = record.between(awake, 6.0 * HOUR).iter().map(|s| s.belief_error.abs());
+        let (belief, late) = (belief.fold(0.0, f64::max), record.max_error(awake + 1800.0, 6.0 * HOUR));
+        assert!(belief < 5e-6 && late < 1e-3, "seed {seed}: frequency {belief}, error {late}");
+        assert_eq!(violations(record), 0, "seed {seed}: first {:?}", record.whole().first_violation);
+    }
+}
+
 /// … also when it slept through a leap second, which the kernel then does not make.
 #[test]
 fn a_leap_second_may_be_slept_through() {

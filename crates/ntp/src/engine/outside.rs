@@ -5,6 +5,7 @@
 
 use super::{Actions, Engine, Severity};
 use crate::clock::Clock;
+use crate::source::Source;
 use crate::time::Now;
 
 /// What sleep does: deviation of θ (s), because the clock on the board that counts meanwhile is coarse, and of the
@@ -92,6 +93,8 @@ impl Engine {
     /// θ and the frequency have become uncertain by these deviations (s, s/s).
     fn shock(&mut self, now: Now, (theta, frequency): (f64, f64)) {
         let v = self.discipline.timeline().to_osc(now.raw);
+        // The mean of what was measured before and after is true of no instant.
+        self.sources.iter_mut().for_each(Source::forget_unfinished);
         self.joint.expect_jump(v, theta, frequency);
         self.temperatures.disturb(theta, frequency);
         // Who has not been asked since an earlier change either is in doubt by the larger of both.

@@ -29,6 +29,8 @@ const EACH: f64 = 5.0;
 const OTHERS: f64 = 0.5;
 /// By how much the wander may be larger instead.
 const ROUGHER: [f64; 4] = [2.0, 4.0, 16.0, 64.0];
+/// Deviation of the largest change of the frequency, s/s: what an ordinary crystal may be off by at all.
+const LARGEST: f64 = 200e-6;
 /// Gain below which a change is dropped again.
 const DROP: f64 = 2.0;
 /// Deviations by which one way, and only one, must be too early; for a first look, and to be sure.
@@ -194,9 +196,13 @@ impl Joint {
         let Some(last) = self.oscillator.jumps.as_slice().iter().rposition(|jump| jump.at > start) else {
             return;
         };
-        let before = self.again();
         let kept = self.oscillator.jumps;
-        self.oscillator.jumps.as_mut_slice()[last].frequency *= 9.0;
+        let frequency = kept.as_slice()[last].frequency * 9.0;
+        if frequency > LARGEST * LARGEST {
+            return;
+        }
+        let before = self.again();
+        self.oscillator.jumps.as_mut_slice()[last].frequency = frequency;
         if self.again() <= before + 0.5 {
             self.oscillator.jumps = kept;
         }

@@ -180,6 +180,11 @@ impl Source {
         self.leap_ahead = None;
         self.seen.last = None;
         self.earlier = None;
+        self.forget_unfinished();
+    }
+
+    /// Forgets what was measured since the last sample: it makes none together with what comes.
+    pub fn forget_unfinished(&mut self) {
         self.gathered.clear();
         if let Some(clock) = &mut self.refclock {
             clock.reset();
