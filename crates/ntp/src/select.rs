@@ -19,7 +19,7 @@ use crate::ids::SourceId;
 use crate::wire::Leap;
 use contradictions::{align, find_contradictions, reject_contradictions};
 use core::fmt;
-use majority::{Interval, Sweep};
+use majority::{Agreement, Interval, Sweep};
 
 /// Selection options of a source, as configured or as in effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +136,8 @@ pub struct Candidate {
     pub address_id: u32,
     /// True time minus our clock as this source sees it, s.
     pub offset: f64,
-    /// Bound on the error of `offset`, s, grown with the age of the sample.
+    /// Bound on the error of `offset`, s, grown with the age of the sample; with fewer than three samples, which tell no
+    /// rate, only by `maxclockerror`.
     pub root_distance: f64,
     /// Standard deviation of `offset`, s; infinite while too few samples were seen to tell.
     pub offset_sd: f64,
@@ -378,24 +379,32 @@ fn effective_flags(candidates: &[Candidate], mode: AuthSelectMode, verdicts: &mu
 /// The reasons that lie in the source alone.
 fn reject_unusable(candidates: &[Candidate], options: &SelectOptions, verdicts: &mut [Verdict]) {
     for (c, verdict) in candidates.iter().zip(verdicts) {
-        let (lowest, highest) = options.strata;
-        let stratum = i32::from(c.stratum);
-        let sane = c.offset.is_finite() && c.frequency.is_finite() && c.skew.is_finite();
         verdict.status = if verdict.flags.noselect {
             Status::NoSelect
         } else if c.samples < MIN_FIT {
             Status::MissingSamples
-        } else if c.leap == Leap::Unsynchronised {
-            Status::Unsynchronised
-        } else if stratum < lowest || stratum > highest {
-            Status::BadStratum
-        } else if !sane || !(0.0..=options.max_distance).contains(&c.root_distance) {
-            Status::BadDistance
+        } else if let Some(status) = is_unusable(c, options) {
+            status
         } else if c.std_dev.is_nan() || c.std_dev > options.max_jitter {
             Status::Jittery
         } else {
             IN
         };
+    }
+}
+
+/// What its newest answer has against it, however many there were.
+fn is_unusable(c: &Candidate, options: &SelectOptions) -> Option<Status> {
+    let ((lowest, highest), stratum) = (options.strata, i32::from(c.stratum));
+    let sane = c.offset.is_finite() && c.frequency.is_finite() && c.skew.is_finite();
+    if c.leap == Leap::Unsynchronised {
+        Some(Status::Unsynchronised)
+    } else if stratum < lowest || stratum > highest {
+        Some(Status::BadStratum)
+    } else if !sane || !(0.0..=options.max_distance).contains(&c.root_distance) {
+        Some(Status::BadDistance)
+    } else {
+        None
     }
 }
 
@@ -449,7 +458,7 @@ fn choose(candidates: &[Candidate], options: &SelectOptions, out: &mut Selection
         park(verdicts, Status::WaitsOthers);
         return Outcome::Waiting;
     }
-    if let Err(outcome) = vote(candidates, verdicts, sweep) {
+    if let Err(outcome) = vote(candidates, options, verdicts, sweep) {
         return outcome;
     }
     align(candidates, options.elapsed, verdicts);
@@ -502,19 +511,31 @@ fn interval(c: &Candidate) -> Interval {
     (c.offset - c.root_distance, c.offset + c.root_distance)
 }
 
+/// What a source says that has too few samples to be followed: enough to contradict. How fast our oscillator is it does not
+/// know, so since its newest sample it is in doubt by what `others` (frequency and skew, s/s) say of that.
+fn interval_of_witness(c: &Candidate, others: impl Iterator<Item = (f64, f64)>) -> Interval {
+    let apart = others.map(|(frequency, skew)| (frequency - c.frequency).abs() + skew).fold(0.0, f64::max);
+    let doubt = c.root_distance + c.newest_age.max(0.0) * apart;
+    (c.offset - doubt, c.offset + doubt)
+}
+
 /// Marks falsetickers and the untrusted; without a majority that is everyone.
 ///
 /// If there are trusted sources only they vote, and the others must lie wholly inside what those agree on.
-fn vote(candidates: &[Candidate], verdicts: &mut [Verdict], sweep: &mut Sweep) -> Result<(), Outcome> {
+fn vote(
+    candidates: &[Candidate],
+    options: &SelectOptions,
+    verdicts: &mut [Verdict],
+    sweep: &mut Sweep,
+) -> Result<(), Outcome> {
     let trusted = survivors(verdicts).any(|i| verdicts[i].flags.trust);
     let votes = |v: &Verdict| !trusted || v.flags.trust;
-    let voters = survivors(verdicts).filter(|&i| votes(&verdicts[i]));
-    let number = voters.clone().count();
-    let agreement = sweep.run(voters.map(|i| interval(&candidates[i])));
-    let Some(agreement) = agreement.filter(|a| 2 * a.depth > number) else {
-        let agree = agreement.map_or(0, |a| a.depth);
-        park(verdicts, Status::Falseticker);
-        return Err(Outcome::NoMajority { agree, voters: number, trusted });
+    let agreement = match majority(candidates, options, verdicts, votes, sweep) {
+        Ok(agreement) => agreement,
+        Err((agree, voters)) => {
+            park(verdicts, Status::Falseticker);
+            return Err(Outcome::NoMajority { agree, voters, trusted });
+        }
     };
     let (first, last) = agreement.hull;
     for (c, verdict) in candidates.iter().zip(verdicts).filter(|(_, v)| v.status == IN) {
@@ -530,6 +551,32 @@ fn vote(candidates: &[Candidate], verdicts: &mut [Verdict], sweep: &mut Sweep) -
         };
     }
     Ok(())
+}
+
+/// What most of those who vote agree on, somebody among them who may be followed; else how many agree, of how many.
+///
+/// Those with too few samples to be followed vote too: of several sources the first that is ready may be the one that lies.
+fn majority(
+    candidates: &[Candidate],
+    options: &SelectOptions,
+    verdicts: &[Verdict],
+    votes: impl Fn(&Verdict) -> bool,
+    sweep: &mut Sweep,
+) -> Result<Agreement, (usize, usize)> {
+    let ready = survivors(verdicts).filter(|&i| votes(&verdicts[i])).map(|i| interval(&candidates[i]));
+    let witnesses = candidates.iter().zip(verdicts).filter(|(c, v)| {
+        let speaks = v.status == Status::MissingSamples && c.samples > 0 && c.reachable && votes(v);
+        speaks && is_unusable(c, options).is_none()
+    });
+    let rates = survivors(verdicts).map(|i| (candidates[i].frequency, candidates[i].skew));
+    let all = ready.clone().chain(witnesses.map(|(c, _)| interval_of_witness(c, rates.clone())));
+    let voters = all.clone().count();
+    match sweep.run(all) {
+        Some(agreement) if ready.clone().any(|interval| sweep.shares(interval)) => {
+            if 2 * agreement.depth > voters { Ok(agreement) } else { Err((agreement.depth, voters)) }
+        }
+        _ => Err((0, voters)),
+    }
 }
 
 /// A leap second needs more than half of the survivors' votes (of the trusted ones', if there are any).

@@ -3,7 +3,7 @@
 use super::reference::{SIGMAS, UNKNOWN_SKEW};
 use super::{Action, Actions, Engine, Severity};
 use crate::clock::Clock;
-use crate::estimator::Theta;
+use crate::estimator::{Estimate, Theta};
 use crate::ids::{RefId, SourceId};
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
@@ -67,17 +67,23 @@ impl Engine {
             require: source.config.require,
         };
         let age = |at: Option<OscTime>| at.map_or(0.0, |at| v - at);
-        let newest = source.stats.last();
+        // Exchanges that make no sample yet (`filter`) are enough to contradict.
+        let unfinished = source.gathered.last().filter(|_| source.stats.last().is_none());
+        let first = unfinished.map(Estimate::unknown);
+        let newest = source.stats.last().or(unfinished);
         // With `maxsamples` below what a line needs, the newest sample is all there ever is (`-Q` and one packet).
         let most = source.stats.options().max_samples;
-        let unfitted = newest.is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
+        let unfitted = source.stats.last().is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
         let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
         let mut offset_sd = f64::INFINITY;
-        if let (Some(estimate), Some(sample)) = (source.stats.estimate(), newest) {
+        if let (Some(estimate), Some(sample)) = (source.stats.estimate().or(first.as_ref()), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
             let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
-            distance = sample.root_distance() + SIGMAS * estimate.predict_sd(v) + growth;
+            // Without a rate of its own, the doubt about the rate is that of the others (`select::vote`).
+            let ready = estimate.has_frequency() || unfitted;
+            let sd = if ready { estimate.predict_sd(v) } else { estimate.offset_sd };
+            distance = sample.root_distance() + SIGMAS * sd + growth;
             // What was measured before the clock was in doubt says nothing of where the others are now.
             if source.stats.path().seen() >= SETTLED && self.doubt_since(sample.v) == 0.0 {
                 offset_sd = estimate.predict_sd(v);
@@ -96,7 +102,11 @@ impl Engine {
             polls: u32::from(source.reach.size),
             unreachable_polls: source.unreach_count,
             max_unreachable_polls: source.config.max_unreach.max(0) as u32,
-            samples: if unfitted { crate::estimator::MIN_FIT } else { source.stats.samples() },
+            samples: match first {
+                Some(_) => 1,
+                None if unfitted => crate::estimator::MIN_FIT,
+                None => source.stats.samples(),
+            },
             fresh: trigger.is_some(),
             newest: trigger == Some(source.id),
             impossible: self.is_impossible(source),

@@ -90,7 +90,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// What one or two samples tell: an offset as uncertain as its round trip, and no frequency.
-    fn unknown(sample: &Sample) -> Self {
+    pub(crate) fn unknown(sample: &Sample) -> Self {
         let delay = sample.delay().abs();
         Self {
             v: sample.v,

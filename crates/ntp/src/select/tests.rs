@@ -87,6 +87,41 @@ fn what_is_wrong_with_a_source_alone_is_said_by_its_letter() {
     assert_eq!(states(&wrong), "NMsrdd~SSS*");
 }
 
+/// Of several sources the first that may be followed may be the one that lies.
+#[test]
+fn who_may_not_be_followed_yet_may_contradict() {
+    let first = source(1, 0.0, 0.01);
+    let few = |id, offset| Candidate { samples: 1, ..source(id, offset, 0.01) };
+    assert_eq!(states(&[first, few(2, 0.005)]), "*M", "agrees");
+    assert_eq!(states(&[first, few(2, 5.0)]), "xM", "one against one");
+    assert_eq!(states(&[first, few(2, 5.0), few(3, 0.0)]), "*MM", "two against one");
+    let against = run(&[first, few(2, 5.0), few(3, 5.0)], &options());
+    assert_eq!(letters(&against), "xMM", "two against one, and neither can be followed");
+    assert_eq!(against.outcome, Outcome::NoMajority { agree: 0, voters: 3, trusted: false });
+    let ready = source(3, 5.0, 0.01);
+    assert_eq!(states(&[first, few(2, 5.0), ready]), "xM*");
+    for silenced in [
+        Candidate { samples: 0, ..few(2, 5.0) },
+        Candidate { reachable: false, ..few(2, 5.0) },
+        Candidate { leap: Leap::Unsynchronised, ..few(2, 5.0) },
+        Candidate { stratum: 16, ..few(2, 5.0) },
+        Candidate { root_distance: 4.0, ..few(2, 5.0) },
+        Candidate { offset: f64::NAN, ..few(2, 5.0) },
+        flagged(few(2, 5.0), |f| f.noselect = true),
+    ] {
+        assert_eq!(states(&[first, silenced]).chars().next(), Some('*'), "{silenced:?}");
+    }
+    assert_eq!(states(&[flagged(first, |f| f.trust = true), few(2, 5.0)]), "*M", "it is not trusted");
+    // 64 s ago, and the oscillator is 1 % fast, which a single sample cannot know.
+    let fast = Candidate { frequency: 0.01, ..first };
+    assert_eq!(states(&[fast, Candidate { newest_age: 64.0, ..few(2, 0.6) }]), "*M");
+    assert_eq!(states(&[fast, Candidate { newest_age: 64.0, ..few(2, 0.7) }]), "xM");
+    assert_eq!(
+        states(&[Candidate { skew: 0.01, ..first }, Candidate { newest_age: 64.0, ..few(2, 0.6) }]),
+        "*M"
+    );
+}
+
 #[test]
 fn when_nobody_answers_any_more_nobody_is_selected() {
     let silent = |id| Candidate { reachable: false, ..source(id, 0.0, 0.01) };

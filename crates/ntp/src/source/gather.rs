@@ -31,6 +31,11 @@ impl Gathered {
         together
     }
 
+    /// The newest of them.
+    pub fn last(&self) -> Option<&Sample> {
+        self.0.last().map(|measured| &measured.sample)
+    }
+
     /// Forgets them.
     pub fn clear(&mut self) {
         self.0.clear();
