@@ -3,11 +3,15 @@
 //! A configuration becomes text on standard output (or a new file). Each line that cannot be carried over stands in it as
 //! a comment with its number and the reason; nothing is left out silently.
 
+mod ntp_clocks;
 mod ntp_conf;
 mod ntp_toml;
 mod openntpd;
 
+use crate::daemon::configuration::Disk;
+use ntp::config::parse_lines;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::commands::{Command, Group, form};
@@ -36,6 +40,9 @@ pub struct Translation {
     lines: Vec<String>,
 }
 
+/// Why a line, or a part of it, is not carried over.
+type Refusal = Result<(), String>;
+
 impl Translation {
     /// A directive of ours.
     fn say(&mut self, line: impl Into<String>) {
@@ -50,18 +57,71 @@ impl Translation {
         self.lines.push(format!("# {text}"));
     }
 
-    /// A line that is not carried over, and why.
+    /// A line that is not carried over, or only in part, and why.
     fn refuse(&mut self, number: usize, line: &str, why: &str) {
-        self.lines.push(format!("# line {number} is not carried over ({why}): {}", line.trim()));
+        let line = line.trim().replace(char::is_control, " ");
+        let done = match why.strip_prefix("without ") {
+            Some(lost)
+                if !line.ends_with(lost) || line.len() > lost.len() + line.find(' ').unwrap_or(0) + 1 =>
+            {
+                format!("carried over {why}")
+            }
+            Some(_) => "not carried over (it has no counterpart)".to_owned(),
+            None => format!("not carried over ({why})"),
+        };
+        self.lines.push(format!("# line {number} is {done}: {line}"));
     }
 
     fn says(&self, directive: &str) -> bool {
-        self.lines.iter().any(|line| line.split(' ').next() == Some(directive))
+        self.count(directive) != 0
     }
 
-    fn text(self) -> String {
+    fn count(&self, directive: &str) -> usize {
+        self.lines.iter().filter(|line| line.split(' ').next() == Some(directive)).count()
+    }
+
+    /// Serving on one address: we listen on all, or on one of each family.
+    fn bind(&mut self, address: IpAddr) -> Refusal {
+        let line = format!("bindaddress {address}");
+        let of_family = |line: &String| {
+            let known = line.strip_prefix("bindaddress ").and_then(|word| word.parse::<IpAddr>().ok());
+            known.is_some_and(|known| known.is_ipv4() == address.is_ipv4())
+        };
+        if self.lines.iter().any(|known| of_family(known) && *known != line) {
+            return Err("one address of each family can be listened on, or all".to_owned());
+        }
+        self.say(line);
+        Ok(())
+    }
+
+    /// What was said together with what is wrong with it: the result can always be used.
+    fn text(mut self) -> String {
+        if self.count("ntsservercert") != self.count("ntsserverkey") {
+            self.lines.retain(|line| !line.starts_with("ntsserver"));
+            self.remark(
+                "A certificate of NTS without its key, or a key without its certificate, is not carried over",
+            );
+        }
+        for line in &mut self.lines {
+            if let Err(refused) = parse_lines(&[&*line], &Disk)
+                && let Some(error) = refused.errors.first()
+            {
+                let why = error.message.trim_end_matches(" at line 1");
+                *line = format!("# cannot be used here ({why}): {line}").replace(char::is_control, " ");
+            }
+        }
         self.lines.join("\n") + "\n"
     }
+}
+
+/// Nothing, or that these words of a line say nothing here.
+fn without(lost: &[&str]) -> Refusal {
+    if lost.is_empty() { Ok(()) } else { Err(format!("without {}", lost.join(" "))) }
+}
+
+/// The rate that follows from one request in `seconds`, as a power of two.
+fn rate(seconds: f64) -> String {
+    format!("ratelimit interval {}", seconds.max(1e-6).log2().round().clamp(-19.0, 12.0))
 }
 
 /// Whose configuration it is, by its name, else by what is in it.
@@ -120,141 +180,4 @@ fn records(_: &mut Session<'_>, _: &[&str]) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::daemon::configuration::Disk;
-    use ntp::config::parse_lines;
-
-    const NTP_CONF: &str = "\
-# Debian's
-driftfile /var/lib/ntp/ntp.drift
-leapfile /usr/share/zoneinfo/leap-seconds.list
-statsdir /var/log/ntpstats/
-statistics loopstats peerstats clockstats
-filegen loopstats file loopstats type day enable
-pool 0.debian.pool.ntp.org iburst
-server -4 ntp1.example.net iburst minpoll 4 maxpoll 20 prefer key 7
-server ntp2.example.net autokey burst true
-peer 192.0.2.9 xleave noselect # a comment
-server 127.127.28.0 minpoll 4
-fudge 127.127.28.0 time1 0.140 refid GPS stratum 1
-server 127.127.22.1
-server 127.127.1.0
-fudge 127.127.1.0 stratum 10
-restrict default kod nomodify notrap nopeer noquery limited
-restrict -6 default ignore
-restrict 127.0.0.1
-restrict 192.168.7.0 mask 255.255.255.0 nomodify
-restrict 192.0.2.66 ignore
-restrict source notrap
-broadcast 192.168.7.255
-broadcastclient
-keys /etc/ntp.keys
-trustedkey 7 8
-interface listen 192.168.7.1
-tinker panic 0 step 0.5
-tos minsane 2 orphan 6 maxdist 2.5
-disable monitor
-includefile /etc/ntp/more.conf
-crypto pw secret
-frobnicate 1
-";
-
-    const OPENNTPD: &str = "\
-# openntpd
-listen on *
-listen on 192.0.2.1
-servers pool.ntp.org weight 5
-server ntp1.example.net trusted
-query from 192.0.2.2
-sensor *
-constraints from \"https://www.example.net\"
-";
-
-    const NTP_TOML: &str = "\
-[[source]]
-mode = \"pool\"
-address = \"ntpd-rs.pool.ntp.org\" # a comment
-count = 4
-
-[[source]]
-mode = \"server\"
-address = \"ntp.example.net:1123\"
-
-[[source]]
-mode = \"nts\"
-address = \"time.example.com\"
-
-[[source]]
-mode = \"pps\"
-path = \"/dev/pps0\"
-precision = 1e-7
-
-[source-defaults]
-poll-interval-limits = { min = 5, max = 9 }
-
-[[server]]
-listen = \"192.0.2.1:123\"
-allowlist = { filter = [\"10.0.0.0/8\", \"::1/128\"], action = \"ignore\" }
-rate-limiting-cache-size = 1024
-
-[synchronization]
-minimum-agreeing-sources = 2
-local-stratum = 9
-single-step-panic-threshold = 1000
-
-[observability]
-log-level = \"info\"
-";
-
-    /// Everything that is said is right in our language, and every line is accounted for.
-    fn right(name: &str, text: &str) -> String {
-        let ours = translate(name, text);
-        let lines: Vec<&str> = ours.lines().filter(|line| !line.starts_with('#')).collect();
-        let parsed = parse_lines(&lines, &Disk).unwrap_or_else(|refused| panic!("{refused:?}\n{ours}"));
-        assert_eq!(ntp::config::check(&parsed.config), [], "{ours}");
-        ours
-    }
-
-    #[test]
-    fn configurations_of_others_are_carried_over() {
-        insta::assert_snapshot!("ntp_conf", right("/etc/ntp.conf", NTP_CONF));
-        insta::assert_snapshot!("openntpd", right("/etc/openntpd/ntpd.conf", OPENNTPD));
-        insta::assert_snapshot!("ntp_toml", right("/etc/ntpd-rs/ntp.toml", NTP_TOML));
-    }
-
-    #[test]
-    fn the_kind_is_told_by_the_text_where_the_name_says_nothing() {
-        assert!(translate("copy", OPENNTPD).contains("pool pool.ntp.org"));
-        assert!(translate("copy", NTP_TOML).contains("pool ntpd-rs.pool.ntp.org"));
-        assert!(translate("copy", NTP_CONF).contains("pool 0.debian.pool.ntp.org"));
-        assert!(translate("ntp.conf", "").contains("makestep"));
-    }
-
-    #[test]
-    fn nothing_is_left_out_silently() {
-        let ours = translate("/etc/ntp.conf", NTP_CONF);
-        for word in
-            ["filegen", "autokey", "crypto", "frobnicate", "includefile", "broadcastclient", "trustedkey"]
-        {
-            assert!(
-                ours.lines().any(|line| line.starts_with("# line ") && line.contains(word)),
-                "{word}\n{ours}"
-            );
-        }
-        for hostile in [
-            "server",
-            "[[source",
-            "key = [",
-            "restrict 1 mask",
-            "fudge",
-            "listen on",
-            "\u{0}",
-            "server a\u{1b}[2J b",
-        ] {
-            for name in ["ntp.conf", "ntp.toml", "openntpd.conf"] {
-                let _ = translate(name, hostile);
-            }
-        }
-    }
-}
+mod tests;

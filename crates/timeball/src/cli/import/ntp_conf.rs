@@ -1,11 +1,8 @@
-//! ntp.conf of ntpd and NTPsec.
+//! ntp.conf of ntpd and NTPsec. Its clocks are in [`super::ntp_clocks`].
 
-use super::Translation;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-
-/// What `fudge` says of a reference clock, by its address.
-type Fudges<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+use super::ntp_clocks::{self, Fudges};
+use super::{Refusal, Translation, rate, without};
+use std::net::IpAddr;
 
 /// What `name`, a file of ntpd's, says, in our language.
 pub fn translate(name: &str, text: &str) -> Translation {
@@ -18,15 +15,21 @@ pub fn translate(name: &str, text: &str) -> Translation {
             fudges.entry(address).or_default().extend(rest);
         }
     }
+    let has = |address: &str| {
+        lines
+            .iter()
+            .any(|line| matches!(line.as_slice(), [_, clock, ..] if *clock == address && line[0] != "fudge"))
+    };
     for (index, (line, words)) in text.lines().zip(&lines).enumerate() {
-        if let Err(why) = one(&mut out, words, &fudges) {
-            out.refuse(index + 1, line, why);
+        let done = match words.as_slice() {
+            ["fudge", address, ..] if has(address) => Ok(()),
+            words => one(&mut out, words, &fudges),
+        };
+        if let Err(why) = done {
+            out.refuse(index + 1, line, &why);
         }
     }
-    if out.says("noclientlog") && out.says("ratelimit") {
-        out.lines.retain(|line| line != "noclientlog");
-        out.remark("\"disable monitor\" is not carried over: limits need the list of clients");
-    }
+    limits(&mut out, &lines);
     if !lines.iter().any(|line| matches!(line.as_slice(), ["restrict", ..])) {
         out.remark("ntpd serves everybody unless it is told otherwise:");
         out.say("allow");
@@ -40,78 +43,141 @@ pub fn translate(name: &str, text: &str) -> Translation {
 }
 
 fn words(line: &str) -> Vec<&str> {
-    line.split('#').next().unwrap_or_default().split_whitespace().collect()
+    let words = line.split('#').next().unwrap_or_default().split_whitespace();
+    words.map(|word| word.trim_matches('"')).collect()
 }
 
-fn one(out: &mut Translation, words: &[&str], fudges: &Fudges<'_>) -> Result<(), &'static str> {
-    match words {
-        [] | ["fudge", ..] => {}
-        [kind @ ("server" | "peer" | "pool"), rest @ ..] => source(out, kind, rest, fudges)?,
-        ["driftfile", file, ..] => out.say(format!("driftfile {file}")),
-        ["leapfile", file, ..] => out.say(format!("leapseclist {file}")),
-        ["keys" | "keysdir", file] => {
-            out.remark("In the key file write the type before each key, as in: 7 SHA1 HEX:...");
-            out.say(format!("keyfile {file}"));
-        }
-        ["statsdir", folder] => out.say(format!("logdir {folder}")),
-        ["statistics", kinds @ ..] => {
-            for kind in kinds {
-                out.say(match *kind {
-                    "loopstats" => "log tracking",
-                    "peerstats" => "log statistics",
-                    "rawstats" => "log measurements",
-                    "clockstats" => "log refclocks",
-                    _ => return Err("there is no such log"),
-                });
-            }
-        }
-        ["pidfile", file] => out.say(format!("pidfile {file}")),
-        ["restrict", rest @ ..] => restrict(out, rest)?,
-        ["broadcast", address, ..] => out.say(format!("broadcast 64 {address}")),
-        ["broadcastclient" | "multicastclient" | "manycastclient" | "manycastserver", ..] => {
-            return Err("whoever sends a broadcast cannot be measured; name the server");
-        }
-        ["interface" | "nic", "listen", address] if address.parse::<IpAddr>().is_ok() => {
-            out.say(format!("bindaddress {address}"));
-        }
-        ["tinker", rest @ ..] => tinker(out, rest)?,
-        ["tos", rest @ ..] => tos(out, rest)?,
-        ["disable", "monitor"] => out.say("noclientlog"),
-        ["trustedkey" | "requestkey" | "controlkey", ..] => {
-            return Err("every key of the key file is trusted, commands need none");
-        }
-        ["includefile", file] => {
-            let _ = file;
-            return Err("import that file too, and include what comes of it");
-        }
-        ["nts", "cert", file] => out.say(format!("ntsservercert {file}")),
-        ["nts", "key", file] => out.say(format!("ntsserverkey {file}")),
-        ["crypto" | "autokey" | "ntpsigndsocket", ..] => return Err("Autokey is broken; use nts or a key"),
-        ["filegen" | "logconfig" | "logfile" | "setvar" | "mru" | "rlimit" | "enable" | "disable", ..] => {
-            return Err("it has no counterpart");
-        }
-        _ => return Err("it is not known here"),
+/// `discard` and `disable monitor` have their say in limits that other lines ask for.
+fn limits(out: &mut Translation, lines: &[Vec<&str>]) {
+    if !out.says("ratelimit") {
+        return;
     }
-    Ok(())
+    let average = lines.iter().find_map(|line| match line.as_slice() {
+        ["discard", rest @ ..] => number(rest, "average"),
+        _ => None,
+    });
+    if let Some(average) = average {
+        out.lines.retain(|line| line != "ratelimit");
+        out.say(rate(average.clamp(-19.0, 12.0).exp2()));
+    }
+    if out.says("noclientlog") {
+        out.lines.retain(|line| line != "noclientlog");
+        out.remark("\"disable monitor\" is not carried over: limits need the list of clients");
+    }
 }
 
-fn source(
-    out: &mut Translation,
-    kind: &str,
-    words: &[&str],
-    fudges: &Fudges<'_>,
-) -> Result<(), &'static str> {
+/// The number after `name`.
+fn number(words: &[&str], name: &str) -> Option<f64> {
+    let at = words.iter().position(|word| *word == name)?;
+    words.get(at + 1)?.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+fn one(out: &mut Translation, words: &[&str], fudges: &Fudges<'_>) -> Refusal {
+    let refused = match words {
+        [] => return Ok(()),
+        ["fudge", ..] => "no line here names its clock",
+        [kind @ ("server" | "peer" | "pool"), rest @ ..] => return source(out, kind, rest, fudges),
+        ["refclock", driver, rest @ ..] => {
+            return ntp_clocks::clock(out, driver, number(rest, "unit").map_or(0, |unit| unit as u32), rest);
+        }
+        ["driftfile", file, ..] => {
+            out.remark("ntpd's holds one number, ours two: it is not read, but written anew");
+            out.say(format!("driftfile {file}"));
+            return Ok(());
+        }
+        ["keys", file] => {
+            out.remark("In the key file write the type in full and HEX: before what is in hexadecimal, as in: 7 SHA1 HEX:...");
+            out.say(format!("keyfile {file}"));
+            return Ok(());
+        }
+        ["statistics", kinds @ ..] => return statistics(out, kinds),
+        ["restrict", rest @ ..] => return restrict(out, rest),
+        ["discard", rest @ ..] => return options(rest, |name, _| name == "average"),
+        ["broadcast", address, rest @ ..] => {
+            let interval = number(rest, "minpoll").map_or(64.0, |poll| poll.clamp(0.0, 17.0).exp2());
+            out.say(format!("broadcast {interval} {address}"));
+            return options(rest, |name, _| name == "minpoll");
+        }
+        ["interface" | "nic", action, what] => return interface(out, action, what),
+        ["tinker", rest @ ..] => return options(rest, |name, value| tinker(out, name, value)),
+        ["tos", rest @ ..] => return tos(out, rest),
+        ["nts", rest @ ..] => return nts(out, rest),
+        ["mru", rest @ ..] => {
+            return options(rest, |name, value| {
+                let memory = value.filter(|_| name == "maxmem").map(|kilobytes| (kilobytes * 1024.0) as u64);
+                memory.map(|bytes| out.say(format!("clientloglimit {}", bytes.min(1 << 30)))).is_some()
+            });
+        }
+        ["leapsmearinterval", ..] => {
+            out.remark("A leap second is smeared as is usual, over 17 hours from midnight on:");
+            out.say("leapsecmode slew");
+            out.say("maxslewrate 1000");
+            out.say("smoothtime 400 0.001024 leaponly");
+            return Ok(());
+        }
+        ["disable", "monitor"] => {
+            out.say("noclientlog");
+            return Ok(());
+        }
+        ["enable", flags @ ..] => {
+            let usual = ["stats", "kernel", "monitor", "ntp", "auth"];
+            return without(&flags.iter().filter(|flag| !usual.contains(flag)).copied().collect::<Vec<_>>());
+        }
+        ["disable", flags @ ..] if flags.contains(&"ntp") => "start the daemon with -x",
+        [name @ ("leapfile" | "statsdir" | "pidfile" | "dscp" | "ntpsigndsocket"), value] => {
+            let ours = match *name {
+                "leapfile" => "leapseclist",
+                "statsdir" => "logdir",
+                name => name,
+            };
+            out.say(format!("{ours} {value}"));
+            return Ok(());
+        }
+        ["broadcastclient" | "multicastclient" | "manycastclient" | "manycastserver", ..] => {
+            "whoever sends a broadcast cannot be measured; name the server"
+        }
+        ["trustedkey" | "requestkey" | "controlkey", ..] => {
+            "every key of the key file is trusted, commands need none"
+        }
+        ["includefile", ..] => "import that file too, and include what comes of it",
+        ["logfile", ..] => "start the daemon with -l FILE",
+        ["crypto" | "autokey" | "keysdir", ..] => "Autokey is broken; use nts or a key",
+        [
+            "filegen" | "logconfig" | "setvar" | "rlimit" | "disable" | "unpeer" | "ttl" | "phone" | "trap",
+            ..,
+        ] => "it has no counterpart",
+        _ => "it is not known here",
+    };
+    Err(refused.to_owned())
+}
+
+/// Pairs of a name and a number; those that are not `taken` are named.
+fn options(words: &[&str], mut taken: impl FnMut(&str, Option<f64>) -> bool) -> Refusal {
+    let mut lost = Vec::new();
+    for pair in words.chunks(2) {
+        let value = pair.get(1).and_then(|word| word.parse::<f64>().ok()).filter(|value| value.is_finite());
+        if !taken(pair[0], value) {
+            lost.extend(pair);
+        }
+    }
+    without(&lost)
+}
+
+fn source(out: &mut Translation, kind: &str, words: &[&str], fudges: &Fudges<'_>) -> Refusal {
     let (family, words) = match words {
-        ["-4", rest @ ..] => (" ipv4", rest),
-        ["-6", rest @ ..] => (" ipv6", rest),
+        ["-4" | "--ipv4", rest @ ..] => (" ipv4", rest),
+        ["-6" | "--ipv6", rest @ ..] => (" ipv6", rest),
         rest => ("", rest),
     };
-    let [host, options @ ..] = words else { return Err("it names nobody") };
+    let [host, options @ ..] = words else { return Err("it names nobody".to_owned()) };
     if let Some(unit) = host.strip_prefix("127.127.") {
-        return refclock(out, unit, options, fudges.get(host).map_or(&[], Vec::as_slice));
+        let all: Vec<&str> = options.iter().chain(fudges.get(host).into_iter().flatten()).copied().collect();
+        let (kind, unit) = unit.split_once('.').unwrap_or(("", unit));
+        return ntp_clocks::clock(out, kind, unit.parse().map_err(|_| "it is no reference clock")?, &all);
     }
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let mut line = format!("{kind} {host}{family}");
-    let mut odd = false;
+    let mut lost = Vec::new();
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
         match *option {
@@ -120,121 +186,153 @@ fn source(
             }
             "true" => line.push_str(" trust"),
             "minpoll" | "maxpoll" | "key" | "version" => {
-                let value = rest
-                    .next()
-                    .and_then(|value| value.parse::<u32>().ok())
-                    .ok_or("an option has no value")?;
+                let value = rest.next().and_then(|value| value.parse::<u32>().ok());
+                let value = value.ok_or("an option has no value")?;
                 let value = if option.ends_with("poll") { value.min(24) } else { value };
                 line.push_str(&format!(" {option} {value}"));
             }
-            "ttl" | "mode" | "bias" | "ca" | "cert" => {
-                rest.next();
-                odd = true;
+            "bias" => {
+                let value = rest.next().and_then(|value| value.parse::<f64>().ok());
+                line.push_str(&format!(
+                    " offset {}",
+                    value.filter(|bias| bias.is_finite()).ok_or("an option has no value")?
+                ));
             }
-            _ => odd = true,
+            "ttl" | "mode" | "ca" | "cert" | "ask" | "require" | "aead" | "mintls" | "maxtls" => {
+                lost.push(*option);
+                lost.extend(rest.next());
+            }
+            _ => lost.push(option),
         }
     }
     out.say(line);
-    if odd { Err("without some of its options") } else { Ok(()) }
+    without(&lost)
 }
 
-/// `server 127.127.TYPE.UNIT`: a clock of this machine.
-fn refclock(out: &mut Translation, unit: &str, options: &[&str], fudge: &[&str]) -> Result<(), &'static str> {
-    let (kind, unit) = unit.split_once('.').ok_or("it is no reference clock")?;
-    let unit: u32 = unit.parse().map_err(|_| "it is no reference clock")?;
-    let of = |name: &str| fudge.iter().position(|word| *word == name).and_then(|at| fudge.get(at + 1));
-    let mut line = match kind {
-        "1" => {
-            let stratum = of("stratum").and_then(|word| word.parse::<u32>().ok()).unwrap_or(5).clamp(1, 15);
-            out.say(format!("local stratum {stratum}"));
-            return Ok(());
+fn statistics(out: &mut Translation, kinds: &[&str]) -> Refusal {
+    let mut lost = Vec::new();
+    for kind in kinds {
+        match *kind {
+            "loopstats" => out.say("log tracking"),
+            "peerstats" => out.say("log statistics"),
+            "rawstats" => out.say("log measurements"),
+            "clockstats" => out.say("log refclocks"),
+            _ => lost.push(*kind),
         }
-        "28" => format!("refclock SHM {unit}"),
-        "22" => format!("refclock PPS /dev/pps{unit}"),
-        "20" | "46" => return Err("let gpsd read the receiver, and name it: refclock SHM 0 or SOCK"),
-        _ => return Err("there is no driver for this clock"),
-    };
-    if let Some(poll) = options.iter().position(|word| *word == "minpoll").and_then(|at| options.get(at + 1))
-    {
-        line.push_str(&format!(" poll {}", poll.parse::<u32>().unwrap_or(4).min(24)));
     }
-    if options.contains(&"prefer") {
-        line.push_str(" prefer");
-    }
-    if let Some(offset) =
-        of("time1").and_then(|word| word.parse::<f64>().ok()).filter(|time| time.is_finite())
-    {
-        line.push_str(&format!(" offset {offset}"));
-    }
-    if let Some(refid) = of("refid").filter(|word| (1..=4).contains(&word.len())) {
-        line.push_str(&format!(" refid {refid}"));
-    }
-    if let Some(stratum) = of("stratum").and_then(|word| word.parse::<u32>().ok()) {
-        // ntpd names the stratum served, we the clock's.
-        line.push_str(&format!(" stratum {}", stratum.saturating_sub(1).min(14)));
-    }
-    out.say(line);
-    Ok(())
+    without(&lost)
 }
 
-fn restrict(out: &mut Translation, words: &[&str]) -> Result<(), &'static str> {
+fn restrict(out: &mut Translation, words: &[&str]) -> Refusal {
     let (family, words) = match words {
         ["-4", rest @ ..] => ("0.0.0.0/0", rest),
         ["-6", rest @ ..] => ("::/0", rest),
         rest => ("", rest),
     };
-    let [whom, flags @ ..] = words else { return Err("it names nobody") };
+    let [whom, flags @ ..] = words else { return Err("it names nobody".to_owned()) };
     let (subnet, flags) = match (*whom, flags) {
         ("default", flags) => (family.to_owned(), flags),
-        ("source", _) => return Err("sources need no permission to answer"),
+        ("source", _) => return Err("sources need no permission to answer".to_owned()),
         (address, ["mask", mask, flags @ ..]) => {
-            let (address, mask) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>());
-            let (Ok(address), Ok(mask)) = (address, mask) else { return Err("its mask is no prefix") };
-            let bits = mask.to_bits().leading_ones();
-            if mask.to_bits().checked_shl(bits).unwrap_or(0) != 0 {
-                return Err("its mask is no prefix");
-            }
-            (format!("{address}/{bits}"), flags)
+            let ends = (address.parse::<IpAddr>(), mask.parse::<IpAddr>());
+            let bits = match ends {
+                (Ok(IpAddr::V4(_)), Ok(IpAddr::V4(mask))) => prefix(u128::from(mask.to_bits()) << 96),
+                (Ok(IpAddr::V6(_)), Ok(IpAddr::V6(mask))) => prefix(mask.to_bits()),
+                _ => None,
+            };
+            (format!("{address}/{}", bits.ok_or("its mask is no prefix")?), flags)
         }
-        (address, flags) if address.parse::<IpAddr>().is_ok() => (address.to_owned(), flags),
-        _ => return Err("it is no address"),
+        (address, flags) => {
+            let bare = address.split('/').next().unwrap_or_default();
+            bare.parse::<IpAddr>().map_err(|_| "it is no address; name all addresses of this host")?;
+            (address.to_owned(), flags)
+        }
     };
-    let refused = flags.iter().any(|flag| matches!(*flag, "ignore" | "noserve"));
+    // Nobody may change or ask anything from afar here, so these flags are always in force.
+    let usual = ["kod", "limited", "nomodify", "noquery", "nopeer", "noepeer", "notrap", "noserve", "ignore"];
+    let lost: Vec<&str> = flags.iter().filter(|flag| !usual.contains(flag)).copied().collect();
+    // Whom ntpd answers only with a key is not answered without one.
+    let refused = flags.iter().any(|flag| matches!(*flag, "ignore" | "noserve" | "notrust"));
     out.say(format!("{} {subnet}", if refused { "deny" } else { "allow" }).trim_end().to_owned());
     if flags.contains(&"limited") {
         out.say("ratelimit");
     }
-    // Nobody may change or ask anything from afar here, so the other flags are always in force.
-    Ok(())
+    without(&lost)
 }
 
-fn tinker(out: &mut Translation, words: &[&str]) -> Result<(), &'static str> {
-    let mut odd = false;
-    for pair in words.chunks(2) {
-        match pair {
-            ["step", "0"] | ["panic", _] => {}
-            ["step", seconds] => match seconds.parse::<f64>() {
-                Ok(seconds) if seconds.is_finite() => out.say(format!("makestep {seconds} -1")),
-                _ => odd = true,
-            },
-            _ => odd = true,
+/// The length of a mask, if it is that of a prefix.
+fn prefix(mask: u128) -> Option<u32> {
+    let bits = mask.leading_ones();
+    (mask.checked_shl(bits).unwrap_or(0) == 0).then_some(bits)
+}
+
+fn interface(out: &mut Translation, action: &str, what: &str) -> Refusal {
+    match (action, what.parse::<IpAddr>()) {
+        ("listen", Ok(address)) => out.bind(address),
+        ("listen", _) if matches!(what, "all" | "wildcard") => Ok(()),
+        ("listen", _) if !out.says("binddevice") && !what.contains('/') => {
+            out.say(format!("binddevice {what}"));
+            Ok(())
         }
+        ("ignore" | "drop", _) if matches!(what, "all" | "wildcard") => Ok(()),
+        _ => Err("name one address or interface to listen on: bindaddress, binddevice".to_owned()),
     }
-    if odd { Err("without what has no counterpart") } else { Ok(()) }
 }
 
-fn tos(out: &mut Translation, words: &[&str]) -> Result<(), &'static str> {
-    let mut odd = false;
-    for pair in words.chunks(2) {
-        let number = pair.get(1).and_then(|word| word.parse::<f64>().ok()).filter(|n| n.is_finite());
-        match (pair.first(), number) {
-            (Some(&"minsane"), Some(n)) if n >= 1.0 => out.say(format!("minsources {}", n.min(64.0) as u32)),
-            (Some(&"orphan"), Some(n)) if n >= 1.0 => {
-                out.say(format!("local stratum {} orphan", n.min(15.0) as u32));
+fn tinker(out: &mut Translation, name: &str, value: Option<f64>) -> bool {
+    let Some(value) = value.filter(|value| *value >= 0.0) else { return false };
+    match name {
+        // Never: so we are.
+        "step" | "panic" if value == 0.0 => {}
+        "step" => out.say(format!("makestep {value} -1")),
+        "panic" => out.say(format!("maxchange {value} 1 0")),
+        "dispersion" => out.say(format!("maxclockerror {value}")),
+        _ => return false,
+    }
+    true
+}
+
+fn tos(out: &mut Translation, words: &[&str]) -> Refusal {
+    let wait = number(words, "orphanwait").filter(|wait| *wait >= 0.0);
+    options(words, |name, value| {
+        let Some(value) = value.filter(|value| *value >= 0.0) else { return false };
+        match name {
+            "minsane" if value >= 1.0 => out.say(format!("minsources {}", value.min(64.0) as u32)),
+            "orphan" if value >= 1.0 => {
+                let wait = wait.map_or_else(String::new, |wait| format!(" waitunsynced {wait}"));
+                out.say(format!("local stratum {} orphan{wait}", value.min(15.0) as u32));
             }
-            (Some(&"maxdist"), Some(n)) if n > 0.0 => out.say(format!("maxdistance {n}")),
-            _ => odd = true,
+            "orphanwait" => return words.contains(&"orphan"),
+            "maxdist" if value > 0.0 => out.say(format!("maxdistance {value}")),
+            "ceiling" if value >= 1.0 => out.say(format!("maxstratum {}", (value.min(16.0) - 1.0) as u32)),
+            "floor" => out.say(format!("minstratum {}", value.min(15.0) as u32)),
+            _ => return false,
+        }
+        true
+    })
+}
+
+fn nts(out: &mut Translation, words: &[&str]) -> Refusal {
+    let mut lost = Vec::new();
+    let mut rest = words.iter();
+    while let Some(name) = rest.next() {
+        let ours = match *name {
+            "cert" => "ntsservercert",
+            "key" => "ntsserverkey",
+            "ca" => "ntstrustedcerts",
+            // Whoever has a certificate is a server.
+            "enable" => continue,
+            "disable" => "",
+            _ => {
+                lost.push(*name);
+                lost.extend(rest.next());
+                continue;
+            }
+        };
+        match rest.next().filter(|_| !ours.is_empty()) {
+            Some(file) => out.say(format!("{ours} {file}")),
+            None => lost.push(name),
         }
     }
-    if odd { Err("without what has no counterpart") } else { Ok(()) }
+    without(&lost)
 }

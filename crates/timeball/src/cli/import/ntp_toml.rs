@@ -3,7 +3,7 @@
 //! Only as much of TOML is read as such files have: tables, strings, numbers, flags, arrays (over several lines if they
 //! like) and inline tables. Whatever else there is becomes a comment. (A whole reader would be a tenth of the program.)
 
-use super::Translation;
+use super::{Translation, rate};
 use std::net::SocketAddr;
 
 /// A table: its name, where it begins, and its lines: number, key, value as written.
@@ -39,16 +39,32 @@ pub fn translate(name: &str, text: &str) -> Translation {
             "source-defaults" => &["poll-interval-limits"],
             "server" => server(&mut out, table),
             "synchronization" => synchronization(&mut out, table),
+            "nts-ke-server" | "nts-ke" => key_exchange(&mut out, table),
+            "observability" => observability(&mut out, table),
             _ => &[],
         };
         for (number, key, value) in table.lines.iter().filter(|(_, key, _)| !known.contains(key)) {
-            out.refuse(*number, &format!("{key} = {value}"), "it has no counterpart");
+            out.refuse(*number, &format!("{key} = {value}"), why(key));
         }
     }
     out.remark("ntpd-rs steps at the start; this does the same:");
     out.say("makestep 1 3");
     out.say("rtcsync");
     out
+}
+
+/// Why a line is not carried over.
+fn why(key: &str) -> &'static str {
+    match key {
+        "log-level" => "start the daemon with -L LEVEL",
+        "observation-path" => "commands have a socket of their own, see bindcmdaddress",
+        "metrics-exporter-listen" => "see web and its option public",
+        "startup-step-panic-threshold" => {
+            "what it finds at the start is believed; see makestep and maxchange"
+        }
+        "mode" => "there is no such kind of source",
+        _ => "it has no counterpart",
+    }
 }
 
 fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
@@ -108,6 +124,9 @@ fn source(out: &mut Translation, table: &Table<'_>, defaults: &str) -> &'static 
     let own = polls(table);
     let polls = if own.is_empty() { defaults } else { &own };
     let address = table.text("address").map(host_and_port);
+    let version = table.number("ntp-version").filter(|version| (1..=4).contains(version));
+    let version = version.map_or_else(String::new, |version| format!(" version {version}"));
+    let polls = &format!("{version}{polls}");
     let mode = table.text("mode").unwrap_or("server");
     match (mode, address, table.text("path")) {
         ("server" | "nts", Some((host, port)), _) => {
@@ -127,7 +146,20 @@ fn source(out: &mut Translation, table: &Table<'_>, defaults: &str) -> &'static 
         }
         _ => return &[],
     }
-    &["mode", "address", "count", "path", "precision", "poll-interval-limits"]
+    if let Some(file) = table.text("certificate-authority") {
+        out.say(format!("ntstrustedcerts {file}"));
+    }
+    let known = &[
+        "mode",
+        "address",
+        "count",
+        "path",
+        "precision",
+        "poll-interval-limits",
+        "certificate-authority",
+        "ntp-version",
+    ];
+    if version.is_empty() { &known[..7] } else { known }
 }
 
 /// ` port N` where it is not the usual one.
@@ -186,7 +218,36 @@ fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
     for subnet in subnets("denylist").unwrap_or_default().iter().filter(|word| is_subnet(word)) {
         out.say(format!("deny {subnet}"));
     }
-    &["listen", "allowlist", "denylist"]
+    let Some(cutoff) = table
+        .number("rate-limiting-cutoff-ms")
+        .filter(|_| table.number("rate-limiting-cache-size") > Some(0))
+    else {
+        return &["listen", "allowlist", "denylist"];
+    };
+    out.say(rate(f64::from(cutoff) * 1e-3));
+    &["listen", "allowlist", "denylist", "rate-limiting-cutoff-ms", "rate-limiting-cache-size"]
+}
+
+fn key_exchange(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
+    let listen = table.text("listen").and_then(|text| text.parse::<SocketAddr>().ok());
+    if let Some(port) = listen.map(|listen| listen.port()).filter(|port| *port != 4460) {
+        out.say(format!("ntsport {port}"));
+    }
+    for (theirs, ours) in [("certificate-chain-path", "ntsservercert"), ("private-key-path", "ntsserverkey")]
+    {
+        if let Some(file) = table.text(theirs) {
+            out.say(format!("{ours} {file}"));
+        }
+    }
+    &["listen", "certificate-chain-path", "private-key-path"]
+}
+
+/// What is measured is told by the page's own address.
+fn observability(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
+    let listen = table.text("metrics-exporter-listen").and_then(|text| text.parse::<SocketAddr>().ok());
+    let Some(listen) = listen.filter(|listen| listen.ip().is_loopback()) else { return &[] };
+    out.say(format!("web {listen}"));
+    &["metrics-exporter-listen"]
 }
 
 fn synchronization(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
@@ -195,6 +256,10 @@ fn synchronization(out: &mut Translation, table: &Table<'_>) -> &'static [&'stat
     }
     if let Some(stratum) = table.number("local-stratum").filter(|stratum| (1..=15).contains(stratum)) {
         out.say(format!("local stratum {stratum}"));
+    }
+    if let Some(seconds) = table.number("single-step-panic-threshold").filter(|seconds| *seconds > 0) {
+        out.say(format!("maxchange {seconds} 1 0"));
+        return &["minimum-agreeing-sources", "local-stratum", "single-step-panic-threshold"];
     }
     &["minimum-agreeing-sources", "local-stratum"]
 }
