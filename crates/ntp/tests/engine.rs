@@ -536,6 +536,31 @@ mod leap {
         }
     }
 
+    /// Another program sets the clock that we only look at: a little before or after our own midnight.
+    #[test]
+    fn the_leap_second_of_another_program_is_no_jump() {
+        for mode in [LeapMode::Slew, LeapMode::Ignore] {
+            for (leap, at, step) in [(Leap::Insert, 3600.0, -1.0), (Leap::Delete, 3599.0, 1.0)] {
+                for early in [0.02, -0.02, -1.2] {
+                    let mut rig = announce(mode, leap);
+                    rig.run_until(at - early);
+                    rig.clock.shift((step * 1e9) as i64);
+                    rig.give(ntp::engine::Input::ExternalStep { offset: step });
+                    let said = (rig.said("time jump"), rig.said("after leap second by another program"));
+                    assert_eq!(said, (0, 1), "{mode:?} {leap:?} {early}: {:?}", rig.log);
+                    for later in [4.0, 10.0, 100.0, 1000.0] {
+                        rig.run_until(at + later);
+                        let (error, _) = rig.served().expect("served all the time");
+                        let off = error - EVE - step;
+                        assert!(off.abs() < 1e-3, "{mode:?} {leap:?} {early}: served time is {off} s off");
+                        let clock = (rig.clock.raw() - rig::START - rig.clock.v) as f64 * 1e-9 - EVE - step;
+                        assert!(clock.abs() < 0.2, "{mode:?} {leap:?} {early}: our clock is {clock} s off");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_operator_is_not_taken_for_a_leap_second() {
         let mut rig = announce(LeapMode::System, Leap::Insert);

@@ -33,6 +33,8 @@ pub(super) struct LeapWatch {
     armed_kernel: bool,
     /// The clock knows no leap seconds.
     refused: bool,
+    /// It was left to others to set the clock (`leapsecmode slew` or `ignore`): by how much, s, and when.
+    left: Option<(f64, LocalTime)>,
     /// Until when clients are told nothing after a leap.
     blurred_until: Option<LocalTime>,
     /// It is happening.
@@ -220,6 +222,9 @@ impl Engine {
             let _ = clock.set_leap(Leap::None, 0);
         }
         self.leap.refused = false;
+        if matches!(self.clock_config.leap_mode, LeapMode::Slew | LeapMode::Ignore) {
+            self.leap.left = Some((shift, at));
+        }
     }
 
     /// True time itself moves by `seconds` against the oscillator: belief and samples move with it.
@@ -238,24 +243,33 @@ impl Engine {
         self.shift_rtc(seconds);
     }
 
-    /// Was the step that the loop noticed the kernel's leap second?
+    /// Was the step that the loop noticed the leap second: the kernel's, or that of another daemon that sets this clock?
     pub(super) fn was_leap(
         &mut self,
         now: Now,
-        offset: f64,
         clock: &mut dyn Clock,
+        offset: f64,
         out: &mut Actions,
     ) -> bool {
-        let Some((leap, at)) = self.leap.pending else { return false };
-        let shift = if leap == Leap::Insert { -1.0 } else { 1.0 };
+        let shift_of = |leap| if leap == Leap::Insert { -1.0 } else { 1.0 };
+        let pending = self.leap.pending.map(|(leap, at)| (shift_of(leap), at));
+        let Some((shift, at)) = pending.or(self.leap.left) else { return false };
         let local = self.discipline.cooking(now.raw).apply(now.raw);
         let soon = (local - at).abs() < BLUR.0;
-        if !self.leap.armed_kernel || (offset - shift).abs() > 0.1 || !soon {
+        if (offset - shift).abs() > 0.1 || !soon {
             return false;
         }
         self.discipline.external_step(now.raw, offset);
-        self.shift_truth(shift);
         self.stamps_from = now.raw;
+        if pending.is_some() {
+            self.shift_truth(shift);
+        } else {
+            // True time has moved already, and the clock was to be slewed after it: it need not any more.
+            self.leap.left = None;
+            let result = self.discipline.slew_pending(now, clock);
+            self.clock_result("slew", result, out);
+        }
+        let armed = self.leap.armed_kernel;
         self.leap = LeapWatch {
             blurred: true,
             blurred_until: Some(at + shift + BLUR.1),
@@ -263,9 +277,12 @@ impl Engine {
             ..LeapWatch::default()
         };
         self.reference.leap = Leap::None;
-        // Linux keeps the flag, and tells it to whoever asks, until it is taken back.
-        let _ = clock.set_leap(Leap::None, 0);
-        out.log(Severity::Info, "System clock status reset after leap second");
+        if armed {
+            // Linux keeps the flag, and tells it to whoever asks, until it is taken back.
+            let _ = clock.set_leap(Leap::None, 0);
+        }
+        let whose = if armed { "" } else { " by another program" };
+        out.log(Severity::Info, format!("System clock status reset after leap second{whose}"));
         true
     }
 

@@ -309,7 +309,7 @@ impl Engine {
         offset: f64,
         out: &mut Actions,
     ) {
-        if self.was_leap(now, offset, clock, out) {
+        if self.was_leap(now, clock, offset, out) {
             return;
         }
         self.discipline.external_step(now.raw, offset);
