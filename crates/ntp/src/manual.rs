@@ -89,6 +89,11 @@ impl ManualSamples {
         self.line().unwrap_or(Line { v, theta, frequency: None })
     }
 
+    /// What the samples say after one was deleted; a single one says nothing new.
+    pub fn rest(&self) -> Option<Line> {
+        self.line().filter(|_| self.samples.len() > 1)
+    }
+
     /// The line through all samples, as of the newest; through its own point while there are too few.
     fn line(&self) -> Option<Line> {
         let newest = self.samples.last()?;
@@ -156,6 +161,9 @@ mod tests {
         );
         assert!(!samples.delete(3) && !samples.delete(-1) && samples.delete(1));
         assert_eq!(samples.report(&belief).samples.len(), 2);
+        let rest = samples.rest().expect("two are left");
+        assert_eq!((rest.v, rest.theta, rest.frequency), (at(2000), Theta::from_nanos(0) + 2.2, None));
+        assert!(samples.delete(1) && samples.rest().is_none());
         samples.enable(false);
         assert!(samples.report(&belief).samples.is_empty() && !samples.enabled());
     }

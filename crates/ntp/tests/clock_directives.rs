@@ -113,7 +113,21 @@ fn time_typed_in_sets_the_clock_and_three_of_them_its_rate() {
     assert!((ppm - 100.0).abs() < 1.0, "0.36 s an hour are 100 ppm: {ppm}");
     assert_eq!(rig.operate(|o| o.manual_list()).expect("list").samples.len(), 3);
     assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(7))), Status::BadSample);
-    assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(0))), Status::Success);
+    // A wrong one, far off: without it the clock follows the others, and of one alone there is nothing to follow.
+    rig.run_until(10_800.0);
+    let wrong = truth(&rig, 60.0);
+    rig.operate(|o| o.set_time(wrong.into())).expect("enabled");
+    let list = rig.operate(|o| o.manual_list()).expect("list");
+    assert!(list.samples[2].slewed_offset.0.abs() > 20.0, "{list:?}");
+    assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(3))), Status::Success);
+    let list = rig.operate(|o| o.manual_list()).expect("list");
+    let errors: Vec<f64> = list.samples.iter().map(|sample| sample.slewed_offset.0.abs()).collect();
+    assert!(errors.len() == 3 && errors.iter().all(|error| *error < 0.05), "{list:?}");
+    for left in [2, 1, 0] {
+        assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(0))), Status::Success, "{left}");
+        assert!(rig.log.last().is_some_and(|line| line.text.contains("Making a slew of")), "{:?}", rig.log);
+    }
+    assert_eq!(rig.operate(|o| o.change(&Change::ManualDelete(0))), Status::BadSample);
     rig.operate(|o| o.change(&Change::Manual(Manual::Off)));
     assert!(rig.operate(|o| o.set_time(first.into())).is_err());
 }

@@ -59,12 +59,6 @@ const DIFFERENCES: &[[&str; 4]] = &[
     ["`add server A port 70000`", "200", "502", "no port is so high"],
     ["`settime` without a date", "midnight of today", "510", "nobody means that"],
     [
-        "`manual delete N`",
-        "slews by what the rest says",
-        "leaves the clock alone",
-        "the next time given does it",
-    ],
-    [
         "`rekey`",
         "silent about keys that are missing",
         "names them again",

@@ -61,7 +61,6 @@ const EXTRA: &[(&str, &str)] = &[
     ("TIME Activated time smoothing", "worded so since 4.4"),
     ("TIME Time smoothing activated", "as above"),
     ("TIME Reset time smoothing", "logged since 4.4"),
-    ("TIME Making a slew of N", "after `manual delete` too, by what is left: nothing"),
     ("TIME No network card here", "chronyd does not tell what `hwtimestamp *` found"),
     ("TIME Key ", "told after `rekey` too"),
     ("TIME New ", "logged since 4.4"),

@@ -8,7 +8,7 @@ use crate::control::manual::SetTime;
 use crate::discipline::Correction;
 use crate::estimator::Theta;
 use crate::logfile::{Record, Tracking};
-use crate::manual::{APART, HAND};
+use crate::manual::{APART, HAND, Line};
 use crate::report::{Frequency, Seconds};
 use crate::time::{LocalTime, Now};
 
@@ -29,9 +29,34 @@ impl Engine {
         if self.manual.newest().is_some_and(|newest| v - newest < APART) {
             return Err(Status::Failed);
         }
-        let before = *self.discipline.belief();
         let theta = Theta::from_nanos(given.nanos().saturating_sub(v.nanos()));
-        let line = self.manual.add(v, theta, &before);
+        let line = self.manual.add(v, theta, self.discipline.belief());
+        Ok(self.follow_hand(now, clock, line, out))
+    }
+
+    /// One of the times that were given was wrong: the clock follows the others. `false`: there is none of this number.
+    pub(super) fn forget_time(
+        &mut self,
+        now: Now,
+        clock: &mut dyn Clock,
+        index: i32,
+        out: &mut Actions,
+    ) -> bool {
+        if !self.manual.delete(index) {
+            return false;
+        }
+        match self.manual.rest() {
+            Some(line) => {
+                self.follow_hand(now, clock, line, out);
+            }
+            // As chronyd: what is left tells nothing new.
+            None => out.log(Severity::Info, "Making a slew of 0.000000".to_owned()),
+        }
+        true
+    }
+
+    fn follow_hand(&mut self, now: Now, clock: &mut dyn Clock, line: Line, out: &mut Actions) -> SetTime {
+        let before = *self.discipline.belief();
         let frequency = line.frequency.map(|f| f.0).filter(|f| f.abs() < self.clock_config.max_drift);
         let skew = line.frequency.map_or(self.reference.skew, |f| 2.0 * f.1);
         let correction = Correction {
@@ -58,11 +83,11 @@ impl Engine {
         if self.log.tracking {
             self.record_hand(now, skew, out);
         }
-        Ok(SetTime {
+        SetTime {
             offset: Seconds(0.0 - moved),
             frequency_change: Frequency::new(0.0 - change),
             frequency: Frequency::new(0.0 - self.frequency()),
-        })
+        }
     }
 
     /// tracking.log calls the person `MANU`, of stratum 1.

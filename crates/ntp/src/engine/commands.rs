@@ -180,7 +180,9 @@ impl Engine {
                 self.manual.enable(*switch == Manual::On);
                 Status::Success
             }
-            Change::ManualDelete(index) => status(self.manual.delete(*index), Status::BadSample),
+            Change::ManualDelete(index) => {
+                status(self.forget_time(now, clock, *index, out), Status::BadSample)
+            }
             Change::SmoothTime(activate) => self.smooth_command(now, *activate, out),
         }
     }
