@@ -52,6 +52,8 @@ pub enum Lasting {
     Local(Option<LocalConfig>),
     /// `allow`, `deny`, `cmdallow`, `cmddeny`.
     Access(AccessList, AccessRule),
+    /// `online` (true) or `offline`: all sources (no word), those of a name, or `MASK/ADDRESS`.
+    Online(bool, String),
 }
 
 /// What a change is about: of two with the same subject the later one holds.
@@ -97,6 +99,8 @@ impl Lasting {
             "local" if words.rest() == "off" => Self::Local(None),
             "local" => Self::Local(Some(parse_lines(&[line], &NoFiles).ok()?.config.server.local?)),
             "allow" | "deny" | "cmdallow" | "cmddeny" => access(command, &mut words)?,
+            "online" | "offline" if words.is_empty() => Self::Online(command == "online", String::new()),
+            "online" | "offline" => Self::Online(command == "online", only(&mut words)?.to_owned()),
             _ => Self::Option(words.next_word()?.to_owned(), option(command, &mut words)?),
         })
     }
@@ -114,6 +118,7 @@ impl Lasting {
             Self::ReselectDistance(_) => Subject::Setting("reselectdist"),
             Self::Local(_) => Subject::Setting("local"),
             Self::Access(list, rule) => Subject::Access(*list, rule.subnet),
+            Self::Online(_, whom) => Subject::Option(whom.clone(), "online"),
         }
     }
 }
@@ -166,6 +171,10 @@ impl fmt::Display for Lasting {
                 write!(f, "local stratum {stratum} distance {distance} activate {activate}")?;
                 write!(f, " waitsynced {wait_synced} waitunsynced {wait_unsynced}")?;
                 if *orphan { f.write_str(" orphan") } else { Ok(()) }
+            }
+            Self::Online(online, whom) => {
+                f.write_str(if *online { "online" } else { "offline" })?;
+                if whom.is_empty() { Ok(()) } else { write!(f, " {whom}") }
             }
             Self::Access(list, rule) => {
                 let command = match (list, rule.allow) {
@@ -328,6 +337,9 @@ mod tests {
         "deny all",
         "cmdallow ::/0",
         "cmddeny all 10.0.0.0/8",
+        "online",
+        "offline ntp.example.net",
+        "offline 255.0.0.0/10.0.0.0",
     ];
 
     #[test]
@@ -342,7 +354,7 @@ mod tests {
             "delete a b",
             "add server",
             "add server a ibrust",
-            "online",
+            "online a b",
             "shutdown",
             "minpoll a",
             "minpoll a x",
@@ -393,7 +405,7 @@ mod tests {
             }
         }
         #[test]
-        fn what_is_understood_is_written_the_same_way(line in "(add server|delete|minpoll|offset|allow|local|selectopts) [a-z0-9./ +-]{0,30}") {
+        fn what_is_understood_is_written_the_same_way(line in "(add server|delete|minpoll|offset|allow|local|selectopts|offline) [a-z0-9./ +-]{0,30}") {
             if let Some(change) = Lasting::parse(&line) {
                 prop_assert_eq!(Lasting::parse(&change.to_string()), Some(change));
             }

@@ -90,6 +90,7 @@ fn what_commands_change_is_made_again_by_the_next_run() {
         "delete 192.0.2.1",
         "minpoll 192.0.2.2 4",
         "selectopts 192.0.2.9 +prefer",
+        "online",
         "allow",
     ];
     assert_eq!(lines(&first), expected);
@@ -108,6 +109,31 @@ fn what_commands_change_is_made_again_by_the_next_run() {
     replay(&mut third, saved(&first));
     assert_eq!(names(&third), ["192.0.2.2", "192.0.2.9"]);
     assert_eq!(third.said("Could not make change 2 again (delete 192.0.2.1)"), 1);
+}
+
+/// Scripts of the network say it all day; what is said of one source or network is one entry.
+#[test]
+fn sources_are_kept_offline() {
+    let configured = [server("192.0.2.1"), server("192.0.2.2"), server("198.51.100.7")];
+    let one = SourceFilter::one(address("192.0.2.1"));
+    let network = SourceFilter { mask: address("255.255.255.0"), address: address("198.51.100.0") };
+    let mut first = rig(&configured);
+    for _ in 0..3 {
+        assert_eq!(order(&mut first, Change::Online(one)), Status::Success);
+        assert_eq!(order(&mut first, Change::Offline(one)), Status::Success);
+    }
+    assert_eq!(order(&mut first, Change::Offline(network)), Status::Success);
+    assert_eq!(lines(&first), ["offline 192.0.2.1", "offline 255.255.255.0/198.51.100.0"]);
+    let online = |rig: &Rig| -> Vec<bool> {
+        (0..3).map(|index| rig.engine.source_config(index).expect("there").online).collect()
+    };
+    let mut second = rig(&configured);
+    assert_eq!(online(&second), [true, true, true]);
+    replay(&mut second, saved(&first));
+    assert_eq!(online(&second), [false, true, false]);
+    let number = second.engine.journal().entries()[0].number;
+    assert!(matches!(undo(&mut second, number, &[]), Some(Undone::Now(_))));
+    assert_eq!(online(&second), [true, true, false]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::{Actions, Engine, Severity};
 use crate::clock::Clock;
 use crate::config::{AccessRule, SourceConfig};
-use crate::control::actions::{SourceOption, SourceRef};
+use crate::control::actions::{SourceFilter, SourceOption, SourceRef};
 use crate::control::{AccessList, Change, Status};
 use crate::lasting::{Lasting, Saved};
 use crate::report::{Address, SelectOptions};
@@ -61,9 +61,14 @@ impl Journal {
 
     fn push(&mut self, at: i64, change: Lasting, undo: Undo) {
         let subject = change.subject();
-        let before = self.entries.iter().rev().find(|entry| entry.change.subject() == subject);
-        if before.is_some_and(|entry| entry.change == change) {
-            return; // said again
+        let before = self.entries.iter().rposition(|entry| entry.change.subject() == subject);
+        let before = before.and_then(|at| self.entries.get(at).map(|entry| (at, entry)));
+        let mut undo = undo;
+        match (before, &change) {
+            // Scripts of the network say this all day: the last counts.
+            (Some((at, entry)), Lasting::Online(..)) if !entry.saved => undo = self.entries.remove(at).undo,
+            (Some((_, entry)), _) if entry.change == change => return, // said again
+            _ => {}
         }
         self.last = self.last.saturating_add(1);
         self.entries.push(Entry { number: self.last, at, change, saved: false, undo });
@@ -187,8 +192,39 @@ impl Engine {
             ),
             Change::Local(local) => (Lasting::Local(*local), undo(Lasting::Local(self.local))),
             Change::Allow(list, rule) => (Lasting::Access(*list, *rule), Undo::Access),
+            Change::Online(filter) | Change::Offline(filter) => {
+                let mut meant = self.sources.iter().filter(|s| filter.matches(s.report_address()));
+                let was = meant.any(|source| source.config.online);
+                let whom = self.whom(filter);
+                let online = matches!(change, Change::Online(_));
+                (Lasting::Online(online, whom.clone()), undo(Lasting::Online(was, whom)))
+            }
             _ => return None,
         })
+    }
+
+    /// The sources of `online` and `offline` in words: by the name that only one has, else by their addresses.
+    fn whom(&self, filter: &SourceFilter) -> String {
+        if *filter == SourceFilter::ALL {
+            return String::new();
+        }
+        let named = |name: &str| self.sources.iter().filter(|s| s.config.name == name).count();
+        let one = self.source_at(&filter.address).filter(|_| *filter == SourceFilter::one(filter.address));
+        let name = one.and_then(|index| self.sources.get(index)).map(|source| source.config.name.clone());
+        let unresolved = matches!(filter.address, Address::Id(_));
+        let unique = name.filter(|name| unresolved || named(name) == 1);
+        unique.unwrap_or_else(|| format!("{}/{}", filter.mask, filter.address))
+    }
+
+    /// `online` or `offline` as the file says it.
+    fn set_online_again(&self, online: bool, whom: &str) -> Vec<Change> {
+        let change = |filter| if online { Change::Online(filter) } else { Change::Offline(filter) };
+        let address = |word: &str| word.parse::<core::net::IpAddr>().ok().map(Address::from);
+        match whom.split_once('/').and_then(|(mask, of)| Some((address(mask)?, address(of)?))) {
+            Some((mask, address)) => vec![change(SourceFilter { mask, address })],
+            None if whom.is_empty() => vec![change(SourceFilter::ALL)],
+            None => self.each(whom, |address| change(SourceFilter::one(address))),
+        }
     }
 
     /// A name as the configuration or a command gave it.
@@ -249,6 +285,7 @@ impl Engine {
             Lasting::ReselectDistance(distance) => vec![Change::ReselectDistance(*distance)],
             Lasting::Local(local) => vec![Change::Local(*local)],
             Lasting::Access(list, rule) => vec![Change::Allow(*list, *rule)],
+            Lasting::Online(online, whom) => self.set_online_again(*online, whom),
         };
         let mut outcome = if changes.is_empty() { Status::NoSuchSource } else { Status::Success };
         for change in &changes {

@@ -11,7 +11,7 @@ use ntp::control::AccessList;
 use ntp::control::json::error;
 use ntp::engine::journal::Undone;
 use ntp::engine::{Actions, Engine};
-use ntp::lasting;
+use ntp::lasting::{self, Lasting};
 use ntp::report::json::string;
 use ntp::report::json_read::Value;
 use ntp::time::Now;
@@ -83,6 +83,8 @@ impl ChangesFile {
     fn save(&self, engine: &mut Engine, from: u32) -> String {
         let entries = engine.journal().entries();
         let new = entries.iter().filter(|entry| !entry.saved && entry.number >= from);
+        // Scripts of the network put sources online and offline; for good only who says so with the command.
+        let new = new.filter(|entry| from != 0 || !matches!(entry.change, Lasting::Online(..)));
         let numbers: Vec<u32> = new.map(|entry| entry.number).collect();
         let path = match self.write(engine, |number, saved| saved || numbers.contains(&number)) {
             Ok(path) => path,

@@ -134,14 +134,18 @@ fn sources_have_many_names_and_changes_last() {
     operator.good("allow 10.2.0.0/16 --save");
     assert_eq!(operator.good("accheck 10.2.3.4"), "208 Access allowed\n");
     assert!(operator.bad("shutdown --save").contains("cannot follow shutdown"));
+    assert!(operator.bad("burst 1/1 --save").contains("nothing to keep"));
+    assert!(operator.good("offline 10.9.7.5 --save").contains("Saved as change "));
     let after = ["10.9.7.5", "10.9.7.6", "extra.lab", "ntp1.lab"];
     assert_eq!(operator.names(), after);
     let changes = operator.good("changes");
-    assert_eq!(changes.lines().filter(|line| line.contains("(saved)")).count(), 4, "{changes}");
+    assert_eq!(changes.lines().filter(|line| line.contains("(saved)")).count(), 5, "{changes}");
 
     operator.restart();
     assert_eq!(operator.names(), after, "a restart has them");
     assert_eq!(operator.good("accheck 10.2.3.4"), "208 Access allowed\n");
+    assert!(operator.good("activity").contains("\n1 sources offline\n"), "{}", operator.good("activity"));
+    operator.good("online 10.9.7.5"); // as scripts do: until the end
     operator.good("minpoll ntp1.lab 8");
     assert!(operator.good("save").starts_with("Saved as change "));
 
@@ -160,6 +164,7 @@ fn sources_have_many_names_and_changes_last() {
     assert_eq!(operator.names(), after);
     operator.restart();
     assert_eq!(operator.names(), after);
+    assert!(operator.good("activity").contains("\n1 sources offline\n"), "save keeps no word of scripts");
 
     // A torn file: what is whole is made again, and the file is kept.
     let file = format!("{dir}/state/changes");

@@ -33,6 +33,8 @@ const LASTING: &[&str] = &[
     "deny",
     "cmdallow",
     "cmddeny",
+    "online",
+    "offline",
 ];
 
 /// Can the changes of this command last?
@@ -48,7 +50,7 @@ pub const COMMANDS: &[Command] = &[
         doc: "Keeps what commands have changed since the daemon was started: sources added and deleted, their options, who \
               is served, local, makestep, maxupdateskew and reselectdist. The daemon makes these changes again at every \
               start, after it has read its configuration, which stays as it is. With --save behind one of these commands \
-              only that change is kept.",
+              only that change is kept; online and offline, which scripts of the network say all day, are kept only so.",
         example: "save",
         group: Group::Changes,
         run: |session, _| save(session, 0),
@@ -75,7 +77,13 @@ pub const COMMANDS: &[Command] = &[
 /// Runs a command whose change shall last.
 pub fn lasting(session: &mut Session<'_>, command: &Command, words: &[&str]) -> Outcome {
     if !LASTING.contains(&command.name) {
-        let text = format!("{WORD} cannot follow {}; timeball save --help tells what lasts", command.name);
+        let why = match command.name {
+            "burst" => {
+                ": a burst is over in seconds, there is nothing to keep; see the options burst and iburst"
+            }
+            _ => "; timeball save --help tells what lasts",
+        };
+        let text = format!("{WORD} cannot follow {}{why}", command.name);
         return Err(Failure::usage(text));
     }
     let daemon = Own::find(session.client.endpoints(), WORD)?;
