@@ -7,6 +7,9 @@ use crate::tally::Tally;
 use core::fmt::Write;
 use std::time::Duration;
 
+/// Share (%) of the instants beyond two deviations that no scenario should have; of a Gaussian law it is 4.6 %.
+const TOO_MANY: f64 = 8.0;
+
 /// What one run of one scenario gave.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -135,6 +138,19 @@ impl Row {
         (!self.reference.asymmetric() && counts.0 > 0).then_some(counts)
     }
 
+    /// How many trials [`Self::calibration`] stands for: an error lasts, so neighbouring instants are one. They last as long as
+    /// it takes to come back within two deviations, and vary, which counts twice; nothing changes between two packets.
+    pub fn trials(&self) -> u64 {
+        let packets = self.total(|run| run.part.figures().packets);
+        let excursions = self.total(|run| run.part.excursions);
+        match self.calibration() {
+            Some((judged, surprises)) if surprises > 0 => {
+                (judged * excursions / (2 * surprises)).clamp(1, packets.max(1))
+            }
+            _ => packets,
+        }
+    }
+
     /// Instants at which a root distance was promised, and at how many the error was larger.
     pub fn promises(&self) -> (u64, u64) {
         (self.total(|r| r.whole.promises), self.total(|r| r.whole.violations))
@@ -166,10 +182,19 @@ fn percent((all, bad): (u64, u64)) -> f64 {
     100.0 * bad as f64 / all as f64
 }
 
+/// Where the true share may be, in 95 % of all cases, when it was `share` of `n` independent trials (Wilson 1927).
+fn confidence(share: f64, n: u64) -> (f64, f64) {
+    const DEVIATIONS: f64 = 1.96;
+    let (n, square) = (n.max(1) as f64, DEVIATIONS * DEVIATIONS);
+    let centre = share + square / (2.0 * n);
+    let reach = DEVIATIONS * libm::sqrt(share * (1.0 - share) / n + square / (4.0 * n * n));
+    ((centre - reach).max(0.0) / (1.0 + square / n), (centre + reach) / (1.0 + square / n))
+}
+
 /// The line above the rows. `cost`: with the one column that differs from run to run.
 pub fn header(cost: bool) -> String {
     let mut line = String::from(
-        "scenario            rms µs  chronyd  ratio    max µs  ratio  freq ppm  ratio  interval  chronyd  >2sd %  lies",
+        "scenario            rms µs  chronyd  ratio    max µs  ratio  freq ppm  ratio  interval  chronyd  >2sd %    of n  lies",
     );
     if cost {
         line += "  µs/sample";
@@ -181,8 +206,9 @@ pub fn header(cost: bool) -> String {
 pub fn line(row: &Row, cost: bool) -> String {
     let chrony = &row.reference.chrony;
     let calibration = row.calibration().map_or("–".into(), |counts| format!("{:.2}", percent(counts)));
+    let trials = row.calibration().map_or("–".into(), |_| row.trials().to_string());
     let mut line = format!(
-        "{:<16} {:>9} {:>8} {:>6.3} {:>9} {:>6.2} {:>9.5} {:>6.2} {:>9.0} {:>8.0} {calibration:>7} {:>5}",
+        "{:<16} {:>9} {:>8} {:>6.3} {:>9} {:>6.2} {:>9.5} {:>6.2} {:>9.0} {:>8.0} {calibration:>7} {trials:>7} {:>5}",
         row.reference.name,
         micros(row.rms()),
         micros(chrony.rms),
@@ -235,14 +261,26 @@ pub fn footer(rows: &[Row], cost: bool) -> String {
     let (promises, lies) = total(&Row::promises);
     let _ = writeln!(text, "beyond root distance   {lies} of {promises} instants");
     let judged = total(&|row| row.calibration().unwrap_or((0, 0)));
-    let worst = rows.iter().filter_map(|row| Some((percent(row.calibration()?), row.reference.name)));
-    let (worst, name) = worst.fold((0.0, "none"), |a, b| if b.0 > a.0 { b } else { a });
     let _ = writeln!(
         text,
-        "beyond 2 deviations    {:.2} % of {} instants without asymmetric paths, worst {worst:.2} % ({name})",
+        "beyond 2 deviations    {:.2} % of {} instants without asymmetric paths",
         percent(judged),
         judged.0
     );
+    let shares = rows.iter().filter_map(|row| Some((percent(row.calibration()?), row)));
+    if let Some((worst, row)) = shares.clone().max_by(|a, b| a.0.total_cmp(&b.0)) {
+        let interval = |share: f64, row: &Row| confidence(share / 100.0, row.trials());
+        let (low, high) = interval(worst, row);
+        let sure = shares.filter(|(share, row)| 100.0 * interval(*share, row).0 > TOO_MANY).count();
+        let _ = writeln!(
+            text,
+            "                       worst {worst:.2} % ({}: {} trials say {:.1} to {:.1} %), {sure} surely above {TOO_MANY} %",
+            row.reference.name,
+            row.trials(),
+            100.0 * low,
+            100.0 * high
+        );
+    }
     let insane: u64 = rows.iter().map(Row::insane).sum();
     if insane > 0 {
         let _ = writeln!(text, "NOT A NUMBER           {insane} samples");
@@ -270,4 +308,21 @@ pub fn text(rows: &[Row], first: u64) -> String {
     };
     let lines: String = rows.iter().map(|row| line(row, false)).collect();
     title + "\n\n" + &header(false) + &lines + &footer(rows, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_trials_say_little_of_a_share() {
+        let says = |share: f64, n: u64| {
+            let (low, high) = confidence(share, n);
+            format!("{:.3} {:.3}", low, high)
+        };
+        // Tables of Wilson's interval: 5 of 50, none of 10, 50 of 1000.
+        assert_eq!(says(0.1, 50), "0.043 0.214");
+        assert_eq!(says(0.0, 10), "0.000 0.278");
+        assert_eq!(says(0.05, 1000), "0.038 0.065");
+    }
 }

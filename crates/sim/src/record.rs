@@ -212,7 +212,7 @@ mod tests {
         let whole = counted.whole();
         // 10 to 99 but the instant that nobody had noticed; wrong until 49, and until 59 beyond two deviations.
         assert_eq!((whole.promises, whole.violations, whole.insane), (89, 39, 0));
-        assert_eq!((whole.judged, whole.surprises), (89, 49));
+        assert_eq!((whole.judged, whole.surprises, whole.excursions), (89, 49, 1));
         assert_eq!(whole.worst, 50.0);
         assert_eq!(whole.first_violation.map(|s| s.at), Some(10.0));
     }

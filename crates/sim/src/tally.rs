@@ -32,6 +32,9 @@ pub struct Tally {
     pub judged: u64,
     /// … and the error of served time was more than twice as large.
     pub surprises: u64,
+    /// Times at which that began.
+    pub excursions: u64,
+    surprised: bool,
     /// Samples that are not [`Sample::sane`].
     pub insane: u64,
 }
@@ -60,6 +63,8 @@ impl Tally {
             worst: 0.0,
             judged: 0,
             surprises: 0,
+            excursions: 0,
+            surprised: false,
             insane: 0,
         }
     }
@@ -106,7 +111,10 @@ impl Tally {
         }
         if sample.sd < f64::INFINITY {
             self.judged += 1;
-            self.surprises += u64::from(sample.served_error.abs() > 2.0 * sample.sd);
+            let surprise = sample.served_error.abs() > 2.0 * sample.sd;
+            self.surprises += u64::from(surprise);
+            self.excursions += u64::from(surprise && !self.surprised);
+            self.surprised = surprise;
         }
     }
 
