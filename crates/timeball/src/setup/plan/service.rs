@@ -119,7 +119,9 @@ fn systemd(planner: &mut Planner<'_>) {
         let before = planner.plan.steps.len();
         planner.put(Part::Service, path, Node::file(SYSUSERS, 0o644), why);
         if planner.plan.steps.len() > before || planner.tree.is_live() {
-            planner.run(Part::Service, &["systemd-sysusers", path], &[], why);
+            // The users are lines of files that others change too: taken back by name.
+            let taken_back = ["sh", "-c", "userdel timeball-web; userdel timeball"];
+            planner.run(Part::Service, &["systemd-sysusers", path], &taken_back, why);
         }
     }
     let before = planner.plan.steps.len();
