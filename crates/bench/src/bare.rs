@@ -4,7 +4,7 @@
 use crate::wire::{NTP, PORT, TRANSMIT};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use sys::batch::{Batch, Reply};
+use sys::batch::{Batch, Reply, Wait};
 use sys::socket::{Family, Socket, Stamping};
 
 /// How long it waits at a time, ns: less than a second, by the rules of the option.
@@ -23,7 +23,7 @@ pub fn serve() -> io::Result<()> {
     socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)))?;
     let mut batch = Batch::default();
     loop {
-        let count = batch.receive(&socket, 1);
+        let count = batch.receive(&socket, Wait::ForOne);
         for index in 0..count {
             let received = batch.received(index);
             let Some(request) = batch.bytes(index).first_chunk::<NTP>() else { continue };

@@ -23,6 +23,17 @@ pub const SIZE: usize = 32;
 /// A datagram that came alone will so often not be followed by a look for others.
 const ALONE: u8 = 15;
 
+/// Whether to wait for datagrams at a socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wait {
+    /// Takes what is there.
+    No,
+    /// Waits for the first and takes all there are, unless the last was alone: then it looks for others only now and then.
+    ForOne,
+    /// Waits for the first and takes all there are.
+    ForSome,
+}
+
 /// Bytes kept of a datagram: more than the longest packet of NTP that is understood, so that a longer one is known by
 /// its length. An odd number of cache lines for each slot.
 pub const ROOM: usize = 1152;
@@ -111,12 +122,11 @@ impl Batch {
 
     /// Takes what waits at `socket`, at most [`SIZE`] datagrams, in place of what was here. Returns how many.
     ///
-    /// `wait`: waits for so many and takes no more, if the socket can wait ([`Socket::set_waiting`]); 1: waits for the first and takes
-    /// all there are, unless the last was alone (then it looks only now and then); 0: does not wait. Fewer than asked for: the others did not come in time, or a signal did.
+    /// None: none came in time, or a signal did. A socket that cannot wait ([`Socket::set_waiting`]) is only looked at.
     ///
     /// Errors are the network's answers to earlier replies; they are passed over.
-    pub fn receive(&mut self, socket: &Socket, wait: usize) -> usize {
-        let wait = if socket.waits() { wait.min(SIZE) } else { 0 };
+    pub fn receive(&mut self, socket: &Socket, wait: Wait) -> usize {
+        let wait = if socket.waits() { wait } else { Wait::No };
         self.prepare();
         for _ in 0..SIZE {
             let taken = if self.one_by_one {
@@ -151,13 +161,12 @@ impl Batch {
         (self.received, self.replies) = (0, 0);
     }
 
-    fn receive_many(&mut self, socket: &Socket, wait: usize) -> io::Result<usize> {
+    fn receive_many(&mut self, socket: &Socket, wait: Wait) -> io::Result<usize> {
         let (fd, none) = (socket.as_raw_fd(), std::ptr::null_mut());
         let (most, flags) = match wait {
-            0 => (SIZE, socket.at_once()),
-            1 if self.alone > 0 => (1, 0),
-            1 => (SIZE, libc::MSG_WAITFORONE),
-            _ => (wait, 0),
+            Wait::No => (SIZE, socket.at_once()),
+            Wait::ForOne if self.alone > 0 => (1, 0),
+            Wait::ForOne | Wait::ForSome => (SIZE, libc::MSG_WAITFORONE),
         };
         // SAFETY: every pointer in the headers is live, writable and exclusive for the length beside it.
         let result = cvt(unsafe {
@@ -174,11 +183,10 @@ impl Batch {
         }
     }
 
-    fn receive_each(&mut self, socket: &Socket, wait: usize) -> io::Result<usize> {
+    fn receive_each(&mut self, socket: &Socket, wait: Wait) -> io::Result<usize> {
         let slots = self.slots.as_ptr();
-        let most = if wait > 1 { wait } else { SIZE };
-        for index in 0..most {
-            let flags = if index < wait { 0 } else { socket.at_once() };
+        for index in 0..SIZE {
+            let flags = if index == 0 && wait != Wait::No { 0 } else { socket.at_once() };
             // SAFETY: as in `receive_many`.
             let result = cvt(unsafe {
                 libc::recvmsg(socket.as_raw_fd(), &raw mut (*slots).requests[index].msg_hdr, flags)
@@ -190,7 +198,7 @@ impl Batch {
                 Err(error) => return Err(error),
             }
         }
-        Ok(most)
+        Ok(SIZE)
     }
 
     /// The bytes of datagram `index`; after [`Self::reply`], those of the reply.

@@ -58,7 +58,7 @@ fn everybody_gets_his_own_answer_from_the_address_he_asked() {
         }
         let mut batch = Batch::new(one_by_one);
         for expected in [32, 32, 32, 4, 0] {
-            assert_eq!(batch.receive(&server, 0), expected, "{loopback} {one_by_one}");
+            assert_eq!(batch.receive(&server, Wait::No), expected, "{loopback} {one_by_one}");
             for index in 0..expected {
                 let got = batch.received(index);
                 assert_eq!((got.to, got.truncated), (Some(to.ip()), false));
@@ -93,7 +93,7 @@ fn a_datagram_longer_than_the_room_is_cut_and_says_so() {
         for (sent, kept) in [(ROOM + 1, ROOM), (ROOM, ROOM), (3, 3), (0, 0)] {
             crate::message::send(&client, &vec![7; sent], Some(to), None, 0).expect("room");
             wait(&server);
-            assert_eq!(batch.receive(&server, 0), 1);
+            assert_eq!(batch.receive(&server, Wait::No), 1);
             assert_eq!((batch.bytes(0).len(), batch.received(0).truncated), (kept, sent > kept));
         }
     }
@@ -110,7 +110,7 @@ fn a_reply_that_cannot_leave_does_not_stop_the_others() {
         }
         let mut batch = Batch::new(one_by_one);
         wait(&server);
-        assert_eq!(batch.receive(&server, 0), 3);
+        assert_eq!(batch.receive(&server, Wait::No), 3);
         let foreign: IpAddr = "192.0.2.77".parse().expect("an address");
         for (index, from) in [(0, to.ip()), (1, foreign), (2, to.ip())] {
             let bytes = batch.bytes(index).to_vec();
@@ -134,7 +134,7 @@ fn only_the_replies_that_ask_for_it_are_stamped() {
     }
     wait(&server);
     let mut batch = Batch::new(false);
-    assert_eq!(batch.receive(&server, 0), 2);
+    assert_eq!(batch.receive(&server, Wait::No), 2);
     for index in 0..2 {
         let bytes = batch.bytes(index).to_vec();
         let reply = Reply { bytes: &bytes, from: Some(to.ip()), interface: 0, stamp: bytes == b"stamped" };
@@ -150,37 +150,41 @@ fn only_the_replies_that_ask_for_it_are_stamped() {
 }
 
 #[test]
-fn a_batch_waits_for_as_many_as_it_is_told_but_not_for_long() {
+fn a_batch_waits_as_it_is_told_but_not_for_long() {
     for one_by_one in [false, true] {
         let (mut server, client) =
             (bound("127.0.0.1:0").expect("loopback"), bound("127.0.0.1:0").expect("loopback"));
         let mut batch = Batch::new(one_by_one);
-        assert_eq!(batch.receive(&server, 1), 0, "this one cannot wait");
+        assert_eq!(batch.receive(&server, Wait::ForOne), 0, "this one cannot wait");
         server.set_waiting(40_000_000).expect("to wait");
         let to = server.local_addr().expect("bound");
         let ask = |count| {
             (0..count).for_each(|_| crate::message::send(&client, b"x", Some(to), None, 0).expect("room"));
         };
         let begin = crate::clock::monotonic();
-        assert_eq!(batch.receive(&server, 0), 0, "at once");
-        assert_eq!(batch.receive(&server, 1), 0);
+        assert_eq!(batch.receive(&server, Wait::No), 0, "at once");
+        assert_eq!(batch.receive(&server, Wait::ForOne), 0);
         assert!(crate::clock::monotonic() - begin >= 36_000_000, "a tick less at most");
         ask(5);
-        assert_eq!([batch.receive(&server, 2), batch.receive(&server, 1)], [2, 3]);
-        ask(2);
-        assert_eq!(batch.receive(&server, 3), 2, "the third does not come");
+        assert_eq!(batch.receive(&server, Wait::ForSome), 5);
         ask(1);
-        assert_eq!(batch.receive(&server, 1), 1);
+        assert_eq!(batch.receive(&server, Wait::ForOne), 1);
+        ask(3);
+        assert_eq!(batch.receive(&server, Wait::ForSome), 3, "though the last was alone");
+        ask(1);
+        assert_eq!(batch.receive(&server, Wait::ForOne), 1);
         ask(40);
-        let counts: Vec<usize> =
-            (0..40).map_while(|_| Some(batch.receive(&server, 1))).take_while(|&count| count > 0).collect();
+        let counts: Vec<usize> = (0..40)
+            .map_while(|_| Some(batch.receive(&server, Wait::ForOne)))
+            .take_while(|&count| count > 0)
+            .collect();
         assert!(counts.iter().sum::<usize>() == 40 && counts.len() <= ALONE as usize + 1, "{counts:?}");
         let late = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_millis(5));
             crate::message::send(&client, b"x", Some(to), None, 0).expect("room");
         });
         // The thread may be late by more than we wait.
-        let mut waits = (0..100).map(|_| batch.receive(&server, 1));
+        let mut waits = (0..100).map(|_| batch.receive(&server, Wait::ForOne));
         assert_eq!(waits.find(|&count| count > 0), Some(1));
         late.join().expect("sent");
     }

@@ -4,7 +4,7 @@ use super::sockets::{ServingSocket, pinned_interface};
 use ntp::engine::{Stamp, StampSource};
 use ntp::server::{Datagram, Load, ReplyBuf, Responder, ServerState, Template, Verdict};
 use ntp::time::RawTime;
-use sys::batch::{Batch, Reply, SIZE};
+use sys::batch::{Batch, Reply, SIZE, Wait};
 use sys::socket::Socket;
 
 /// Room for a frame that comes back with its stamp: the longest reply behind the headers of all lower layers.
@@ -56,8 +56,8 @@ impl Pace {
 }
 
 impl Answerer {
-    /// Takes what waits at `socket`, at most a batch. Returns how many datagrams. `wait`: see [`Batch::receive`].
-    pub fn receive(&mut self, socket: &Socket, wait: usize) -> usize {
+    /// Takes what waits at `socket`, at most a batch. Returns how many datagrams.
+    pub fn receive(&mut self, socket: &Socket, wait: Wait) -> usize {
         self.batch.receive(socket, wait)
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let mut entries = [Entry::new(server.as_raw_fd())];
         poll(&mut entries, Some(5_000_000_000)).expect("poll");
         assert!(entries[0].readable());
-        let count = answerer.receive(server, 0);
+        let count = answerer.receive(server, Wait::No);
         let state = ServerState::unsynchronised(-25);
         let template = Template::new(&state, RawTime::from_nanos(sys::clock::realtime()));
         let now = sys::clock::realtime();

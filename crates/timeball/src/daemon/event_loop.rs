@@ -30,6 +30,7 @@ use ntp::ids::SocketId;
 use ntp::time::{MonoTime, Now};
 use ntp::wire::Leap;
 use std::os::fd::{AsFd, AsRawFd};
+use sys::batch::Wait;
 use sys::poll::{Entry, poll};
 
 mod actions;
@@ -308,7 +309,7 @@ impl EventLoop {
                     if entry.error_queue() {
                         self.take_server_stamps(at);
                     }
-                    self.serve(at, 0);
+                    self.serve(at, Wait::No);
                 }
                 Slot::CommandUdp(at) => self.obey_udp(at),
                 Slot::CommandUnix => self.obey_unix(),

@@ -1,20 +1,24 @@
-//! Requests come fast: waiting in the call that takes them, and for several at a time.
+//! Requests come fast: waiting in the call that takes them, and letting several gather.
 //!
 //! To wait for all descriptors and then to take from one is two calls for each request. So while requests come fast, a loop waits at
-//! the socket where most come, and looks at everything else every [`LOOK`]. And to be woken costs more than to answer: when more than one
-//! comes within the time that they may be left to gather, it is woken for several. What a client measures stays as it is: the
-//! kernel stamps its request when it comes, its reply is stamped when it leaves, and what lies between is subtracted.
+//! the socket where most come, and looks at everything else every [`LOOK`]. And to be woken costs more than to answer: where more than
+//! one comes within the time that they may be left to gather, the loop sleeps so long after each batch and is woken by no request.
+//! What a client measures stays as it is: the kernel stamps its request when it comes, its reply is stamped when it leaves, and what
+//! lies between is subtracted.
+
+use std::time::Duration;
+use sys::batch::Wait;
 
 /// Requests a second from which on it pays, and from which on nothing else waits for long.
 const LEAST_RATE: i64 = 1000;
-/// As many as are waited for: enough for the price of a wake-up to be small beside theirs.
+/// Where as many gather, a wake-up costs little beside answering them; where more would, the loop is busy, and they gather by themselves.
 const MOST: i64 = 16;
 /// How long the load is watched before something is decided, ns.
 const WINDOW: i64 = 1 << 26;
 /// A window that took so long (or ended before it began: the clock was stepped) says nothing, ns.
 const STALE: i64 = 1 << 30;
-/// When fewer came than were waited for (who asks waits for our reply first, or it was the end of a crowd), one at a time is
-/// waited for during so many windows, then during twice as many, and so on.
+/// When fewer come while they are left to gather, those who ask wait for our reply first: they are answered at once during so many
+/// windows, then during twice as many, and so on.
 const CAUTION: u32 = 2;
 /// … but at most during so many: a minute.
 const MOST_CAUTION: u32 = 1024;
@@ -24,41 +28,55 @@ pub const LOOK: i64 = 5_000_000;
 /// So long (ns) at most requests are waited for there.
 pub const PATIENCE: i64 = 4_000_000;
 
-/// Where requests come fast, of two sockets, and how many to wait for.
+/// Where requests come fast, of two sockets, and whether they are left to gather.
 #[derive(Clone, Copy, Debug)]
 pub struct Rush {
     /// How long requests may gather, ns.
-    gathering: i64,
+    time: i64,
     at: Option<usize>,
-    several: usize,
+    gathering: bool,
     began: i64,
     requests: [i64; 2],
-    /// Windows until several are waited for again, and how many after the next disappointment.
+    /// Requests a second at the busier socket in the window before.
+    rate: i64,
+    /// Windows until they are left to gather again, and how many after the next disappointment.
     hold: u32,
     caution: u32,
 }
 
 impl Rush {
-    /// None yet. Requests may gather for `gathering` µs; 0: each is answered as soon as it comes.
-    pub fn new(gathering: u16) -> Self {
-        let gathering = i64::from(gathering) * 1000;
-        Self { gathering, at: None, several: 1, began: 0, requests: [0; 2], hold: 0, caution: CAUTION }
+    /// None yet. Requests may gather for `time` µs; 0: each is answered as soon as it comes.
+    pub fn new(time: u16) -> Self {
+        let time = i64::from(time) * 1000;
+        Self {
+            time,
+            at: None,
+            gathering: false,
+            began: 0,
+            requests: [0; 2],
+            rate: 0,
+            hold: 0,
+            caution: CAUTION,
+        }
     }
 
-    /// The number of the socket to wait at, and how many requests to wait for.
-    pub fn at(&self) -> Option<(usize, usize)> {
-        self.at.map(|at| (at, self.several))
+    /// The number of the socket to wait at.
+    pub fn at(&self) -> Option<usize> {
+        self.at
     }
 
-    /// `asked` requests were waited for, and `came` before patience ended.
-    pub fn waited(&mut self, asked: usize, came: usize) {
-        if came == 0 {
-            self.at = None;
+    /// Lets requests gather if they should, and says how to wait for the first.
+    pub fn gather(&self) -> Wait {
+        if !self.gathering {
+            return Wait::ForOne;
         }
-        if came < asked {
-            (self.several, self.hold) = (1, self.caution);
-            self.caution = self.caution.saturating_mul(2).min(MOST_CAUTION);
-        }
+        std::thread::sleep(Duration::from_nanos(self.time.cast_unsigned()));
+        Wait::ForSome
+    }
+
+    /// None came for so long that there is a look at everything.
+    pub fn end(&mut self) {
+        self.at = None;
     }
 
     /// `requests` came at socket `index`; the system clock read `now`, ns.
@@ -73,7 +91,18 @@ impl Rush {
         let busiest = usize::from(self.requests[1] > self.requests[0]);
         let came = self.requests[busiest];
         (self.began, self.requests, self.at) = (now, [0; 2], None);
-        if !(0..STALE).contains(&elapsed) || came < LEAST_RATE.saturating_mul(elapsed) / 1_000_000_000 {
+        let gathered = std::mem::take(&mut self.gathering);
+        let before = std::mem::take(&mut self.rate);
+        if !(0..STALE).contains(&elapsed) {
+            return;
+        }
+        self.rate = came.saturating_mul(1_000_000_000) / elapsed.max(1);
+        if gathered && self.rate < before / 4 * 3 {
+            (self.hold, self.caution) = (self.caution, self.caution.saturating_mul(2).min(MOST_CAUTION));
+        } else if gathered {
+            self.caution = CAUTION;
+        }
+        if self.rate < LEAST_RATE {
             return;
         }
         self.at = Some(busiest);
@@ -81,12 +110,8 @@ impl Rush {
             self.hold -= 1;
             return;
         }
-        if self.several > 1 {
-            self.caution = CAUTION;
-        }
-        // Those that come while the first waits.
-        let gather = came.saturating_mul(self.gathering) / elapsed;
-        self.several = if gather < MOST { 1 + gather as usize } else { 1 };
+        let expected = self.rate.saturating_mul(self.time) / 1_000_000_000;
+        self.gathering = (1..MOST).contains(&expected);
     }
 }
 
@@ -97,7 +122,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     /// A quarter of a second with so many requests a second at each socket.
-    fn run(rush: &mut Rush, now: &mut i64, rates: [i64; 2]) -> Option<(usize, usize)> {
+    fn run(rush: &mut Rush, now: &mut i64, rates: [i64; 2]) -> Option<(usize, bool)> {
         let end = *now + SECOND / 4;
         while *now < end {
             for (index, rate) in rates.into_iter().enumerate() {
@@ -105,7 +130,7 @@ mod tests {
             }
             *now += SECOND / 100;
         }
-        rush.at()
+        rush.at().map(|at| (at, rush.gathering))
     }
 
     #[test]
@@ -114,19 +139,22 @@ mod tests {
         for (rates, at) in [
             ([100, 0], None),
             ([900, 900], None),
-            ([2000, 0], Some((0, 1))),
-            ([2000, 4000], Some((1, 2))),
-            ([0, 1500], Some((1, 1))),
+            ([2000, 0], Some((0, false))),
+            ([2000, 4000], Some((1, true))),
+            ([0, 1500], Some((1, false))),
             ([200, 300], None),
-            ([20_000, 0], Some((0, 7))),
-            ([50_000, 0], Some((0, 16))),
+            ([20_000, 0], Some((0, true))),
+            ([50_000, 0], Some((0, true))),
             // The server is busy, and they gather by themselves.
-            ([300_000, 200_000], Some((0, 1))),
+            ([300_000, 200_000], Some((0, false))),
         ] {
-            assert_eq!(run(&mut rush, &mut { now }, rates), at, "{rates:?}");
-            assert_eq!(run(&mut alone, &mut now, rates), at.map(|(at, _)| (at, 1)), "{rates:?}");
+            let mut rush = rush;
+            run(&mut rush, &mut { now }, rates);
+            assert_eq!(run(&mut rush, &mut { now + SECOND / 4 }, rates), at, "{rates:?}");
+            assert_eq!(run(&mut alone, &mut now, rates), at.map(|(at, _)| (at, false)), "{rates:?}");
         }
-        rush.waited(1, 0);
+        run(&mut rush, &mut now, [4000, 0]);
+        rush.end();
         assert_eq!(rush.at(), None);
     }
 
@@ -134,37 +162,52 @@ mod tests {
     fn a_pause_or_a_stepped_clock_ends_it() {
         for step in [-3600 * SECOND, 3600 * SECOND, 2 * SECOND] {
             let (mut rush, mut now) = (Rush::new(300), 1000 * SECOND);
-            assert_eq!(run(&mut rush, &mut now, [4000, 0]), Some((0, 2)));
+            assert_eq!(run(&mut rush, &mut now, [4000, 0]), Some((0, true)));
             now += step;
             rush.count(0, 10, now);
-            assert_eq!(rush.at(), None, "{step}");
-            assert_eq!(run(&mut rush, &mut now, [4000, 0]), Some((0, 2)));
+            assert_eq!((rush.at(), rush.gather()), (None, Wait::ForOne), "{step}");
+            assert_eq!(run(&mut rush, &mut now, [4000, 0]), Some((0, true)));
         }
     }
 
     /// Who waits for our reply before asking again is answered at once, but for trials that become rarer.
     #[test]
     fn those_who_wait_for_us_lose_next_to_nothing() {
-        let (mut rush, mut now) = (Rush::new(300), 1000 * SECOND);
-        let (mut replies, mut stalls, began) = (0, 0, now);
+        let (mut rush, mut now) = (Rush::new(500), 1000 * SECOND);
+        let (mut replies, mut late, began) = (0, 0, now);
         while now < began + 60 * SECOND {
             // One at a time, 100 µs after the last reply.
-            let several = rush.at().map_or(1, |(_, several)| several);
-            let stall = several > 1;
-            now += if stall { 2 * PATIENCE } else { SECOND / 10_000 };
-            (replies, stalls) = (replies + 1, stalls + i32::from(stall));
+            let gathering = rush.at().is_some() && rush.gathering;
+            now += SECOND / 10_000 + if gathering { rush.time } else { 0 };
+            (replies, late) = (replies + 1, late + i32::from(gathering));
             rush.count(0, 1, now);
-            rush.waited(several, 1);
         }
-        assert!((1..10).contains(&stalls) && replies > 595_000, "{stalls} {replies}");
-        // Others have come, who do not wait: it is tried again within a minute or so.
+        assert!((100..1200).contains(&late) && replies > 592_000, "{late} {replies}");
+        // Others have come, who do not wait: they are left to gather again within a minute or so, and from then on.
         let mut tried = 0;
-        while rush.at().is_none_or(|(_, several)| several == 1) {
+        while !rush.gathering {
             run(&mut rush, &mut now, [4000, 0]);
             tried += 1;
         }
         assert!(tried < 300, "{tried} quarters of a second");
-        run(&mut rush, &mut now, [4000, 0]);
+        for _ in 0..100 {
+            assert_eq!(run(&mut rush, &mut now, [4000, 0]), Some((0, true)));
+        }
         assert_eq!(rush.caution, CAUTION, "trust is restored");
+    }
+
+    /// As many as come by chance, in windows of any length.
+    #[test]
+    fn chance_is_not_taken_for_disappointment() {
+        let mut rng = ntp::rng::Rng::from_number(7);
+        let (mut rush, mut now, mut at_once) = (Rush::new(500), 1000 * SECOND, 0);
+        for _ in 0..100_000 {
+            now += rush.time;
+            // Two are expected in each, of twenty who may ask.
+            let came = (0..20).filter(|_| rng.below(10) == 0).count();
+            rush.count(0, came, now);
+            at_once += i32::from(!rush.gathering);
+        }
+        assert!(at_once < 1500, "{at_once}");
     }
 }

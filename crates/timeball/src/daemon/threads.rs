@@ -18,6 +18,7 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use sys::batch::Wait;
 use sys::poll::{Entry, poll};
 
 /// Enough for one batch at a time; all of it is locked in memory with `lock_all`.
@@ -167,7 +168,7 @@ impl Thread {
                 if entry.error_queue() {
                     server.take_stamps(socket);
                 }
-                server.serve(index, socket, 0);
+                server.serve(index, socket, Wait::No);
             }
         }
     }
@@ -206,20 +207,20 @@ impl Server {
     /// While requests come fast, waits for them where most come.
     fn serve_rush(&mut self, sockets: &[Arc<ServingSocket>]) {
         let mut end = None;
-        while let Some((at, several)) = self.rush.at() {
+        while let Some(at) = self.rush.at() {
             let Some(socket) = sockets.get(at) else { return };
-            let taken = self.serve(at, socket, several);
-            self.rush.waited(several, taken.map_or(0, |(count, _)| count));
-            match taken {
+            let wait = self.rush.gather();
+            match self.serve(at, socket, wait) {
+                None => self.rush.end(),
                 Some((_, now)) if now < *end.get_or_insert(now.saturating_add(LOOK)) => {}
                 _ => return,
             }
         }
     }
 
-    /// Answers one batch of socket `index`; `wait`: see [`Answerer::receive`]. Returns how many requests came, and the
+    /// Answers one batch of socket `index`; Returns how many requests came, and the
     /// monotonic clock's time, ns; `None`: nothing came.
-    fn serve(&mut self, index: usize, socket: &ServingSocket, wait: usize) -> Option<(usize, i64)> {
+    fn serve(&mut self, index: usize, socket: &ServingSocket, wait: Wait) -> Option<(usize, i64)> {
         let count = self.answerer.receive(socket.socket(), wait);
         if count == 0 {
             return None;

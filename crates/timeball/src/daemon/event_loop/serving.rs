@@ -9,6 +9,7 @@ use ntp::server::{Individual, Template};
 use ntp::time::{MonoTime, NtpTime};
 use ntp::wire::Mode;
 use std::net::SocketAddr;
+use sys::batch::Wait;
 use sys::message;
 
 impl EventLoop {
@@ -34,8 +35,8 @@ impl EventLoop {
         }
     }
 
-    /// Where requests come fast, and how many to wait for there. When a second of the real-time clock begins must be seen at once.
-    pub(super) fn rush(&self) -> Option<(usize, usize)> {
+    /// Where requests come fast. When a second of the real-time clock begins must be seen at once.
+    pub(super) fn rush(&self) -> Option<usize> {
         let looking = self.rtc.as_ref().and_then(Rtc::descriptor).is_some();
         self.workspace.rush.at().filter(|_| !looking)
     }
@@ -43,18 +44,18 @@ impl EventLoop {
     /// While requests come fast, waits for them where most come, but not beyond `until`.
     pub(super) fn serve_rush(&mut self, until: MonoTime) {
         let mut end = None;
-        while let Some((at, several)) = self.rush() {
-            let taken = self.serve(at, several);
-            self.workspace.rush.waited(several, taken.map_or(0, |(count, _)| count));
-            match taken {
+        while let Some(at) = self.rush() {
+            let wait = self.workspace.rush.gather();
+            match self.serve(at, wait) {
+                None => self.workspace.rush.end(),
                 Some((_, now)) if now < *end.get_or_insert((now + LOOK as f64 * 1e-9).min(until)) => {}
                 _ => return,
             }
         }
     }
 
-    /// Answers requests for time; `wait`: as `Answerer::receive` has it. Returns how many came and when; `None`: nothing came.
-    pub(super) fn serve(&mut self, index: usize, wait: usize) -> Option<(usize, MonoTime)> {
+    /// Answers requests for time. Returns how many came and when; `None`: nothing came.
+    pub(super) fn serve(&mut self, index: usize, wait: Wait) -> Option<(usize, MonoTime)> {
         let count = {
             let socket = self.servers.of_main_loop(index)?.socket();
             self.workspace.answerer.receive(socket, wait)
@@ -63,7 +64,7 @@ impl EventLoop {
             return None;
         }
         let mut now = self.clocks.glance();
-        if wait > 0 && self.clocks.moved_at(now) {
+        if wait != Wait::No && self.clocks.moved_at(now) {
             self.look(now.mono);
             now = self.clocks.glance();
         }

@@ -167,7 +167,7 @@ fn served_by(state: &ServerState) -> (Option<Packet>, Counters) {
     asker.send(&request(7)).expect("room");
     let mut entries = [Entry::new(socket.socket().as_raw_fd())];
     assert_eq!(poll(&mut entries, Some(5_000_000_000)).expect("poll"), 1);
-    server.serve(0, &socket, 0);
+    server.serve(0, &socket, Wait::No);
     asker.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
     let counters = *lock(&server.shard).counters();
     (hear(&asker), counters)
@@ -200,7 +200,7 @@ fn what_the_kernel_drops_is_counted_exactly() {
     let (mut server, socket, asker, _daemon) = server(&good());
     // Nobody serves meanwhile, so that the room for received requests is soon full.
     let sent = (0..FLOOD).filter(|number| asker.send(&request(*number)).is_ok()).count() as u64;
-    let mut serve_all = || while server.serve(0, &socket, 0).is_some() {};
+    let mut serve_all = || while server.serve(0, &socket, Wait::No).is_some() {};
     serve_all();
     // A datagram tells what was dropped before it came.
     asker.send(&request(FLOOD)).expect("room");
@@ -221,7 +221,7 @@ fn a_thread_that_serves_allocates_nothing() {
             asker.send(&request(number as u64)).expect("room");
         }
         let before = sys::allocation::count();
-        assert!(server.serve(0, &socket, round % 2).is_some());
+        assert!(server.serve(0, &socket, [Wait::No, Wait::ForOne][round % 2]).is_some());
         // The first round makes the batch's room.
         allocated += if round == 0 { 0 } else { sys::allocation::count() - before };
         for _ in 0..SIZE {
