@@ -64,3 +64,43 @@ fn messages_inside_ptp_and_a_filter_of_system_calls() {
     }
     assert_eq!(lab.stop("server"), Some(0), "{}", lab.log("server"));
 }
+
+/// Debian's chronyd puts the messages in another form than later ones do: it is our server, and our client.
+#[test]
+fn ptp_messages_of_debian_s_chronyd() {
+    if let Err(why) = ready() {
+        return skip("ptp_messages_of_debian_s_chronyd", &why);
+    }
+    let mut lab = Lab::new("ptp-theirs");
+    lab.addresses(&["10.9.8.1", "10.9.8.2", "10.9.8.3", "10.9.8.4"]);
+    let dir = lab.dir().display().to_string();
+    let source = |address: &str| format!("server {address} port 319 minpoll 0 maxpoll 0\nport 0\n");
+    let server = "local stratum 3\nallow\n";
+    let roles = [
+        ("1", true, server.to_owned()),
+        ("2", true, source("10.9.8.3")),
+        ("3", false, server.to_owned()),
+        ("4", false, source("10.9.8.1")),
+    ];
+    for (name, ours, lines) in roles {
+        let folder = format!("{dir}/{name}");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).expect("permissions");
+        let text = format!(
+            "{lines}bindaddress 10.9.8.{name}\nptpport 319\ncmdport 0\nbindcmdaddress {folder}/s\npidfile {dir}/{name}.pid\n"
+        );
+        let config = lab.file(&format!("{name}.conf"), &text);
+        let options = ["-x", "-d", "-U", "-u", "root", "-f", &config];
+        let program = if ours { alias(&lab, "chronyd") } else { "chronyd".to_owned() };
+        lab.start(name, &program, &options);
+    }
+    for (name, of) in [("2", "10.9.8.3"), ("4", "10.9.8.1")] {
+        lab.wait(&format!("{name} is answered by {of}"), 15, |lab| {
+            let socket = format!("{dir}/{name}/s");
+            let data = lab.inside("chronyc", &["-h", &socket, "-n", "-c", "ntpdata", of]);
+            // The number of good packets.
+            let text = String::from_utf8_lossy(&data.stdout).into_owned();
+            text.trim().split(',').nth(33).is_some_and(|good| good.parse::<u32>().is_ok_and(|good| good >= 3))
+        });
+    }
+}

@@ -14,7 +14,7 @@ impl EventLoop {
             return self.tell(Input::SendFailed { socket });
         };
         let at = self.clocks.stamp(None);
-        match client.send(token, bytes) {
+        match client.send(token, bytes, &mut self.ptp) {
             Ok(()) => self.tell(Input::Sent { token, at }),
             Err(_) => self.tell(Input::SendFailed { socket }),
         }
@@ -64,7 +64,7 @@ impl EventLoop {
                 None => self.clocks.stamp(received.stamp),
             };
             let now = self.clocks.now();
-            let Some(bytes) = client.message(&buffer[..received.len]) else { continue };
+            let Some(bytes) = client.message(&buffer[..received.len], &mut self.ptp) else { continue };
             let input = Input::Datagram { socket: id, meta, rx, bytes };
             self.engine.handle(now, &mut self.clocks, input, &mut self.out);
         }

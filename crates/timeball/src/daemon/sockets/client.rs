@@ -1,6 +1,7 @@
 //! The sockets of our own requests.
 
 use super::ServerSockets;
+use crate::daemon::ptp::PtpSockets;
 use ntp::config::{ClientConfig, Config};
 use ntp::engine::{PacketBuf, SocketSpec};
 use ntp::ids::SocketId;
@@ -84,11 +85,11 @@ impl ClientSocket {
     }
 
     /// The NTP message in what was received; `None`: it should have come inside a PTP message.
-    pub fn message<'a>(&self, received: &'a [u8]) -> Option<&'a [u8]> {
-        match self.ptp {
-            None => Some(received),
-            Some(domain) => ntp::wire::ptp::unwrap(domain, received).map(|(_, message)| message),
-        }
+    pub fn message<'a>(&self, received: &'a [u8], ptp: &mut PtpSockets) -> Option<&'a [u8]> {
+        let Some(domain) = self.ptp else { return Some(received) };
+        let (form, _, message) = ntp::wire::ptp::unwrap(domain, received)?;
+        ptp.answered(self.remote, form);
+        Some(message)
     }
 
     /// Whom it is connected to.
@@ -97,11 +98,12 @@ impl ClientSocket {
     }
 
     /// Sends a packet; its kernel stamp comes later by [`Self::stamped`].
-    pub fn send(&mut self, token: u64, packet: PacketBuf) -> io::Result<()> {
+    pub fn send(&mut self, token: u64, packet: PacketBuf, ptp: &mut PtpSockets) -> io::Result<()> {
         match self.ptp {
             None => sys::message::send(&self.socket, packet.as_slice(), None, None, 0)?,
             Some(domain) => {
-                let whole = crate::daemon::ptp::wrapped(domain, token as u16, packet.as_slice());
+                let form = ptp.form_for(self.remote);
+                let whole = ntp::wire::ptp::wrap(form, domain, token as u16, packet.as_slice());
                 sys::message::send(&self.socket, &whole.unwrap_or_default(), None, None, 0)?;
             }
         }

@@ -2,6 +2,7 @@ use super::super::Name;
 use super::super::files::tests::Folder;
 use super::super::folders::Owner;
 use super::*;
+use crate::daemon::ptp::PtpSockets;
 use ntp::config::{Config, ControlConfig, Family, ServerConfig};
 use ntp::engine::{PacketBuf, SocketSpec};
 use ntp::ids::SocketId;
@@ -66,7 +67,7 @@ fn an_association_s_packets_get_the_kernel_s_stamp() {
     assert_eq!((local, client.remote()), (loopback(), spec.remote));
     let packet = PacketBuf::new(&[7; 48]);
     let before = sys::clock::realtime();
-    client.send(9, packet).unwrap();
+    client.send(9, packet, &mut PtpSockets::default()).unwrap();
     assert_eq!(client.stamped(&[7; 47]), None, "another packet's stamp");
     let mut buffer = [0; 512];
     let mut entries = [sys::poll::Entry::new(client.as_raw_fd())];
