@@ -27,7 +27,7 @@ pub struct ThreadsConfig {
 
 impl Default for ThreadsConfig {
     fn default() -> Self {
-        Self { number: ServingThreads::Default, pinning: true, affinity: Vec::new(), coalesce: 0 }
+        Self { number: ServingThreads::Default, pinning: true, affinity: Vec::new(), coalesce: 2000 }
     }
 }
 
