@@ -13,9 +13,9 @@ pub fn check(data: &[u8]) {
         let _ = sample.truth();
     }
     for domain in [0, 123] {
-        if let Some((sequence, message)) = ptp::unwrap(domain, data) {
-            let prefix = ptp::prefix(domain, sequence, message.len()).expect("it was one");
-            assert_eq!(ptp::unwrap(domain, &[&prefix[..], message].concat()), Some((sequence, message)));
+        if let Some((form, sequence, message)) = ptp::unwrap(domain, data) {
+            let whole = ptp::wrap(form, domain, sequence, message).expect("it was one");
+            assert_eq!(ptp::unwrap(domain, &whole), Some((form, sequence, message)));
         }
     }
     if let Some(field) = root::Root::parse(data) {
