@@ -295,6 +295,16 @@ fn root_delay_and_dispersion_in_nanoseconds() {
     let error = rig.operate(|o| o.source_data(0)).expect("a source").error.0;
     let (_, bound) = rig.served().expect("an answer of 76 bytes is one");
     assert!(bound < 0.0055 && error < 0.0055, "{bound} {error}");
+    // With 10A behind it; a server answers both, the first alone, or none.
+    config.sources[0].ext_fields = 3;
+    let told = Root { dispersion: 0.05, ..Root::default() };
+    for tail in [&[&told.emit()[..], &[1, 0x0A, 0, 28], &[0; 24]].concat()[..], &told.emit(), &[]] {
+        let mut rig = Rig::new(&config, start(), 0.0, |_, _| Some(Answer::default()));
+        rig.tail = tail.to_vec();
+        rig.run_until(60.0);
+        let (_, bound) = rig.served().expect("each of them is an answer");
+        assert_eq!(bound > 0.05, !tail.is_empty(), "{bound} {}", tail.len());
+    }
     // The other side.
     let access = AccessTable::new(&[ntp::config::AccessRule { allow: true, all: false, subnet: None }]);
     let serve = ServeConfig { access, epoch: 77, ..ServeConfig::default() };

@@ -51,7 +51,10 @@ Network Time Security is not in this version; everything else that is not is a d
 ";
 
 /// Options that work in part, and how far.
-const PARTS: &[(&str, &str)] = &[("extfield", "F323, both ways; 10A is read, but not sent")];
+const PARTS: &[(&str, &str)] = &[(
+    "extfield",
+    "F323, both ways, but for its monotonic time; 10A is sent, what is answered is not applied",
+)];
 
 /// What answers otherwise than Debian's chronyd and chronyc, 4.3 and 4.6, to whom the tests in `tests/dropin.rs` and
 /// `tests/chronyd_cli.rs` hold everything else: what, chrony's answer, ours, why.

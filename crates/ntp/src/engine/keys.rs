@@ -8,6 +8,7 @@ use crate::ids::KeyId;
 use crate::report::Interval;
 use crate::server::ServeConfig;
 use crate::source::Source;
+use crate::wire::correction;
 use crate::wire::extension::{Mac, Tail};
 use crate::wire::header::HEADER_LEN;
 use crate::wire::root::Root;
@@ -61,6 +62,9 @@ impl Engine {
             let mut bytes = PacketBuf::new(packet);
             if super::responses::asks_fine_root(config) {
                 bytes.append(&Root::default().emit());
+            }
+            if super::responses::asks_correction(config) {
+                bytes.append(&correction::request());
             }
             return Some(bytes);
         }

@@ -14,6 +14,7 @@ use crate::source::interleave::{self, Earlier};
 use crate::source::poll::Need;
 use crate::source::{LastResponse, Source};
 use crate::time::Now;
+use crate::wire::correction;
 use crate::wire::extension::Tail;
 use crate::wire::header::HEADER_LEN;
 use crate::wire::root::{self, Root};
@@ -351,10 +352,16 @@ impl Engine {
 /// and no code of authentication was asked for, nobody could tell whether one is right, and a false one is no answer.
 fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
     let packet = Packet::parse(bytes)?;
+    let (one, two) = (asks_fine_root(&source.config), asks_correction(&source.config));
+    let fields = [
+        if one { HEADER_LEN + root::LEN } else { HEADER_LEN },
+        if two { HEADER_LEN + correction::LEN } else { HEADER_LEN },
+        if one && two { HEADER_LEN + root::LEN + correction::LEN } else { HEADER_LEN },
+    ];
     let expected = source.remote == Some(meta.from)
         && (bytes.len() == HEADER_LEN
             || source.config.key != 0 && bytes.len() <= HEADER_LEN + MAC_MAX
-            || asks_fine_root(&source.config) && bytes.len() == HEADER_LEN + root::LEN)
+            || fields.contains(&bytes.len()))
         && match packet.mode {
             Mode::Active | Mode::Passive => source.is_peer(),
             mode => mode == Mode::Server && !source.is_peer(),
@@ -366,6 +373,11 @@ fn plausible(source: &Source, meta: &Meta, bytes: &[u8]) -> Option<Packet> {
 /// Is the server asked for its root delay and dispersion in full? Not with a key: the answer has none then.
 pub(super) fn asks_fine_root(config: &SourceConfig) -> bool {
     config.ext_fields & 1 != 0 && config.key == 0 && matches!(config.version, 0 | 4)
+}
+
+/// Is the server asked for what the network said of the request? Likewise.
+pub(super) fn asks_correction(config: &SourceConfig) -> bool {
+    config.ext_fields & 2 != 0 && config.key == 0 && matches!(config.version, 0 | 4)
 }
 
 /// What the delay tests compare with; `None` before the first sample.

@@ -47,7 +47,7 @@ pub const SOURCE_OPTIONS: &[OptionDef<SourceConfig>] = &[
         "extfield",
         "HEX",
         "none",
-        "Extension field to send: F323 asks the server for its root delay and dispersion in nanoseconds; 10A (network correction) is only of use in PTP messages (ptpport).",
+        "Extension field to send: F323 asks the server for its root delay and dispersion in nanoseconds; 10A (network correction) is for PTP messages (ptpport); what is answered to it is not applied.",
         |s, w| {
             s.ext_fields |= match w.option_hex()? {
                 0xF323 => 1,
