@@ -1,5 +1,6 @@
 //! Requests in, replies out: one batch at a time, the same in the main loop and in every serving thread.
 
+use super::lateness::Lateness;
 use super::sockets::{ServingSocket, pinned_interface};
 use ntp::engine::{Stamp, StampSource};
 use ntp::server::{Datagram, Load, ReplyBuf, Responder, ServerState, Template, Verdict};
@@ -18,6 +19,7 @@ const LONGEST_SEND: i64 = 10_000;
 pub struct Answerer {
     batch: Batch,
     pace: Pace,
+    lateness: Lateness,
     /// When the replies of this batch were begun (system clock, ns).
     begun: i64,
     /// Replies of this batch whose time of leaving the kernel was asked for.
@@ -73,6 +75,9 @@ impl Answerer {
     ) {
         let mut room = ReplyBuf::default();
         (self.unstamped, self.count, self.drops) = (0, count, None);
+        // One of a batch, and not always the first.
+        let asked =
+            if socket.waits() && self.lateness.is_due(now) { now as usize % count.max(1) } else { SIZE };
         self.begun = now;
         let senders = (0..count).filter_map(|index| self.batch.sender(index));
         responder.expect(senders.map(|from| from.ip()), sys::cache::fetch);
@@ -82,11 +87,19 @@ impl Answerer {
             let Some(from) = received.from else { continue };
             let rx = stamp(received.stamp, raw);
             let request = Datagram { from, to: received.to, rx, bytes: self.batch.bytes(index) };
-            let wait = self.pace.wait(index, count);
-            let transmit = || raw(sys::clock::realtime().saturating_add(wait));
+            let wait = self.pace.wait(index, count) + self.lateness.usual();
+            let mut told = 0;
+            let transmit = || {
+                told = sys::clock::realtime().saturating_add(wait);
+                raw(told)
+            };
             if let Verdict::Reply(_) = responder.respond(&request, template, transmit, &mut room) {
                 let interface = pinned_interface(from, received.interface);
-                let (bytes, stamp) = (room.as_bytes(), room.wants_stamp());
+                let bytes = room.as_bytes();
+                let stamp = room.wants_stamp() || index == asked;
+                if index == asked {
+                    self.lateness.ask(bytes, told);
+                }
                 let reply = Reply { bytes, from: received.reply_from, interface, stamp };
                 self.unstamped += usize::from(stamp);
                 // The source is of the socket's family.
@@ -128,24 +141,25 @@ impl Answerer {
             );
         }
     }
-}
 
-/// Tells `responder` when replies in interleaved mode left: what the kernel has put into the error queue of `socket`. To be
-/// called after a batch for which [`Answerer::wants_stamps`], and whenever the socket's error queue makes it ready: until
-/// then it stays so.
-pub fn take_stamps(
-    socket: &Socket,
-    responder: &mut Responder,
-    state: &ServerState,
-    raw: &dyn Fn(i64) -> RawTime,
-) {
-    let mut frame = [0; FRAME];
-    // Each batch leaves at most one entry a reply; the rest of a longer queue keeps the socket ready.
-    for _ in 0..2 * sys::batch::SIZE {
-        let Ok(Some(sent)) = sys::message::receive_error_queue(socket, &mut frame) else { break };
-        if let Some(system) = sent.stamp {
-            let tx = Stamp { time: raw(system), source: StampSource::Kernel };
-            responder.sent(&frame[..sent.len], tx, state);
+    /// Tells `responder` when replies in interleaved mode left: what the kernel has put into the error queue of `socket`. To be called
+    /// after a batch for which [`Self::wants_stamps`], and whenever the socket's error queue makes it ready: until then it stays so.
+    pub fn take_stamps(
+        &mut self,
+        socket: &Socket,
+        responder: &mut Responder,
+        state: &ServerState,
+        raw: &dyn Fn(i64) -> RawTime,
+    ) {
+        let mut frame = [0; FRAME];
+        // Each batch leaves at most one entry a reply; the rest of a longer queue keeps the socket ready.
+        for _ in 0..2 * SIZE {
+            let Ok(Some(sent)) = sys::message::receive_error_queue(socket, &mut frame) else { break };
+            if let Some(system) = sent.stamp {
+                let (frame, time) = (&frame[..sent.len], raw(system));
+                self.lateness.left(frame, system);
+                responder.sent(frame, Stamp { time, source: StampSource::Kernel }, state);
+            }
         }
     }
 }
@@ -204,7 +218,7 @@ mod tests {
         answerer.answer(count, server, responder, &template, (now, &RawTime::from_nanos));
         answerer.send(server);
         if answerer.wants_stamps() {
-            take_stamps(server, responder, &state, &RawTime::from_nanos);
+            answerer.take_stamps(server, responder, &state, &RawTime::from_nanos);
         }
         let mut buffer = [0; 64];
         let len = client.recv(&mut buffer).expect("a reply");

@@ -15,6 +15,7 @@ pub mod filter;
 pub mod folders;
 pub mod identity;
 mod keys;
+pub mod lateness;
 pub mod leap_file;
 pub mod logger;
 pub mod mail;

@@ -4,7 +4,7 @@
 //! with the sockets there are then; what waits in a socket that stays open is answered by the next. They end when
 //! the other end of a pipe is closed.
 
-use super::answer::{Answerer, take_stamps};
+use super::answer::Answerer;
 use super::clocks::Clocks;
 use super::logger;
 use super::rush::{LOOK, Rush};
@@ -254,10 +254,10 @@ impl Server {
     }
 
     /// The kernel's stamps of replies.
-    fn take_stamps(&self, socket: &ServingSocket) {
+    fn take_stamps(&mut self, socket: &ServingSocket) {
         let state = &self.state;
         let raw = |system| state.reading.raw(system);
-        take_stamps(socket.socket(), &mut lock(&self.shard), state, &raw);
+        self.answerer.take_stamps(socket.socket(), &mut lock(&self.shard), state, &raw);
     }
 }
 

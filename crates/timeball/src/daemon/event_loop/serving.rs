@@ -1,7 +1,6 @@
 //! Requests for time, and what is told without being asked.
 
 use super::{BATCH, EventLoop, say};
-use crate::daemon::answer::take_stamps;
 use crate::daemon::logger;
 use crate::daemon::rtc::Rtc;
 use crate::daemon::rush::LOOK;
@@ -88,10 +87,11 @@ impl EventLoop {
     }
 
     /// The kernel's stamps of our replies.
-    pub(super) fn take_server_stamps(&self, index: usize) {
+    pub(super) fn take_server_stamps(&mut self, index: usize) {
         let Some(socket) = self.servers.of_main_loop(index) else { return };
         let (mut responder, state) = self.engine.responder();
-        take_stamps(socket.socket(), &mut responder, state, &|system| self.clocks.raw(system));
+        let raw = |system| self.clocks.raw(system);
+        self.workspace.answerer.take_stamps(socket.socket(), &mut responder, state, &raw);
     }
 
     /// Answers requests inside PTP messages.
