@@ -49,7 +49,7 @@ const F = {
   received: t => F.packets_in(t) - F.invalid(t) - F.refused(t),
   bytes_in_v6: t => F.packets_in(t) * 96 * .21, bytes_out_v6: t => F.packets_out(t) * 96 * .21,
   bytes_in: t => F.packets_in(t) * 76, bytes_out: t => F.packets_out(t) * 76,
-  temperature: warmth,
+  temperature: warmth, thermometer: t => warmth(t) - 4, temperature_gain: t => (12.5 + .2 * waves(t / 90000, 13)) * 1e-9,
   frequency: t => (-1073.118 + .0125 * (warmth(t) - 46) + .012 * waves(t / 30000, 9) + .0025 * grain(t, 10)) * 1e-6,
   residual_frequency: t => (.0042 * grain(t, 11) + .003 * waves(t / 700, 12) + (within(t, TRANSIT) ? .014 * grain(t, 71) : 0)) * 1e-6,
   skew: t => (.0062 + .002 * waves(t / 5000, 13) + .05 * Math.exp(-since(t) / 900) + (within(t, TRANSIT) ? .019 : 0)) * 1e-6,

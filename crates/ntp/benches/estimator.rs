@@ -11,6 +11,7 @@ mod paths;
 mod rig;
 
 use ntp::engine::Start;
+use ntp::estimator::temperature::{Measured, SENSORS, Temperatures};
 use ntp::estimator::{Joint, PathFilter, SourceStats};
 use ntp::rng::Rng;
 use paths::{Estimators, World};
@@ -94,6 +95,43 @@ fn engine(sources: usize, rounds: usize) -> f64 {
     seconds / (rig.sent.len() - before) as f64 * 1e6
 }
 
+/// µs a sample that `number` thermometers cost besides, each read so many times between two samples.
+fn thermometers(number: usize, rounds: usize) -> f64 {
+    const READINGS: u32 = 5;
+    let mut world = World::new(1, 1e-9, 3);
+    let mut estimators = Estimators::new(1);
+    let mut temperatures = Temperatures::default();
+    let names: Vec<String> = (0..number).map(|i| format!("thermal/{i}")).collect();
+    temperatures.set_sensors(&names);
+    let mut learn = || {
+        let sample = world.sample(0, POLL);
+        estimators.learn(0, &sample, None, world.theta());
+        let (path, agreed) = (estimators.sources[0].path(), estimators.joint.combined());
+        let measured = Measured {
+            v: sample.v,
+            ways: (sample.forward, sample.backward),
+            half: sample.half,
+            delay: path.least(),
+            asymmetry: 0.0,
+            noise: *path.noise(),
+        };
+        (measured, *agreed.expect("it has samples"))
+    };
+    let learned: Vec<_> = (0..rounds).map(|_| learn()).collect();
+    let (seconds, ()) = time(|| {
+        for (i, (measured, agreed)) in learned.iter().enumerate() {
+            temperatures.learn(measured, agreed);
+            let warmth = 40.0 + 3.0 * (i as f64 / 40.0).sin();
+            for reading in 0..READINGS {
+                let at = measured.v + POLL * f64::from(reading) / f64::from(READINGS);
+                let wanted = temperatures.read(at, &[warmth; SENSORS][..number]);
+                temperatures.corrected(at, wanted);
+            }
+        }
+    });
+    seconds / rounds as f64 * 1e6
+}
+
 fn main() {
     let rounds = if std::env::args().any(|word| word == "--bench") { 400 } else { 2 };
     let before = resident();
@@ -106,6 +144,10 @@ fn main() {
         let goal = if sources == 5 { format!("   (at most {MOST}, aim {AIM})") } else { String::new() };
         let plural = if sources == 1 { "source" } else { "sources" };
         println!("{sources:>3} {plural:<8} {mean:>28.0} {dearest:>13.0} {whole:>14.0}{goal}");
+    }
+    for number in [1, SENSORS] {
+        let plural = if number == 1 { "thermometer" } else { "thermometers" };
+        println!("{number:>3} {plural:<12} {:>24.0} besides", thermometers(number, PARTS * rounds));
     }
     println!("\nmemory, bytes");
     println!("  samples of a source   {:>8}", size_of::<SourceStats>());

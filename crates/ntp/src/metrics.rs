@@ -439,6 +439,24 @@ pub const METRICS: &[Metric] = &[
     )
     .exported("timeball_usable_sources")
     .plot("usable_sources"),
+    Metric::new(
+        "thermometer",
+        Celsius,
+        Gauge,
+        Daemon(|s| s.thermometer.map_or(f64::NAN, |(celsius, _)| celsius)),
+        "The thermometer that the oscillator follows.",
+    )
+    .exported("timeball_thermometer_celsius")
+    .plot("temperature"),
+    Metric::new(
+        "temperature_gain",
+        Ratio,
+        Gauge,
+        Daemon(|s| s.thermometer.map_or(f64::NAN, |(_, gain)| gain)),
+        "By how much a degree of that thermometer makes the clock gain, s/s.",
+    )
+    .exported("timeball_temperature_gain_ratio")
+    .plot("temperature_gain"),
     // Machine.
     Metric::new(
         "cpu_user",

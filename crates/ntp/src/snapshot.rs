@@ -34,6 +34,9 @@ pub struct Snapshot {
     pub steps: u64,
     /// … and at last by so much, s.
     pub last_step: f64,
+    /// What the thermometer reads that the oscillator follows, °C, and by how much a degree of it makes the oscillator gain,
+    /// s/s; `None`: none helps.
+    pub thermometer: Option<(f64, f64)>,
     /// What was served.
     pub server: ServerStats,
     /// Replies given.
@@ -176,7 +179,8 @@ impl Snapshot {
     pub fn encode(&self, buffer: &mut [u8]) -> Option<usize> {
         let room = buffer.len();
         let mut out = Writer::new(buffer);
-        for number in [self.at, self.monotonic, self.last_step] {
+        let (celsius, gain) = self.thermometer.unwrap_or((f64::NAN, f64::NAN));
+        for number in [self.at, self.monotonic, self.last_step, celsius, gain] {
             out.put(&number.to_bits().to_be_bytes());
         }
         self.tracking.clone().fields(&mut out);
@@ -219,6 +223,8 @@ impl Snapshot {
         let mut input = Reader::new(bytes);
         let mut snapshot = Self { at: real(&mut input), monotonic: real(&mut input), ..Self::default() };
         snapshot.last_step = real(&mut input);
+        snapshot.thermometer =
+            Some((real(&mut input), real(&mut input))).filter(|(celsius, _)| !celsius.is_nan());
         snapshot.tracking.fields(&mut input);
         snapshot.server.fields(&mut input);
         snapshot.steps = input.value();
@@ -363,6 +369,7 @@ mod tests {
             tracking: Tracking { stratum: 2, correction: Seconds(-0.5), ..Tracking::default() },
             steps: 2,
             last_step: -0.75,
+            thermometer: (sources > 0).then_some((41.5, -5e-8)),
             answered: u64::MAX - 1,
             untold: 3,
             kernel_drops: 1 << 33,

@@ -75,7 +75,9 @@ fn section<R: Report>(out: &mut String, command: &str, shape: &str) {
 fn document() -> String {
     let (one, list) = ("An object:", "An array of objects, each with `name` and:");
     let mut out = HEAD.to_owned();
-    section::<Tracking>(&mut out, "tracking", "An object with `name`, what the reference is called, and:");
+    let tracking = "An object with `name`, what the reference is called, `thermometer`, what Timeball's own daemon tells with \
+                    `sources --why thermometer` (`null`: none is read), and:";
+    section::<Tracking>(&mut out, "tracking", tracking);
     section::<SourceData>(&mut out, "sources", list);
     section::<SourceStats>(&mut out, "sourcestats", list);
     section::<SelectData>(&mut out, "selectdata", list);

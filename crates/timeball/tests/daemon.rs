@@ -290,3 +290,37 @@ fn one_command_prints_one_json_document() {
     assert!(key.starts_with("{\"key\":\"7 AES128 HEX:") && key.ends_with("\"}\n"), "{key}");
     assert_eq!(daemon.end(), Some(0));
 }
+
+/// A thermometer that is named is read, and what is known of it is told beside the clock.
+#[test]
+fn a_thermometer_is_read_from_its_file() {
+    let place = Place::new("thermometer");
+    let (sensor, socket) = (place.file("sensor"), place.file("run/chronyd.sock"));
+    fs::write(&sensor, "35125\n").expect("a fresh folder");
+    let mut words = confined(&place.0, 0);
+    words.push(format!("temperature {}", sensor.display()));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let quiet = |mut command: Command| command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut daemon =
+        Daemon(quiet(place.chronyd(&[&["-d"], &words[..]].concat())).expect("the program starts"));
+    let ask = |question: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_timeball"));
+        let output = command.arg("-h").arg(&socket).arg("--json").args(question).output();
+        text(&output.expect("the program starts").stdout)
+    };
+    let name = format!("\"sensor\":\"{}\"", sensor.display());
+    wait_until("the thermometer is told of", || {
+        let told = ask(&["sources", "--why", "thermometer"]);
+        told.contains("\"temperature_celsius\":35.125") && told.contains(&name)
+    });
+    let tracking = ask(&["tracking"]);
+    assert!(tracking.starts_with("{\"ref_id\":") && tracking.contains("\"stratum\":"), "{tracking}");
+    let (_, thermometer) = tracking.split_once(",\"thermometer\":{").expect("told with the clock");
+    for part in
+        [name.as_str(), "\"used\":false", "\"temperature_celsius\":35.125", "\"gain_ppm_per_kelvin\":0"]
+    {
+        assert!(thermometer.contains(part), "{part}: {tracking}");
+    }
+    assert!(thermometer.ends_with("}}\n"), "{tracking}");
+    assert!(daemon.0.try_wait().expect("it was started").is_none(), "it goes on");
+}

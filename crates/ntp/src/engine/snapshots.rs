@@ -28,6 +28,7 @@ impl Engine {
             tracking: self.tracking(now),
             steps,
             last_step,
+            thermometer: self.thermometer_in_use(),
             server: self.server_stats(),
             answered: sum.stats.answered,
             untold: 0,

@@ -69,6 +69,11 @@ impl Engine {
         Combined { wander: estimate.wander.max(wander), ..estimate }
     }
 
+    /// What the thermometer reads that the oscillator follows, °C, and how much a degree makes the oscillator gain, s/s.
+    pub(super) fn thermometer_in_use(&self) -> Option<(f64, f64)> {
+        self.temperatures.in_use().map(|(celsius, coefficient)| (celsius, 0.0 - coefficient))
+    }
+
     /// What is thought of the thermometers; `None` without any.
     pub fn temperature_report(&self) -> Option<TemperatureReport> {
         self.temperatures.report()

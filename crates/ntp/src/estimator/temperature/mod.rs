@@ -410,6 +410,13 @@ impl Temperatures {
         (v - heard > SILENT).then(|| self.hypotheses[0].wander())
     }
 
+    /// What the thermometer in use reads, behind its lag, °C, and its coefficient, the change of dθ/dV, s/s/K.
+    pub fn in_use(&self) -> Option<(f64, f64)> {
+        let feature = self.used?;
+        let (coefficient, _) = self.hypotheses[1 + feature].coefficient();
+        Some((self.lagged[feature / LAGS.len()][feature % LAGS.len()], coefficient))
+    }
+
     /// What is thought of the best of them, once there was something to think about.
     pub fn report(&self) -> Option<TemperatureReport> {
         let feature = self.used.or_else(|| self.best())?;

@@ -20,7 +20,7 @@ use ntp::control::sourcestats::{SOURCESTATS, SourceStats};
 use ntp::control::tracking::{TRACKING, Tracking};
 use ntp::control::{Answer, CommandDef, Status};
 use ntp::ids::RefId;
-use ntp::report::{Address, Page, Time, text};
+use ntp::report::{self, Address, Page, Time, text};
 
 use super::super::Name;
 use super::super::arguments::{scan_float, scan_integer, source_address};
@@ -44,12 +44,16 @@ pub const COMMANDS: &[Command] = &[
         name: "tracking",
         forms: &[form("", "how well the clock is known")],
         doc: "Shows to whom the clock is synchronised, its offset, frequency and their bounds. The error of the clock is \
-              at most the absolute value of System time, plus Root dispersion, plus half of Root delay.",
+              at most the absolute value of System time, plus Root dispersion, plus half of Root delay. With --json, Timeball's own \
+              daemon also tells of the thermometer that the oscillator follows, as sources --why thermometer does.",
         example: "tracking",
         group: Group::Clock,
         run: |session, _| {
             let tracking: Tracking = session.fetch(&TRACKING, Argument::None)?;
             let name = tracking_name(session, &tracking)?;
+            if session.options.format == Format::Json {
+                return why::with_thermometer(session, &report::json(&tracking, &name));
+            }
             record(session, &tracking, &name)
         },
     },

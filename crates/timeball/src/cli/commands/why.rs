@@ -56,6 +56,15 @@ fn thermometer(session: &Session<'_>) -> Option<Value> {
     daemon.ask(r#"{"get":"thermometer"}"#).ok()?.get("thermometer").cloned()
 }
 
+/// The report `object` with what is known of the thermometer as its last member; without it where nobody tells.
+pub fn with_thermometer(session: &mut Session<'_>, object: &str) -> Outcome {
+    match (thermometer(session), object.strip_suffix('}')) {
+        (Some(value), Some(open)) => writeln!(session.out, "{open},\"thermometer\":{value}}}")?,
+        _ => writeln!(session.out, "{object}")?,
+    }
+    Ok(())
+}
+
 fn print_thermometer(session: &mut Session<'_>, value: &Value) -> Outcome {
     if session.options.format == Format::Json {
         writeln!(session.out, "{value}")?;

@@ -22,6 +22,7 @@ fn full() -> String {
     };
     let mut snapshot = Snapshot {
         at: 1000.0,
+        thermometer: Some((41.5, -5e-8)),
         rejects: vec![3; Reject::ALL.len()],
         threads: vec![(7, 5), (1 << 60, 2)],
         sources: vec![source("a.example"), source("quote\"back\\slash\nline")],
