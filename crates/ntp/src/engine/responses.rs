@@ -235,10 +235,7 @@ impl Engine {
         let source = &mut self.sources[index];
         source.seen.valid = source.seen.valid.wrapping_add(1);
         source.earlier = Some(response.next).filter(|_| source.config.xleave);
-        source.link.on_valid();
-        if response.interleaved {
-            source.link.on_interleaved();
-        }
+        source.link.on_valid(response.interleaved, response.packet.mode == Mode::Active);
         let is_peer = source.is_peer();
         if let Some(request) = source.request.as_mut() {
             request.answered = true;

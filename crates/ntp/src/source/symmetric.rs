@@ -25,8 +25,8 @@ const QUIET: u32 = 3;
 const STALE: u32 = 8;
 /// Random low bits of a transmit time: below 0.3 µs.
 const RANDOM: u64 = 0x3ff;
-/// So many packets in interleaved mode without an answer, and none with one: the peer does not know that mode.
-const PATIENCE: u32 = 4;
+/// So many packets in interleaved mode without an answer in that mode, which could have come: the peer does not know it.
+const PATIENCE: u32 = 6;
 
 /// What is kept of a peer beside what is kept of every source.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +47,12 @@ pub struct Link {
     answered: bool,
     /// The packet sent last was in interleaved mode and is not answered.
     asked: bool,
-    /// Such packets since one was answered.
+    /// Such packets since the last answer in that mode.
     refused: u32,
+    /// Packets heard since the last one sent.
+    heard_since: u32,
+    /// One was heard between the last two that were sent.
+    alternates: bool,
 }
 
 /// What a packet to a peer says in its fields.
@@ -72,6 +76,7 @@ impl Link {
     /// The fields of the packet that leaves with `transmit`, or in interleaved mode where the peer is `able`.
     pub fn on_sent(&mut self, transmit: NtpTime, able: bool) -> Fields {
         self.refused = self.refused.saturating_add(u32::from(self.asked));
+        self.alternates = core::mem::take(&mut self.heard_since) == 1;
         let left = self.left.take().filter(|left| self.sent.first().is_none_or(|last| last.0 != *left));
         let may = able && self.alone && self.quiet == 0 && self.refused < PATIENCE;
         let mut fields = Fields { transmit, ..Fields::default() };
@@ -104,23 +109,23 @@ impl Link {
         if new {
             // Marked as a receive time, and never zero.
             self.heard = Some((packet.receive, packet.transmit, NtpTime(at.0 | 1)));
+            self.heard_since = self.heard_since.saturating_add(1);
         }
         new
     }
 
-    /// A valid answer came.
-    pub fn on_valid(&mut self) {
+    /// A valid answer came; `interleaved`: in that mode; `active`: from a peer that asks us too.
+    pub fn on_valid(&mut self, interleaved: bool, active: bool) {
         self.alone = self.answered && self.quiet == 1;
         self.answered = true;
-        if core::mem::take(&mut self.asked) {
-            self.refused = 0;
-        }
         self.quiet = 0;
-    }
-
-    /// The peer answers in interleaved mode: it knows it.
-    pub fn on_interleaved(&mut self) {
-        self.refused = 0;
+        let asked = core::mem::take(&mut self.asked);
+        if interleaved {
+            self.refused = 0;
+        } else if asked && active && self.alternates {
+            // It could have answered so. A peer without the option goes on from what it heard, but measures nothing with it.
+            self.refused = self.refused.saturating_add(1);
+        }
     }
 
     /// The machine slept, or a second leapt: times of before say nothing any more.
@@ -158,7 +163,7 @@ mod tests {
         hear(&mut link, 0, 101);
         assert_eq!(link.on_sent(NtpTime(12), false), fields(101, 101, 12), "the beginning");
         hear(&mut link, 12, 201);
-        link.on_valid();
+        link.on_valid(false, true);
         assert!(!hear(&mut link, 666, 301) && !hear(&mut link, 0, 301));
         assert_eq!(link.on_sent(NtpTime(13), false), fields(201, 201, 13), "a stranger's word");
         hear(&mut link, 12, 401);
@@ -178,8 +183,10 @@ mod tests {
     }
 
     fn answer(link: &mut Link, origin: u64, receive: u64, transmit: u64, at: u64) {
+        // Our receive times end with the time that an answer came at: 1.
+        let interleaved = origin % 100 == 1;
         link.on_heard(&packet(origin, receive, transmit), NtpTime(at));
-        link.on_valid();
+        link.on_valid(interleaved, true);
     }
 
     #[test]
@@ -210,22 +217,40 @@ mod tests {
 
     #[test]
     fn a_peer_that_does_not_know_it_is_left_alone() {
-        let mut link = Link::default();
-        let mut at = 1000;
-        let mut interleaved = 0;
-        // It answers only what is in basic mode.
-        for _ in 0..100 {
-            at += 100;
-            let sent = send(&mut link, at);
-            if sent.transmit.0 == at {
-                answer(&mut link, at, at + 21, at + 30, at + 51);
-            } else {
-                interleaved += 1;
+        for deaf in [true, false] {
+            let mut link = Link::default();
+            let mut interleaved = 0;
+            let mut at = 1000;
+            // It hears only what is in basic mode, or goes on from whatever it hears, in basic mode.
+            for _ in 0..100 {
+                at += 100;
+                let sent = send(&mut link, at);
+                interleaved += u32::from(sent.transmit.0 != at);
+                if sent.transmit.0 == at || !deaf {
+                    answer(&mut link, sent.transmit.0, at + 21, at + 30, at + 51);
+                }
             }
+            assert!((PATIENCE..PATIENCE + 2).contains(&interleaved), "{deaf}: {interleaved}");
+            link.on_valid(true, true);
+            send(&mut link, at + 100);
+            answer(&mut link, at + 100, at + 121, at + 130, at + 151);
+            assert_ne!(send(&mut link, at + 200).transmit.0, at + 200, "it has learnt it");
         }
-        assert_eq!(interleaved, PATIENCE);
-        link.on_interleaved();
-        assert_ne!(send(&mut link, at + 100).transmit.0, at + 100, "it has learnt it");
+    }
+
+    /// The other asks three times while we ask once: its packets cannot be in interleaved mode, and ours go on to be.
+    #[test]
+    fn a_faster_peer_is_told_on_and_on() {
+        let mut link = Link::default();
+        for round in 1..50 {
+            let at = 1000 * round;
+            let sent = send(&mut link, at);
+            answer(&mut link, sent.transmit.0, at + 21, at + 30, at + 51);
+            for more in [200, 400] {
+                link.on_heard(&packet(sent.transmit.0, at + 21, at + more), NtpTime(at + more + 21));
+            }
+            assert!(round < 3 || sent.transmit.0 != at, "{round}");
+        }
     }
 
     #[test]
@@ -247,7 +272,7 @@ mod tests {
             })
             .collect();
         assert_eq!(stale.iter().filter(|stale| **stale).count(), 2);
-        link.on_valid();
+        link.on_valid(false, true);
         assert!(!link.is_stale());
     }
 }
