@@ -22,7 +22,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "servercoalesce",
         "MICROSECONDS|off",
         "off",
-        "Where more than one request comes within so many microseconds, they are answered together, which takes less of the processor. Requests are stamped by the kernel when they come; replies of one batch leave some 2 microseconds later than they say. off: each is answered as soon as it comes.",
+        "Where five or more requests come within so many microseconds, they gather for so long, at most until some twelve have come, and are answered together, which takes less of the processor. No client measures anything else for it: requests are stamped by the kernel when they come, replies when they leave. off: each is answered as soon as it comes.",
         Exactly(1),
         |c, w| coalesce(w).map(|v| c.server.threads.coalesce = v),
     ),
