@@ -67,6 +67,8 @@ fn what_once_went_wrong_does_not_again() {
         (70377, "the machine sleeps before anybody has measured an oscillator 2.8 % off"),
         (626_909, "of three servers the one that lies has three samples first"),
         (620_334, "… with exchanges that make no sample yet"),
+        (914_490, "an estimate of the frequency is not used yet, and the oscillator is 3.4 % off"),
+        (910_001, "a sample is made of exchanges of which the last one's root distance is the smallest"),
         (625_385, "a sample is made of exchanges before and after sleep"),
         (62124, "a liar's step looks like a jump of the oscillator"),
         (62769, "the newest sample is of a source that is not believed"),

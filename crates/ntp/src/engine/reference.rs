@@ -38,7 +38,7 @@ pub(crate) struct Reference {
     pub skew: f64,
     /// The estimate behind the last update: how its error grows with time.
     pub combined_estimate: Option<Combined>,
-    /// By how much its frequency may be wrong, s/s, whatever the noise.
+    /// By how much the frequency in use may be wrong, s/s, whatever the noise.
     pub hard_rate: f64,
     /// How old that estimate was at the last update, s: the newest sample need not have been one that is believed.
     pub lag: f64,
@@ -122,6 +122,8 @@ impl Engine {
         let claimed = sample.root_dispersion + sample.dispersion + (sample.root_delay + least) / 2.0;
         let hard_rate = self.hard_rate(source, combined);
         let bound = self.hard_bound(source, combined, self.clock_config.max_clock_error + hard_rate);
+        // `maxupdateskew`, `maxdrift`: what is served may run at another rate than is estimated.
+        let ignored = (combined.frequency - self.discipline.belief().frequency).abs();
         let excess = (bound - claimed - SIGMAS * combined.theta_sd).max(0.0);
         self.reference.note_update(now, moved);
         let time = self.discipline.cooking(now.raw).apply(now.raw);
@@ -142,7 +144,7 @@ impl Engine {
                 + excess,
             skew: combined.skew,
             combined_estimate: Some(*combined),
-            hard_rate,
+            hard_rate: hard_rate + ignored,
             lag: (v - combined.v).max(0.0),
             residual,
             offset_sd: combined.theta_sd,

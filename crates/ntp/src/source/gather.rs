@@ -70,8 +70,9 @@ fn combine(all: &mut [Measured], belief: &Belief) -> Option<Measured> {
         backward: whole(&|s| s.backward, first.backward),
         half: mean(&|s| s.half),
         dispersion: mean(&|s| s.dispersion),
-        root_delay: newest.sample.root_delay,
-        root_dispersion: newest.sample.root_dispersion,
+        // What the server may have been wrong by on average is as much of the mean's error.
+        root_delay: mean(&|s| s.root_delay),
+        root_dispersion: mean(&|s| s.root_dispersion),
         stratum: newest.sample.stratum,
         leap: newest.sample.leap,
     };
@@ -107,6 +108,15 @@ mod tests {
         }
         let sample = gathered.add(&measured(4, 1100, 4000), 5, &belief).expect("five").sample;
         assert_eq!((sample.offset_nanos(), sample.v), (1100, OscTime::from_nanos(2_000_000_000)));
+        for (second, dispersion) in [0.3, 0.3, 0.0].into_iter().enumerate() {
+            let mut one = measured(second as i64, 0, 4000);
+            one.sample.root_dispersion = dispersion;
+            let sample = gathered.add(&one, 3, &belief).map(|made| made.sample.root_dispersion);
+            assert!(
+                sample.is_none_or(|mean| mean > 0.14),
+                "what the newest says is not true of the others: {sample:?}"
+            );
+        }
         assert_eq!(gathered.add(&measured(5, 1, 1), 5, &belief), None, "anew");
         assert!(gathered.add(&measured(6, 1, 1), 0, &belief).is_some(), "off");
     }
