@@ -10,6 +10,7 @@ mod openntpd;
 
 use crate::daemon::configuration::Disk;
 use ntp::config::parse_lines;
+use std::fmt::Display;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
@@ -58,7 +59,7 @@ impl Translation {
     }
 
     /// A line that is not carried over, or only in part, and why.
-    fn refuse(&mut self, number: usize, line: &str, why: &str) {
+    fn refuse(&mut self, number: impl Display, line: &str, why: &str) {
         let line = line.trim().replace(char::is_control, " ");
         let done = match why.strip_prefix("without ") {
             Some(lost)

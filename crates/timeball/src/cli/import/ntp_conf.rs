@@ -3,12 +3,25 @@
 use super::ntp_clocks::{self, Fudges};
 use super::{Refusal, Translation, rate, without};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Lines that include others at most, however deep, and the longest file, bytes.
+const INCLUDES: usize = 100;
+const LONGEST: u64 = 1 << 20;
+
+/// A line, and where it stands.
+struct Line {
+    place: String,
+    text: String,
+}
 
 /// What `name`, a file of ntpd's, says, in our language.
 pub fn translate(name: &str, text: &str) -> Translation {
     let mut out = Translation::default();
     out.remark(&format!("From {name} of ntpd."));
-    let lines: Vec<Vec<&str>> = text.lines().map(words).collect();
+    let (mut all, mut left) = (Vec::new(), INCLUDES);
+    collect(Path::new(name), text, "", &mut left, &mut all);
+    let lines: Vec<Vec<&str>> = all.iter().map(|line| words(&line.text)).collect();
     let mut fudges = Fudges::new();
     for line in &lines {
         if let ["fudge", address, rest @ ..] = line.as_slice() {
@@ -16,17 +29,16 @@ pub fn translate(name: &str, text: &str) -> Translation {
         }
     }
     let has = |address: &str| {
-        lines
-            .iter()
-            .any(|line| matches!(line.as_slice(), [_, clock, ..] if *clock == address && line[0] != "fudge"))
+        let named = |line: &[&str]| matches!(line, ["server" | "peer", clock, ..] if *clock == address);
+        lines.iter().any(|line| named(line))
     };
-    for (index, (line, words)) in text.lines().zip(&lines).enumerate() {
+    for (line, words) in all.iter().zip(&lines) {
         let done = match words.as_slice() {
             ["fudge", address, ..] if has(address) => Ok(()),
             words => one(&mut out, words, &fudges),
         };
         if let Err(why) = done {
-            out.refuse(index + 1, line, &why);
+            out.refuse(&line.place, &line.text, &why);
         }
     }
     limits(&mut out, &lines);
@@ -40,6 +52,39 @@ pub fn translate(name: &str, text: &str) -> Translation {
     }
     out.say("rtcsync");
     out
+}
+
+/// All lines, those of included files in their places. A file that cannot be read leaves the line that names it.
+fn collect(name: &Path, text: &str, of: &str, left: &mut usize, lines: &mut Vec<Line>) {
+    for (index, line) in text.lines().enumerate() {
+        if let ["includefile", file] = words(line).as_slice()
+            && *left > 0
+            && let Some(files) = included(&name.parent().unwrap_or(Path::new("")).join(file))
+        {
+            *left -= 1;
+            for (file, text) in files {
+                collect(&file, &text, &format!(" of {}", file.display()), left, lines);
+            }
+            continue;
+        }
+        lines.push(Line { place: format!("{}{of}", index + 1), text: line.to_owned() });
+    }
+}
+
+/// A file with its text, or those of a folder that end in `.conf`, by name.
+fn included(path: &Path) -> Option<Vec<(PathBuf, String)>> {
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        files = entries.filter(|file| file.extension().is_some_and(|end| end == "conf")).collect();
+        files.sort();
+    }
+    let read = |file: PathBuf| {
+        let known = std::fs::metadata(&file).ok()?;
+        let bytes = std::fs::read(&file).ok().filter(|_| known.is_file() && known.len() <= LONGEST)?;
+        Some((file, String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    files.into_iter().map(read).collect()
 }
 
 fn words(line: &str) -> Vec<&str> {
@@ -139,7 +184,9 @@ fn one(out: &mut Translation, words: &[&str], fudges: &Fudges<'_>) -> Refusal {
         ["trustedkey" | "requestkey" | "controlkey", ..] => {
             "every key of the key file is trusted, commands need none"
         }
-        ["includefile", ..] => "import that file too, and include what comes of it",
+        ["includefile", ..] => {
+            "that file cannot be read, or too many are included; import it too, and include what comes of it"
+        }
         ["logfile", ..] => "start the daemon with -l FILE",
         ["crypto" | "autokey" | "keysdir", ..] => "Autokey is broken; use nts or a key",
         [

@@ -189,6 +189,27 @@ fn the_kind_is_told_by_the_text_where_the_name_says_nothing() {
 }
 
 #[test]
+fn included_files_are_read_in_their_places() {
+    let folder = crate::daemon::files::tests::Folder::new("import-include");
+    let write = |name: &str, text: &str| std::fs::write(folder.file(name), text).expect("ours");
+    std::fs::create_dir(folder.file("more.d")).expect("ours");
+    write("more.d/2.conf", "server ntp3.example.net\n");
+    write("more.d/1.conf", "server ntp2.example.net autokey\nincludefile ../own.conf\n");
+    write("more.d/3.old", "server ntp9.example.net\n");
+    // A file that includes itself, twice, and so without end.
+    write("own.conf", "includefile own.conf\nincludefile own.conf\n");
+    let name = folder.file("ntp.conf").to_string_lossy().into_owned();
+    let ours = right(&name, "server ntp1.example.net\nincludefile more.d\nserver ntp4.example.net\n");
+    let servers: Vec<&str> = ours.lines().filter(|line| line.starts_with("server ")).collect();
+    let expected = [1, 2, 3, 4].map(|number| format!("server ntp{number}.example.net"));
+    assert_eq!(servers, expected);
+    let place =
+        format!("# line 1 of {} is carried over without autokey", folder.file("more.d/1.conf").display());
+    assert!(ours.contains(&place), "{ours}");
+    assert!(ours.contains("cannot be read"), "what is left of the file in itself\n{ours}");
+}
+
+#[test]
 fn nothing_is_left_out_silently() {
     let ours = translate("/etc/ntp.conf", NTP_CONF);
     for word in ["filegen", "autokey", "crypto", "frobnicate", "includefile", "broadcastclient", "trustedkey"]
