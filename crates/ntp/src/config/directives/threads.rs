@@ -21,7 +21,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
         "servercoalesce",
         "MICROSECONDS|off",
-        "off",
+        "2000",
         "Where five or more requests come within so many microseconds, they gather for so long, at most until some twelve have come, and are answered together, which takes less of the processor. No client measures anything else for it: requests are stamped by the kernel when they come, replies when they leave. off: each is answered as soon as it comes.",
         Exactly(1),
         |c, w| coalesce(w).map(|v| c.server.threads.coalesce = v),
@@ -125,7 +125,7 @@ mod tests {
         let limit = |line: &str| parse_text(line).map(|parsed| parsed.config.server.threads.coalesce).ok();
         let lines =
             ["", "servercoalesce 250", "servercoalesce OFF", "servercoalesce 0", "servercoalesce 5000"];
-        assert_eq!(lines.map(limit), [Some(0), Some(250), Some(0), Some(0), Some(5000)]);
+        assert_eq!(lines.map(limit), [Some(2000), Some(250), Some(0), Some(0), Some(5000)]);
         for (line, said) in [
             ("servercoalesce 5001", "Invalid value 5001 in servercoalesce directive (min 0, max 5000)"),
             ("servercoalesce -1", "(min 0, max 5000)"),
