@@ -237,7 +237,8 @@ pub enum Outcome {
     },
     /// Some may be, but others are about to have their first samples.
     Waiting,
-    /// No majority agrees on the time: the clock must count as unsynchronised at once.
+    /// No majority agrees on the time, or one whose samples are too few for it to be followed: the clock must count as
+    /// unsynchronised at once.
     NoMajority {
         /// The largest group that agrees.
         agree: usize,
@@ -276,7 +277,9 @@ impl fmt::Display for Outcome {
             Self::Waiting => f.write_str("waiting for the first samples of other sources"),
             Self::NoMajority { agree, voters, trusted } => {
                 let kind = if trusted { "trusted " } else { "" };
-                if agree > 1 {
+                if 2 * agree > voters {
+                    write!(f, "no majority ({agree} of {voters} {kind}sources agree, with too few samples)")
+                } else if agree > 1 {
                     write!(f, "no majority (only {agree} of {voters} {kind}sources agree)")
                 } else {
                     write!(f, "no majority (no agreement among {voters} {kind}sources)")
@@ -571,12 +574,9 @@ fn majority(
     let rates = survivors(verdicts).map(|i| (candidates[i].frequency, candidates[i].skew));
     let all = ready.clone().chain(witnesses.map(|(c, _)| interval_of_witness(c, rates.clone())));
     let voters = all.clone().count();
-    match sweep.run(all) {
-        Some(agreement) if ready.clone().any(|interval| sweep.shares(interval)) => {
-            if 2 * agreement.depth > voters { Ok(agreement) } else { Err((agreement.depth, voters)) }
-        }
-        _ => Err((0, voters)),
-    }
+    let agreement = sweep.run(all).ok_or((0, voters))?;
+    let followable = ready.clone().any(|interval| sweep.shares(interval));
+    if followable && 2 * agreement.depth > voters { Ok(agreement) } else { Err((agreement.depth, voters)) }
 }
 
 /// A leap second needs more than half of the survivors' votes (of the trusted ones', if there are any).

@@ -97,7 +97,9 @@ fn who_may_not_be_followed_yet_may_contradict() {
     assert_eq!(states(&[first, few(2, 5.0), few(3, 0.0)]), "*MM", "two against one");
     let against = run(&[first, few(2, 5.0), few(3, 5.0)], &options());
     assert_eq!(letters(&against), "xMM", "two against one, and neither can be followed");
-    assert_eq!(against.outcome, Outcome::NoMajority { agree: 0, voters: 3, trusted: false });
+    assert_eq!(against.outcome, Outcome::NoMajority { agree: 2, voters: 3, trusted: false });
+    let told = "no majority (2 of 3 sources agree, with too few samples)";
+    assert_eq!(against.outcome.to_string(), told);
     let ready = source(3, 5.0, 0.01);
     assert_eq!(states(&[first, few(2, 5.0), ready]), "xM*");
     for silenced in [
