@@ -29,6 +29,8 @@ pub struct RtcLine {
     /// The line: an instant, how far ahead the clock is then (s), and its rate (s/s).
     line: Option<(LocalTime, f64, f64)>,
     runs: usize,
+    /// Its rate (s/s) as it was known before we set it.
+    rate_before: Option<f64>,
 }
 
 /// What the file of the clock says.
@@ -86,9 +88,10 @@ impl RtcLine {
         *self = Self::default();
     }
 
-    /// The clock was set by us, and true time has not moved: only the rate is still known.
-    pub fn was_set(&mut self) {
-        self.clear();
+    /// The clock was set by us at `at`, and true time has not moved: only the rate is still known.
+    pub fn was_set(&mut self, at: LocalTime) {
+        let rate = self.line.map(|(_, _, rate)| rate).or(self.rate_before);
+        *self = Self { rate_before: rate, line: rate.map(|rate| (at, 0.0, rate)), ..Self::default() };
     }
 
     /// True time moved by `seconds`: the clock is ahead by so much less.
@@ -144,7 +147,10 @@ impl RtcLine {
             let Some(newest) = self.looks.last().copied() else { return };
             let n = self.looks.len();
             if n < FEWEST {
-                self.line = None;
+                let fast = |rate| {
+                    self.looks.iter().map(|l| l.fast + rate * (newest.at - l.at)).sum::<f64>() / n as f64
+                };
+                self.line = self.rate_before.map(|rate| (newest.at, fast(rate), rate));
                 return;
             }
             let t = |l: &Look| l.at - newest.at;
@@ -205,6 +211,27 @@ mod tests {
         let week = 604_800.0;
         let shown = 1.7e9 + week + 2.5 + week * 20e-6;
         assert!((again.truth(shown) - 1.7e9 - week).abs() < 0.02);
+    }
+
+    #[test]
+    fn its_rate_outlasts_being_set() {
+        let mut line = RtcLine::default();
+        line.was_set(at(0.0));
+        assert!(!line.is_valid(), "nothing was known");
+        for i in 0..5 {
+            line.look(1_700_000_004 + 100 * i, at(100.0 * i as f64 * (1.0 - 50e-6)));
+        }
+        let rate = line.rate();
+        assert!((rate * 1e6 - 50.0).abs() < 0.1);
+        line.was_set(at(500.25));
+        assert_eq!((line.fast_at(at(500.25)), line.rate(), line.counts().0), (Some(0.0), rate, 0));
+        // It went on counting as it did: a quarter of a second too late.
+        line.look(1_700_000_510, at(510.25));
+        assert!((line.fast_at(at(510.25)).expect("a line") + 0.25).abs() < 1e-6);
+        line.look(1_700_000_610, at(610.25));
+        assert!((line.rate(), line.is_valid()) == (rate, true));
+        line.look(1_700_000_710, at(710.25));
+        assert!(line.rate().abs() < 1e-9, "three looks tell a rate of their own");
     }
 
     #[test]

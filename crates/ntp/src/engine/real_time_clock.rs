@@ -20,7 +20,7 @@ pub(super) struct RealTimeClock {
     due: MonoTime,
     /// `rtcautotrim`, s; 0: never.
     auto_trim: f64,
-    /// It is to be set when a second begins.
+    /// It is to be set in the middle of a second.
     trim_due: Option<MonoTime>,
     logs: bool,
 }
@@ -51,15 +51,15 @@ impl Engine {
         Some(rtc.trim_due.map_or(rtc.due, |trim| trim.min(rtc.due)))
     }
 
-    /// Asks for a look when its time has come, and sets the clock when a second begins.
+    /// Asks for a look when its time has come, and sets the clock in the middle of a second.
     pub(super) fn attend_rtc(&mut self, now: Now, out: &mut Actions) {
         let knows = self.reference.synchronised;
         let local = self.discipline.cooking(now.raw).apply(now.raw);
         let Some(rtc) = self.rtc.as_mut() else { return };
         if rtc.trim_due.is_some_and(|at| at <= now.mono) {
             rtc.trim_due = None;
-            out.push(Action::SetRtc(local.nanos().saturating_add(NANOS / 2).div_euclid(NANOS)));
-            rtc.line.was_set();
+            out.push(Action::SetRtc(local.nanos().div_euclid(NANOS)));
+            rtc.line.was_set(local);
             (rtc.interval, rtc.due) = (INTERVALS.0, now.mono + 2.0);
         }
         if rtc.due <= now.mono {
@@ -103,11 +103,12 @@ impl Engine {
         }
     }
 
-    /// Has the clock set when the next second begins.
+    /// Has the clock set in the middle of a second: a chip that begins a second anew when it is set (MC146818 and its heirs) does so half a
+    /// second later, and one that goes on counting is then wrong by no more than that.
     fn trim_rtc(&mut self, now: Now) {
         let local = self.discipline.cooking(now.raw).apply(now.raw);
         let Some(rtc) = self.rtc.as_mut() else { return };
-        let left = NANOS.saturating_sub(local.nanos().rem_euclid(NANOS));
+        let left = (NANOS / 2 - local.nanos().rem_euclid(NANOS)).rem_euclid(NANOS);
         rtc.trim_due = Some(now.mono + left as f64 * 1e-9);
     }
 

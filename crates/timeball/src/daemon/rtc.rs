@@ -10,8 +10,8 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use sys::device::rtc::{RealTimeClock, Shown};
 
-/// Where the device is when nobody says otherwise.
-const DEVICE: &str = "/dev/rtc";
+/// Where the device is when nobody says otherwise; the second is what the first is a name of, where something makes names.
+const DEVICES: [&str; 2] = ["/dev/rtc", "/dev/rtc0"];
 
 /// An open clock.
 #[derive(Debug)]
@@ -26,7 +26,10 @@ pub struct Rtc {
 impl Rtc {
     /// Opens the device of the configuration. Errors: it cannot be had, or does not tell when a second begins.
     pub fn open(config: &RtcConfig) -> Result<Self, String> {
-        let path = config.device.clone().unwrap_or_else(|| DEVICE.into());
+        let path = config.device.clone().unwrap_or_else(|| {
+            let there = DEVICES.into_iter().find(|path| Path::new(path).exists());
+            there.unwrap_or(DEVICES[0]).into()
+        });
         let device = RealTimeClock::open(&path)
             .map_err(|error| format!("Could not open RTC device {} : {}", path.display(), reason(&error)))?;
         let able = device.interrupt(true).and_then(|()| device.interrupt(false));

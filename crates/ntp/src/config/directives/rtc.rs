@@ -19,9 +19,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Exactly(1),
         |c, w| w.number().map(|v| c.rtc.auto_trim = v),
     ),
-    Directive::new("rtcdevice", "FILE", "/dev/rtc", "Device of the real-time clock.", Exactly(1), |c, w| {
-        path(w).map(|v| c.rtc.device = Some(v))
-    }),
+    Directive::new(
+        "rtcdevice",
+        "FILE",
+        "/dev/rtc",
+        "Device of the real-time clock; /dev/rtc0 where the default is not there.",
+        Exactly(1),
+        |c, w| path(w).map(|v| c.rtc.device = Some(v)),
+    ),
     Directive::new(
         "rtcfile",
         "FILE",
