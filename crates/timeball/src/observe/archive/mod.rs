@@ -91,6 +91,7 @@ impl<S: Storage> Archive<S> {
         let Some((number, layout)) = best else { return Ok(None) };
         let mut archive = Self::over(storage, layout, number);
         archive.find_newest(now)?;
+        archive.complete(now)?;
         archive.resume(now)?;
         Ok(Some(archive))
     }
@@ -140,6 +141,34 @@ impl<S: Storage> Archive<S> {
                         self.newest = end.min(now.max(f64::from(index) * f64::from(step)));
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The coarse rows that were in hand when the last run ended without a word and are over by `now`: from the finest ones.
+    fn complete(&mut self, now: f64) -> io::Result<()> {
+        let (finest, columns) = (self.layout.rings[0], self.layout.columns.len());
+        let last = (self.newest / f64::from(finest.step)).ceil() as u32;
+        let Some(last) = last.checked_sub(1) else { return Ok(()) };
+        for ring in 1..self.layout.rings.len() {
+            let step = self.layout.rings[ring].step;
+            let index = (u64::from(last) * u64::from(finest.step) / u64::from(step)) as u32;
+            if index >= (now / f64::from(step)).floor() as u32 {
+                continue;
+            }
+            let mut gathered = Unfinished::new(index, columns);
+            let begin = (u64::from(index) * u64::from(step)).div_ceil(u64::from(finest.step)) as u32;
+            let first = begin.max(last.saturating_sub(finest.rows - 1));
+            for at in first..=last {
+                let Some(row) = self.read_row(0, at)? else { continue };
+                let cells: Vec<Cell> = (0..columns).map(|column| Row::cell(&row, column)).collect();
+                gathered.add(&cells, Row::seconds(&row));
+            }
+            // A clean end has written it, but another run may have gone on.
+            let known = self.read_row(ring, index)?.map_or(0.0, |row| Row::seconds(&row));
+            if gathered.seconds > known {
+                self.finish(ring, &gathered);
             }
         }
         Ok(())

@@ -74,6 +74,23 @@ fn a_clean_stop_is_told_as_one() {
     assert!(second.written_today() > 0);
 }
 
+/// However short the first run was, and wherever in a minute or an hour: what lies between the runs is a gap in both.
+#[test]
+fn the_beginning_of_a_short_run_is_found_again() {
+    for begin in (3590..3615).chain(6500..6530).chain(7190..7215) {
+        let begin = f64::from(begin) + 0.4;
+        let folder = Folder::new("recorder-short");
+        let mut first = recorder(&folder, DAY_ZERO + begin);
+        for second in 0..25_u32 {
+            first.take(snapshot(begin + f64::from(second), u64::from(second) * 100));
+        }
+        first.flush(DAY_ZERO + begin + 25.0);
+        drop(first);
+        let second = recorder(&folder, DAY_ZERO + begin + 30.0);
+        assert!((second.oldest() - DAY_ZERO - begin).abs() < 11.0, "{begin}: {}", second.oldest() - DAY_ZERO);
+    }
+}
+
 #[test]
 fn a_clock_not_set_yet_writes_nothing_over_the_past() {
     let folder = Folder::new("recorder-past");
