@@ -11,7 +11,7 @@ const MOST: i64 = 30_000;
 /// A stamp moves what is believed by this much at most, ns: it then follows the median, which a busy moment does not move.
 const STEP: i64 = 100;
 /// The part of it that is told: a reply that the kernel is asked about is late by half as much again as others, because it is copied
-/// before it is stamped (measured against a client that has the kernel's stamps of both ends; see docs/benchmarks.md).
+/// before it is stamped (measured against a client that has the kernel's stamps of both ends; see DESIGN.md).
 const TOLD: (i64, i64) = (2, 3);
 /// Where an NTP packet has its transmit time.
 const TRANSMIT: std::ops::Range<usize> = 40..48;
