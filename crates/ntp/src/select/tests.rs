@@ -1,6 +1,8 @@
 //! The rules one by one, and their laws.
 
 use super::*;
+use crate::config::SelectionConfig;
+use crate::ids::SourceId;
 use proptest::prelude::*;
 
 /// A healthy source.
