@@ -70,6 +70,11 @@ fn what_once_went_wrong_does_not_again() {
         (914_490, "an estimate of the frequency is not used yet, and the oscillator is 3.4 % off"),
         (910_001, "a sample is made of exchanges of which the last one's root distance is the smallest"),
         (625_385, "a sample is made of exchanges before and after sleep"),
+        (
+            938_916,
+            "a liar is followed, steps by 1.4 s and bends the line, and then those who know better are expelled",
+        ),
+        (939_055, "… and those who know better are asked rarely"),
         (62124, "a liar's step looks like a jump of the oscillator"),
         (62769, "the newest sample is of a source that is not believed"),
         (63532, "a distant source that drifts knows the rate best"),

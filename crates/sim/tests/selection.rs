@@ -75,6 +75,31 @@ fn a_server_that_goes_wrong_is_left() {
     }
 }
 
+/// The most exact of some servers is followed and steps by 1.4 s. Until its own filter believes that, the line is bent, in the
+/// worst case those who know better are thrown out for a moment, and what is promised has to hold all the same.
+#[test]
+fn a_server_that_is_followed_and_steps_breaks_no_promise() {
+    for (servers, poll, seed) in [(5, 7, 1), (3, 7, 10), (5, 6, 2)] {
+        let mut plan = sim::scenario::hard::five();
+        plan.servers.truncate(servers);
+        plan.source.iburst = false;
+        (plan.source.minpoll, plan.source.maxpoll) = (poll, poll);
+        for (_, link) in &mut plan.servers[1..] {
+            *link = Link::symmetric(Way::constant(0.01).exponential(0.02));
+        }
+        plan.servers[0].0 = plan.servers[0].0.clone().jump(HOUR + 37.0 * seed as f64, 1.4);
+        let mut built = plan.build(seed);
+        built.world.run_until(3.0 * HOUR);
+        let host = built.world.host(built.client);
+        let whole = host.record.whole();
+        let said = format!("{servers} servers, poll {poll}, seed {seed}");
+        assert!(host.record.max_served(HOUR, 3.0 * HOUR) > 0.05, "{said}: the line was not bent");
+        assert_eq!(whole.violations, 0, "{said}: first {:?}", whole.first_violation);
+        let late = host.record.between(2.0 * HOUR, 3.0 * HOUR);
+        assert!(late.iter().all(|s| s.root_distance < 0.2), "{said}: still doubted");
+    }
+}
+
 /// What no answer, or nonsense, from most servers does: the rest is enough.
 #[test]
 fn faults_of_most_servers_are_survived() {

@@ -3,11 +3,14 @@
 //! A sample says, without any law of noise, that true time was within half its round trip and the server's own root distance
 //! of what it measured. Against the line that is believed that is an interval of the line's error, e ± r, at that instant.
 //! Two of them, T apart, bound by how much the line's slope is wrong: (|e₂ − e₁| + r₁ + r₂)/T. With that, each bounds
-//! the line's error now. The tightest bounds count.
+//! the line's error now. The tightest bounds of the source followed count. While half of all that have a say exclude the line, it
+//! is not known who bent it: then the median of what they allow counts, which no minority can make false, or too wide.
 
 use super::Engine;
+use super::reference::SIGMAS;
 use crate::estimator::{Combined, Theta};
 use crate::sample::Sample;
+use crate::select::Status;
 use crate::source::Source;
 
 /// Newest samples that may bound our error; these and as many oldest ones bound that of the frequency.
@@ -29,8 +32,42 @@ impl Engine {
         }
     }
 
+    /// How wrong the estimate may be at its own instant, s, and its frequency, s/s.
+    pub(super) fn hard_bounds(&self, best: usize, combined: &Combined) -> (f64, f64) {
+        let trusted = self.selection.verdicts[best].flags.trust;
+        let voters = || {
+            let all = self.sources.iter().zip(&self.selection.verdicts);
+            let asked = all.filter(|(_, v)| !v.status.is_expulsion() || v.status == Status::Falseticker);
+            let asked = asked.filter(move |(s, v)| s.reach.reachable() && (v.flags.trust || !trusted));
+            asked.filter_map(|(s, _)| self.doubt_of(s, combined))
+        };
+        let own = self.bounds_of(&self.sources[best], combined);
+        let no_minority = |&(bound, _): &(f64, f64)| {
+            2 * voters().filter(|other| other.0 <= bound).count() > voters().count()
+        };
+        if no_minority(&(0.0, 0.0)) {
+            return own;
+        }
+        let median = voters().filter(no_minority).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(own);
+        (median.0.max(own.0), median.1.max(own.1))
+    }
+
+    /// The bounds that a source sets; 0 as long as its newest sample leaves room for the line.
+    fn doubt_of(&self, source: &Source, combined: &Combined) -> Option<(f64, f64)> {
+        let sample = source.stats.last().filter(|_| !source.is_steady())?;
+        let (interval, age) = (self.error_interval(combined, sample), (combined.v - sample.v).abs());
+        let drift = self.growth_sigmas() * combined.growth(age) + age * self.clock_config.max_clock_error;
+        let room = interval.doubt + SIGMAS * combined.theta_sd + drift;
+        Some(if interval.error.abs() > room { self.bounds_of(source, combined) } else { (0.0, 0.0) })
+    }
+
+    fn bounds_of(&self, source: &Source, combined: &Combined) -> (f64, f64) {
+        let rate = self.hard_rate(source, combined);
+        (self.hard_bound(source, combined, self.clock_config.max_clock_error + rate), rate)
+    }
+
     /// How wrong the estimate may be at its own instant, s, when its frequency may be wrong by `rate` (s/s).
-    pub(super) fn hard_bound(&self, source: &Source, combined: &Combined, rate: f64) -> f64 {
+    fn hard_bound(&self, source: &Source, combined: &Combined, rate: f64) -> f64 {
         let newest = source.stats.window().iter().rev().take(BOUNDING);
         let bounds = newest.map(|sample| {
             let (interval, age) = (self.error_interval(combined, sample), (combined.v - sample.v).abs());
@@ -41,7 +78,7 @@ impl Engine {
     }
 
     /// How wrong the frequency of the estimate may be, s/s, if the oscillator kept its own; 0 when nothing tells.
-    pub(super) fn hard_rate(&self, source: &Source, combined: &Combined) -> f64 {
+    fn hard_rate(&self, source: &Source, combined: &Combined) -> f64 {
         let window = source.stats.window();
         let mut least = f64::INFINITY;
         for late in window.iter().rev().take(BOUNDING) {

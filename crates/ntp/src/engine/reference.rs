@@ -120,8 +120,7 @@ impl Engine {
         let age = (v - sample.v).max(0.0);
         let least = source.stats.path().least().max(0.0);
         let claimed = sample.root_dispersion + sample.dispersion + (sample.root_delay + least) / 2.0;
-        let hard_rate = self.hard_rate(source, combined);
-        let bound = self.hard_bound(source, combined, self.clock_config.max_clock_error + hard_rate);
+        let (bound, hard_rate) = self.hard_bounds(best, combined);
         // `maxupdateskew`, `maxdrift`: what is served may run at another rate than is estimated.
         let ignored = (combined.frequency - self.discipline.belief().frequency).abs();
         let excess = (bound - claimed - SIGMAS * combined.theta_sd).max(0.0);
