@@ -64,7 +64,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "online",
         forms: &[form("[ADDRESS | ADDRESS/BITS | MASK/ADDRESS]", "the network is there: begin to ask")],
-        doc: "Tells that sources can be reached, all of them if none is given.",
+        doc: "Tells that sources can be reached, all of them if none is given. With --save (timeball) this lasts.",
         example: "online",
         group: Group::Sources,
         run: |session, words| reach(session, words, Change::Online),
@@ -72,7 +72,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "offline",
         forms: &[form("[ADDRESS | ADDRESS/BITS | MASK/ADDRESS]", "the network is gone: stop asking")],
-        doc: "Tells that sources cannot be reached, all of them if none is given; nothing is sent to them until online.",
+        doc: "Tells that sources cannot be reached, all of them if none is given; nothing is sent to them until online. With --save (timeball) this lasts.",
         example: "offline 192.0.2.0/24",
         group: Group::Sources,
         run: |session, words| reach(session, words, Change::Offline),
