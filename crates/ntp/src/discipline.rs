@@ -12,16 +12,16 @@ use crate::timeline::Timeline;
 
 /// Shortest and longest slew, s of the steered clock. The longest bounds what one late wake-up can overshoot.
 const SLEW_LIMITS: (f64, f64) = (0.1, 10_000.0);
-/// Updates during which corrections are made faster (a quarter of the update interval).
+/// Updates during which large corrections are made faster (a quarter of the update interval).
 const SETTLING_UPDATES: u32 = 12;
 /// Weight of the newest update in the running means of squared corrections and variances.
 const MEAN_WEIGHT: f64 = 0.05;
 /// Share of the estimate's variance that the slew's lag may add (per unit of `corrtimeratio`). Over 27 scenarios of
 /// `sim table` half of it makes the time 2 % better and the frequency 13 % worse.
 const LAG_SHARE: f64 = 0.18;
-/// Shortest slew in regular operation, in units of the poll interval and at most (s), of corrections below so much (s):
-/// what is larger was not made by wander.
-const HURRY: (f64, f64, f64) = (1.0, 64.0, 0.05);
+/// Corrections below so much (s) are made within a poll interval at the fastest, in regular operation: what is larger was
+/// not made by wander.
+const HURRY: f64 = 0.05;
 /// A pending correction beyond so many standard deviations of the estimate is worth hurrying for.
 const LARGE: f64 = 3.0;
 /// Corrections are counted as usual up to this many standard deviations of the estimate.
@@ -280,7 +280,9 @@ impl Discipline {
         self.mean_square += weight * (usual * usual - self.mean_square);
         self.mean_spacing += weight * (spacing - self.mean_spacing);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
-        let duration = if self.updates <= SETTLING_UPDATES {
+        let hurried =
+            self.updates <= SETTLING_UPDATES && self.pending(now.raw).abs() > LARGE * correction.theta_sd;
+        let duration = if hurried {
             correction.interval / 4.0
         } else {
             let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * self.mean_spacing;
@@ -291,8 +293,7 @@ impl Discipline {
             let usual = f64::min(4.0 * libm::sqrt(self.mean_square), LARGE * correction.theta_sd);
             let pending = self.pending(now.raw).abs();
             if pending > usual {
-                let shortest =
-                    if pending < HURRY.2 { (HURRY.0 * correction.interval).min(HURRY.1) } else { 0.0 };
+                let shortest = if pending < HURRY { correction.interval } else { 0.0 };
                 (duration * usual / pending).max(shortest)
             } else {
                 duration

@@ -247,3 +247,18 @@ fn what_is_no_number_never_reaches_the_clock() {
     assert!(clock.frequency.is_finite() && clock.frequency.abs() <= 0.1);
     assert_eq!((*discipline.belief(), discipline.absurd()), (belief, 5));
 }
+
+/// At the beginning what stands out of the estimate's doubt is corrected fast; what does not would only be noise made haste of.
+#[test]
+fn only_large_corrections_are_hurried_at_first() {
+    let slew = |offset: f64| {
+        let (mut bench, mut discipline) = bench();
+        let now = bench.now();
+        let correction = Correction { theta_sd: 1e-3, ..correction(&discipline, now, offset, 0.0) };
+        let moved = discipline.believe(now, &correction);
+        discipline.steer(now, &mut bench, moved, &correction).unwrap();
+        (discipline.slew_until().unwrap() - now.raw) / correction.interval
+    };
+    assert!((slew(5e-3) - 0.25).abs() < 1e-3, "{}", slew(5e-3));
+    assert!(slew(2e-3) > 0.99, "{}", slew(2e-3));
+}
