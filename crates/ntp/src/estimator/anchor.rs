@@ -142,6 +142,7 @@ impl<const N: usize> Anchor<N> {
             backward: backward.saturating_add(self.theta) as f64 * 1e-9,
             half,
             path,
+            unrest: [1.0; 2],
         }
     }
 

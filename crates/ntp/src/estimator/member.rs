@@ -2,6 +2,7 @@
 
 use super::anchor::Jumps;
 use super::joint::Belief;
+use super::path::unrest::Unrest;
 use super::path::{FirstLine, NO_DELAY, ROUTES, delay_variance};
 use super::state::{Path, asymmetry_of, delay_of};
 use super::{Expected, MAX_SAMPLES, SourceStats};
@@ -35,6 +36,7 @@ pub struct Member {
     pub least: f64,
     pub root: f64,
     pub path: Path,
+    pub unrest: Unrest,
     pub routes: Jumps<ROUTES>,
     /// What an earlier run has learned of the path.
     pub expected: Option<Expected>,
@@ -68,6 +70,7 @@ impl Member {
         self.jitter = path.jitter();
         self.least = path.least();
         self.path.noise = *path.noise();
+        self.unrest = *path.unrest();
         self.routes = *path.routes();
         self.expected = path.expected().copied();
         match &self.expected {

@@ -4,6 +4,7 @@ use super::Used;
 use super::anchor::Jumps;
 use super::joint::{Joint, MAX_MEMBERS};
 use super::member::Member;
+use super::path::unrest::Unrest;
 use super::state::Path;
 use crate::ids::SourceId;
 use crate::time::OscTime;
@@ -77,6 +78,7 @@ impl Joint {
             least: 0.0,
             root: 0.0,
             path: Path::default(),
+            unrest: Unrest::default(),
             routes: Jumps::default(),
             expected: None,
             usual: 0.0,

@@ -236,7 +236,7 @@ impl SourceStats {
         let most = self.options.most();
         if self.count >= most.max(1) {
             let oldest = self.ring[self.count - most.max(1)];
-            self.path.drop_oldest(&oldest, most < MAX_SAMPLES, oscillator);
+            self.path.drop_oldest(&oldest, most.max(1), most < MAX_SAMPLES, oscillator);
         }
         if self.count == MAX_SAMPLES {
             self.ring.copy_within(1.., 0);

@@ -1,5 +1,8 @@
 //! One path alone: its noise by evidence, its changes of route, and what it says of the oscillator.
 
+mod route;
+pub mod unrest;
+
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::expected::Expected;
@@ -8,6 +11,7 @@ use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
+use unrest::{Unrest, Waits};
 
 /// Changes of route remembered.
 pub const ROUTES: usize = 6;
@@ -33,9 +37,8 @@ const DOUBT: f64 = 4.0;
 pub const TELLING: usize = 8;
 /// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
 const DOUBT_PATH: f64 = 5.0;
-/// Gains in evidence at which a change of route is believed and at which it is dropped again.
+/// Gain in evidence at which a change of route, or of the server's clock, is believed.
 const BELIEVE: f64 = 12.0;
-const DROP: f64 = 2.0;
 /// Finest mean wait that a handful of samples can show, s.
 const FINEST: f64 = 1e-6;
 
@@ -95,6 +98,9 @@ pub struct PathFilter {
     line: Option<FirstLine>,
     routes: Jumps<ROUTES>,
     steps: Jumps<STEPS>,
+    unrest: Unrest,
+    /// What the samples of the window have waited.
+    waits: Waits,
     /// Samples since the last reset.
     seen: usize,
     /// Times the filter lost its footing and began anew.
@@ -125,6 +131,8 @@ impl PathFilter {
             line: None,
             routes: Jumps::default(),
             steps: Jumps::default(),
+            unrest: Unrest::default(),
+            waits: Waits::default(),
             seen: 0,
             resets: 0,
             points: [Point::default(); MAX_SAMPLES],
@@ -237,15 +245,16 @@ impl PathFilter {
         }
     }
 
-    /// The oldest sample leaves the window: the anchor takes it in, or forgets it when `forget`.
-    pub fn drop_oldest(&mut self, oldest: &Sample, forget: bool, oscillator: &Oscillator) {
+    /// The oldest sample leaves the window of `size`: the anchor takes it in, or forgets it when `forget`.
+    pub fn drop_oldest(&mut self, oldest: &Sample, size: usize, forget: bool, oscillator: &Oscillator) {
         let Some(mut anchor) = self.anchor else { return };
         if forget {
             self.anchor = None;
             self.advanced = false;
             return;
         }
-        let point = anchor.point(oldest.v, oldest.forward, oldest.backward, oldest.half, 0);
+        let mut point = anchor.point(oldest.v, oldest.forward, oldest.backward, oldest.half, 0);
+        point.unrest = self.unrest.factors(&self.waits.near(size - 1, 0));
         let shocks = self.shocks(oscillator);
         anchor.absorb(&point, oldest.v, &[self.path()], self.wander, shocks.as_slice());
         self.advanced = anchor.state.is_sound();
@@ -280,9 +289,11 @@ impl PathFilter {
             *out = anchor.point(s.v, s.forward, s.backward, s.half, 0);
         }
         let n = window.len();
+        self.weigh(n);
         self.consider_wide(window, oscillator);
         self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
+        self.learn_unrest(n, oscillator);
         let before = self.learn_noise(n, oscillator)?;
         let state = self.conclude(n, &before, oscillator)?;
         let anchor = self.anchor.as_ref()?;
@@ -293,6 +304,7 @@ impl PathFilter {
         (self.anchor, self.advanced, self.noise) = (None, false, self.first_noise());
         (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
+        (self.unrest, self.waits) = (Unrest::default(), Waits::default());
         None
     }
 
@@ -499,62 +511,23 @@ impl PathFilter {
         Some(best.3)
     }
 
-    /// Looks for a change of the shortest delay, and drops those that are no longer likely.
-    fn seek_route(&mut self, window: &[Sample], oscillator: &Oscillator) {
-        self.drop_unlikely(window.len(), oscillator);
-        let (n, Some(anchor)) = (window.len(), self.anchor) else { return };
-        if n < 10 {
-            return;
-        }
-        let mut best: Option<(f64, Jump)> = None;
-        let shocks = self.shocks(oscillator);
-        let mut plain = None;
-        for back in [2, 3, 4, 5, 6, 8, 10, 14, 20, 28, 40] {
-            if back + 3 > n {
-                break;
-            }
-            let k = n - back;
-            let least = |points: &[Point]| points.iter().map(Point::delay).fold(f64::INFINITY, f64::min);
-            let (after, before) = (least(&self.points[k..n]), least(&self.points[..k]));
-            let change = (after - before).abs();
-            // A longer route is easily mistaken for a queue: it has to last.
-            if after > before && back < 6 || change < 2.0 * self.noise.forward.min(self.noise.backward) {
-                continue;
-            }
-            let at = anchor.v + 0.5 * (self.points[k - 1].t + self.points[k].t);
-            if self.routes.near(at) || oscillator.jumps.near(at) {
-                continue;
-            }
-            let jump = Jump { at, delay: 2.25 * change * change, ..Jump::default() };
-            let mut with = shocks;
-            with.add(&[jump], anchor.v, 0);
-            let run = |shocks: &AllShocks| self.pass(n, shocks).map_or(0.0, |r| r.1);
-            let plain = *plain.get_or_insert_with(|| run(&shocks));
-            let gain = run(&with) - plain;
-            if gain > best.map_or(BELIEVE, |b| b.0) {
-                best = Some((gain, jump));
-            }
-        }
-        if let Some((_, jump)) = best {
-            self.routes.insert(jump);
-        }
-    }
-
     /// The belief at the newest sample. On the way it looks for a change of the server's clock: a run of packets, one
     /// way of each earlier than it could come. `before` is what was believed before those.
     fn conclude(&mut self, n: usize, before: &Before, oscillator: &Oscillator) -> Option<State<3>> {
         let anchor = self.anchor?;
         let (path, mut state) = ([self.path()], before.state);
         let first = first_of_newest(n);
-        let (points, mut run, mut error) = (&self.points[..n], 0, 0.0);
+        let (points, mut run, mut error, mut waits) = (&self.points[..n], 0, 0.0, [0.0; 2]);
         let (newest, shocks) = (&points[first..], self.shocks(oscillator));
         let rest = state.run(before.t, newest, &path, self.wander, shocks.as_slice(), |i, t, state, _| {
             let mut ahead = *state;
             ahead.advance(newest[i].t - t, self.wander, &path);
+            waits = ahead.waits(&newest[i]);
             let (there, back) = ahead.lateness(&newest[i], &path[0].noise);
             run += usize::from((there < -3.0) != (back < -3.0));
             error += (newest[i].offset() - ahead.x[0]).abs() / UNEXPLAINED as f64;
         });
+        self.waits.push(waits, &mut self.unrest);
         let plain = before.evidence + rest;
         if run < UNEXPLAINED || n < 2 * UNEXPLAINED {
             return Some(state);
@@ -576,23 +549,6 @@ impl PathFilter {
                 self.steps = before;
                 Some(state)
             }
-        }
-    }
-
-    fn drop_unlikely(&mut self, n: usize, oscillator: &Oscillator) {
-        let Some(anchor) = self.anchor else { return };
-        let evidence = |path: &Self| path.pass(n, &path.shocks(oscillator)).map_or(0.0, |r| r.1);
-        let mut index = 0;
-        while index < self.routes.as_slice().len() {
-            if self.routes.as_slice()[index].at > anchor.v {
-                let (with, kept) = (evidence(self), self.routes);
-                self.routes.remove(index);
-                if with - evidence(self) < DROP {
-                    continue;
-                }
-                self.routes = kept;
-            }
-            index += 1;
         }
     }
 }

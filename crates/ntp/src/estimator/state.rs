@@ -27,7 +27,7 @@ const SURE: (f64, f64) = (1e-22, 1e-26);
 const SUREST: f64 = 1e-4;
 
 /// One sample relative to a base: seconds throughout.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Oscillator time since the base instant.
     pub t: f64,
@@ -39,6 +39,14 @@ pub struct Point {
     pub half: f64,
     /// Which path of the state it measures.
     pub path: usize,
+    /// Factors on the path's mean waits there and back at its time.
+    pub unrest: [f64; 2],
+}
+
+impl Default for Point {
+    fn default() -> Self {
+        Self { t: 0.0, forward: 0.0, backward: 0.0, half: 0.0, path: 0, unrest: [1.0; 2] }
+    }
 }
 
 impl Point {
@@ -50,6 +58,7 @@ impl Point {
             backward: sample.backward.saturating_add(base) as f64 * 1e-9,
             half: sample.half,
             path: 0,
+            unrest: [1.0; 2],
         }
     }
 
@@ -214,8 +223,8 @@ impl<const N: usize> State<N> {
     fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> (f64, f64) {
         let n = self.n;
         let (value, sigma) = match way {
-            Way::Forward => (point.forward, noise.forward),
-            Way::Backward => (point.backward, noise.backward),
+            Way::Forward => (point.forward, noise.forward * point.unrest[0]),
+            Way::Backward => (point.backward, noise.backward * point.unrest[1]),
         };
         let (mean, ph, variance) = self.project(way, point);
         let density = late(value - mean, variance + noise.reading * noise.reading, sigma);
@@ -263,6 +272,14 @@ impl<const N: usize> State<N> {
             (value - mean) / sqrt(variance + noise.reading * noise.reading)
         };
         (one(Way::Forward, point.forward), one(Way::Backward, point.backward))
+    }
+
+    /// What the two ways of `point` seem to have waited, s: together what its round trip is beyond the shortest.
+    pub fn waits(&self, point: &Point) -> [f64; 2] {
+        let (mean, _, _) = self.project(Way::Forward, point);
+        let both = (point.delay() - self.x[delay_of(point.path)]).max(0.0);
+        let there = (point.forward - mean).clamp(0.0, both);
+        [there, both - there]
     }
 
     /// Conditions on "entry `i` is zero within a Gaussian error of the variance `variance`" (s² for times): a Kalman update

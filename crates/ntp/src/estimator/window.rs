@@ -3,6 +3,7 @@
 
 use super::Used;
 use super::joint::{AllShocks, Joint, MAX_MEMBERS};
+use super::path::unrest::{self, Near};
 use super::state::Path;
 use crate::time::OscTime;
 
@@ -18,11 +19,19 @@ pub(super) struct Entry {
     pub backward: i64,
     pub half: f64,
     pub member: usize,
+    /// What was waited around it.
+    pub near: Near,
 }
 
 /// What memory is filled with.
-pub(super) const NOTHING: Entry =
-    Entry { v: OscTime::from_nanos(0), forward: 0, backward: 0, half: 0.0, member: 0 };
+pub(super) const NOTHING: Entry = Entry {
+    v: OscTime::from_nanos(0),
+    forward: 0,
+    backward: 0,
+    half: 0.0,
+    member: 0,
+    near: Near { sum: [0.0; 2], count: 0.0 },
+};
 
 impl Joint {
     /// Takes what the members have measured since into the window.
@@ -40,11 +49,17 @@ impl Joint {
                     backward: sample.backward,
                     half: sample.half,
                     member: slot,
+                    near: Near::default(),
                 };
                 self.insert(entry);
             }
             if let (Some(last), Some(member)) = (u.stats.last(), self.members[slot].as_mut()) {
                 member.newest = member.newest.max(last.v);
+            }
+            // What came after a sample tells of it too.
+            let own = self.window[..self.count].iter_mut().rev().filter(|e| e.member == slot);
+            for (after, entry) in own.take(unrest::REACH + 1).enumerate() {
+                entry.near = u.stats.path().near(after);
             }
         }
     }
@@ -86,8 +101,10 @@ impl Joint {
             self.count -= 1;
             let (paths, shocks, wander) = (self.paths(), self.shocks(), self.oscillator.wander);
             if let Some(anchor) = self.anchor.as_mut() {
-                let point = anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
-                if self.members[entry.member].is_some() {
+                let mut point =
+                    anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
+                if let Some(member) = &self.members[entry.member] {
+                    point.unrest = member.unrest.factors(&entry.near);
                     anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
                 }
             }
@@ -117,6 +134,9 @@ impl Joint {
         let Some(anchor) = &self.anchor else { return };
         for (point, e) in self.points.iter_mut().zip(&self.window[..self.count]) {
             *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
+            if let Some(member) = &self.members[e.member] {
+                point.unrest = member.unrest.factors(&e.near);
+            }
         }
     }
 }
