@@ -1,14 +1,49 @@
 //! Asymmetries of the paths: no measurement tells them, so all sources weigh them against each other.
 
-use super::joint::{Belief, Joint};
+use super::joint::{Belief, Joint, MAX_MEMBERS};
 use super::state::{asymmetry_of, delay_of};
 use crate::ids::SourceId;
+use crate::time::OscTime;
 use libm::sqrt;
 
 /// Samples after which a path's asymmetry is judged for good.
 const ESTABLISHED: usize = 24;
+/// Half as many samples as are learned for good before asymmetries are judged again.
+const FIRST: usize = 32;
 /// Degrees of freedom of Student's t for asymmetries: some paths are much longer one way.
 pub const TAILS: f64 = 4.0;
+
+/// When the asymmetries that are judged for good are judged again.
+///
+/// At first the paths are known from some dozens of samples only, and so is how their asymmetries differ; what this makes
+/// wrong of the time would stay. So they are judged anew each time twice as many samples have been learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// Samples learned by the anchor.
+    pub absorbed: usize,
+    /// How many make the next one; 0: none yet.
+    next: usize,
+    /// Who was judged then, a bit for each place.
+    voters: u16,
+    /// When.
+    at: OscTime,
+    /// What all asymmetries have had in common since, s: a mean over so many updates.
+    common: f64,
+    count: f64,
+}
+
+/// The centre of asymmetries (s), each with the variance it has beforehand (s²), by Student's t.
+fn common(asymmetries: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+    let mut centre = 0.0;
+    for _ in 0..6 {
+        let (sum, weights) = asymmetries.clone().fold((0.0, 0.0), |(sum, weights), (beta, spread)| {
+            let weight = (TAILS + 1.0) / (TAILS * spread + (beta - centre) * (beta - centre));
+            (sum + weight * beta, weights + weight)
+        });
+        centre = sum / weights;
+    }
+    centre
+}
 
 impl Joint {
     /// Asymmetry of a source's path (s, positive: the way there is longer), its deviation, and the weight of its vote
@@ -51,6 +86,54 @@ impl Joint {
             member.folded = true;
             member.path.reversion = member.spread() / member.weight.max(0.05);
         }
+    }
+
+    /// Judges the asymmetries again when it is time and nothing has changed since the last time. It moves what no
+    /// measurement tells: θ, and all asymmetries the other way.
+    pub(super) fn judge_again(&mut self, mut belief: Belief) -> Belief {
+        let now = self.window[self.count - 1].v;
+        let folded = self.members.iter().enumerate().filter_map(|(i, m)| m.as_ref().map(|m| (i, m)));
+        let folded = folded.filter(|(_, m)| m.folded);
+        let voters = folded.clone().fold(0, |bits, (i, _)| bits | 1 << i);
+        if !self.many() || voters == 0 {
+            return belief;
+        }
+        let Judgement { absorbed, next, at, .. } = self.judgement;
+        let rerouted = folded.clone().any(|(_, m)| m.routes.as_slice().iter().any(|r| r.at > at));
+        if self.judgement.voters != voters || rerouted {
+            self.judgement = Judgement {
+                absorbed,
+                next: 2 * absorbed.max(FIRST),
+                voters,
+                at: now,
+                ..Judgement::default()
+            };
+            return belief;
+        }
+        if folded.clone().any(|(_, m)| !m.used || !m.votes) {
+            return belief;
+        }
+        let common = common(folded.map(|(slot, m)| (belief.x[asymmetry_of(slot)] - m.usual, m.spread())));
+        self.judgement.count += 1.0;
+        self.judgement.common += (common - self.judgement.common) / self.judgement.count;
+        let common = self.judgement.common;
+        if absorbed < next || !common.is_finite() {
+            return belief;
+        }
+        self.judgement = Judgement { absorbed, next: 2 * absorbed, voters, at: now, ..Judgement::default() };
+        let members = self.members.map(|m| m.is_some());
+        let shift = |state: &mut Belief| {
+            state.x[0] += common;
+            for slot in (0..MAX_MEMBERS).filter(|slot| members[*slot]) {
+                state.x[asymmetry_of(slot)] -= common;
+            }
+        };
+        shift(&mut belief);
+        if let Some(anchor) = self.anchor.as_mut() {
+            shift(&mut anchor.state);
+        }
+        self.checkpoint.discard();
+        belief
     }
 
     /// Conditions a copy of the belief on the heavy-tailed prior that every asymmetry not yet judged is near zero.

@@ -6,6 +6,7 @@
 //! of it. docs/discipline.md derives it.
 
 use super::anchor::{Anchor, Jump, Shocks};
+use super::asymmetry::Judgement;
 use super::member::Member;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::past::Past;
@@ -73,6 +74,8 @@ pub struct Joint {
     pub(super) next_wander: f64,
     /// What earlier windows said of the wander.
     pub(super) past: Past,
+    /// When the asymmetries are judged again.
+    pub(super) judgement: Judgement,
     pub(super) snapshots: Box<[Snapshot]>,
     /// What is believed now, asymmetries weighed.
     pub(super) gauged: Option<Anchor<DIMENSIONS>>,
@@ -103,6 +106,7 @@ impl Joint {
             runs: Box::default(),
             next_wander: WANDER,
             past: Past::default(),
+            judgement: Judgement::default(),
             snapshots: Box::default(),
             gauged: None,
             combined: None,
@@ -177,6 +181,7 @@ impl Joint {
         self.anchor = None;
         self.count = 0;
         self.fresh = true;
+        self.judgement = Judgement::default();
         for member in self.members.iter_mut().flatten() {
             (member.folded, member.weight) = (false, 1.0);
             member.newest = OscTime::from_nanos(i64::MIN);
@@ -218,6 +223,7 @@ impl Joint {
         self.checkpoint();
         let plain = self.note_changes(used.clone());
         let belief = self.average(plain)?;
+        let belief = self.judge_again(belief);
         self.limit_wander(used);
         let gauged = if self.many() { self.gauge(&belief) } else { belief };
         if !belief.is_sound() || !gauged.is_sound() {

@@ -1,6 +1,7 @@
 //! The behaviour of the estimator as a table: root mean square errors by jitter, wander and event.
 
 use super::*;
+use crate::ids::SourceId;
 use crate::rng::Rng;
 use crate::time::NANOS;
 use proptest::prelude::*;
@@ -455,4 +456,44 @@ fn a_known_asymmetry_of_the_jitter_is_kept() {
         stats.push(&sample, &Oscillator::default());
     }
     assert!((stats.asymmetry() - 0.3).abs() < 1e-6, "{}", stats.asymmetry());
+}
+
+/// Four equal paths without asymmetry: what the first dozens of samples make of it does not stay.
+#[test]
+fn the_common_asymmetry_is_judged_again() {
+    /// Sample that is the first to be learned for good, and how wrong time is made then, s.
+    const WRONG: (i64, f64) = (330, 100e-6);
+    let mut rng = Rng::from_number(1);
+    let mut joint = Joint::new(None);
+    let mut sources: Vec<_> = (0..4).map(|_| SourceStats::new(StatsOptions::default())).collect();
+    let (mut before, mut after) = (0.0, 0.0);
+    for i in 0..3000i64 {
+        let way = Jitter::Exponential(1e-3);
+        let (there, back) = (0.01 + way.draw(&mut rng), 0.01 + way.draw(&mut rng));
+        let sample = Sample {
+            v: OscTime::from_nanos((1000 + 16 * i) * NANOS),
+            forward: crate::time::seconds_to_nanos(there),
+            backward: crate::time::seconds_to_nanos(back),
+            half: (there + back) / 2.0,
+            ..EMPTY
+        };
+        sources[i as usize % 4].push(&sample, joint.oscillator());
+        let used = sources.iter().enumerate().filter(|(_, stats)| stats.estimate().is_some());
+        let used = used.map(|(id, stats)| Used { id: SourceId(id as u32), stats, votes: true });
+        let combined = joint.update(used, |_| false).expect("there are samples");
+        let error = combined.predict(sample.v) - Theta::default();
+        if (WRONG.0 + 10..WRONG.0 + 60).contains(&i) {
+            before += error / 50.0;
+        }
+        if i >= 2500 {
+            after += error / 500.0;
+        }
+        if i == WRONG.0 {
+            let state = &mut joint.anchor.as_mut().expect("there is one").state;
+            state.x[0] += WRONG.1;
+            (0..4).for_each(|path| state.x[state::asymmetry_of(path)] -= WRONG.1);
+            joint.checkpoint.discard();
+        }
+    }
+    assert!(before > 0.7 * WRONG.1 && after.abs() < 0.15 * WRONG.1, "{before} {after}");
 }

@@ -105,6 +105,7 @@ impl Joint {
                     anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
                 if let Some(member) = &self.members[entry.member] {
                     point.unrest = member.unrest.factors(&entry.near);
+                    self.judgement.absorbed += 1;
                     anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
                 }
             }
