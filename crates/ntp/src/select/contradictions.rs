@@ -26,7 +26,8 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
     let Some(centre) = median(aligned).or(median(all)) else { return };
     // The median itself is no surer than those that make it: an exact source must not be measured by rough ones.
     let doubts = survivors(verdicts).filter(settled).map(|i| candidates[i].offset_sd);
-    let centre_sd = MEDIAN * median(doubts.clone()).unwrap_or(0.0) / libm::sqrt(doubts.count().max(1) as f64);
+    let number = doubts.clone().count().max(1) as f64;
+    let usual_sd = median(doubts).unwrap_or(0.0);
     for (i, c) in candidates.iter().enumerate() {
         let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
         state.moved = false;
@@ -36,7 +37,11 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
         let here = c.offset - centre;
         let bias = state.bias.get_or_insert(Bias { offset: here, sd: c.offset_sd, age: 0.0 });
         let away = here - bias.offset;
-        let doubt = libm::hypot(libm::hypot(c.offset_sd, bias.sd), centre_sd);
+        // Half of what they doubt is noise of their own, half the oscillator, which leads all of them astray the same way, but
+        // not a source that is surer than they are.
+        let common = 0.5 * (usual_sd * usual_sd - c.offset_sd * c.offset_sd).max(0.0);
+        let centre = MEDIAN * MEDIAN * usual_sd * usual_sd / number + common;
+        let doubt = libm::sqrt(c.offset_sd * c.offset_sd + bias.sd * bias.sd + centre);
         let far = FAR.0 * doubt + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
         state.moved = enough && away.abs() > far;
         let slowest = if state.moved || state.owes > 0 { PATIENCE.1 } else { PATIENCE.0 };
