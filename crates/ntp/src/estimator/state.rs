@@ -17,8 +17,8 @@ use crate::sample::Sample;
 use crate::time::OscTime;
 use libm::{exp, log, sqrt};
 
-/// Time constant with which the asymmetry of a path forgets its value, s (a week).
-const FORGETTING: f64 = 6e5;
+/// Time constant with which the asymmetry of a path forgets its value, s (five weeks).
+const FORGETTING: f64 = 3e6;
 /// Phase noise of the oscillator, s²/s: keeps a belief from becoming certain.
 const PHASE_NOISE: f64 = 1e-20;
 /// Smallest variances of times (s²) and of the frequency ((s/s)²): (10 ps)² and (10⁻¹³)².
@@ -139,7 +139,7 @@ impl<const N: usize> State<N> {
     ///
     /// ```text
     /// θ += y·dt;   P_θθ += w²dt³/3,  P_θy += w²dt²/2,  P_yy += w²dt;   P_dd += creep·dt
-    /// β *= k,  P_ββ → k²·P_ββ + reversion·(1 − k²),  k = exp(−dt/a week)
+    /// β *= k,  P_ββ → k²·P_ββ + reversion·(1 − k²),  k = exp(−dt/five weeks)
     /// ```
     pub fn advance(&mut self, dt: f64, wander: f64, paths: &[Path]) {
         if dt <= 0.0 {
