@@ -26,6 +26,7 @@ pub mod server;
 pub mod tally;
 pub mod temperatures;
 pub mod time;
+pub mod unequal;
 pub mod world;
 
 pub use clock::SimClock;

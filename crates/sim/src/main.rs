@@ -6,7 +6,7 @@ mod cli {
 }
 
 use sim::scenario::{self, Scenario};
-use sim::{Host, compare, plot, pool, routers, temperatures};
+use sim::{Host, compare, plot, pool, routers, temperatures, unequal};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +19,7 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
        sim random [--worlds N] [--seed FIRST] [--jobs N]
        sim random --world N [--svg FILE]
        sim routers [--seeds N] [--seed FIRST] [--jobs N]
+       sim unequal [--seeds N] [--seed FIRST] [--jobs N]
        sim temperatures [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N]
        sim list
 
@@ -26,6 +27,7 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
   table         runs every scenario that chronyd was measured in and compares
   random        draws worlds and looks for panics, nonsense, broken promises and forbidden steps
   routers       compares two days of home routers with what chronyd reached on them
+  unequal       servers that do not tell equally much: the error, and how often each is asked
   temperatures  compares oscillators that follow a temperature with and without thermometers
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
@@ -158,6 +160,10 @@ fn run(request: &Request) -> Result<(), String> {
         "routers" => {
             let rows = routers::run(request.seed, request.seeds, request.jobs);
             out.write_all(routers::text(&rows).as_bytes())
+        }
+        "unequal" => {
+            let rows = unequal::run(request.seed, request.seeds, request.jobs);
+            out.write_all(unequal::text(&rows).as_bytes())
         }
         "temperatures" => {
             let rows = temperatures::run(&request.only, request.seed, request.seeds, request.jobs);

@@ -5,6 +5,7 @@
 pub mod hard;
 pub mod named;
 mod table;
+pub mod unequal;
 
 pub use table::{Reference, TABLE};
 
@@ -139,7 +140,7 @@ pub struct Scenario {
 
 /// All scenarios with names.
 pub fn all() -> Vec<Scenario> {
-    let own = named::all().into_iter().chain(hard::all());
+    let own = named::all().into_iter().chain(hard::all()).chain(unequal::all());
     own.chain(TABLE.iter().map(Reference::scenario)).collect()
 }
 
