@@ -3,7 +3,7 @@
 use super::reference::{SIGMAS, UNKNOWN_SKEW};
 use super::{Action, Actions, Engine, Severity};
 use crate::clock::Clock;
-use crate::estimator::{Estimate, Theta};
+use crate::estimator::{Estimate, Missed, Theta};
 use crate::ids::{RefId, SourceId};
 use crate::select::{self, Candidate, Flags, Outcome, Status};
 use crate::source::Source;
@@ -76,7 +76,7 @@ impl Engine {
         let unfitted = source.stats.last().is_some() && (1..crate::estimator::MIN_FIT).contains(&most);
         let noise = newest.map_or(0.0, |sample| sample.dispersion);
         let (mut offset, mut distance, mut frequency, mut skew) = (0.0, f64::INFINITY, 0.0, UNKNOWN_SKEW);
-        let mut offset_sd = f64::INFINITY;
+        let (mut offset_sd, mut missed) = (f64::INFINITY, Missed::default());
         if let (Some(estimate), Some(sample)) = (source.stats.estimate().or(first.as_ref()), newest) {
             offset = estimate.predict(v) - self.discipline.belief().theta_at(v);
             let growth = self.clock_config.max_clock_error * age(Some(sample.v)).max(0.0);
@@ -87,6 +87,7 @@ impl Engine {
             // What was measured before the clock was in doubt says nothing of where the others are now.
             if source.stats.path().seen() >= SETTLED && self.doubt_since(sample.v) == 0.0 {
                 offset_sd = estimate.predict_sd(v);
+                missed = estimate.missed(self.joint.combined().map_or(0.0, |all| all.wander), v);
             }
             distance += self.doubt_since(sample.v);
             frequency = estimate.frequency - self.discipline.belief().frequency;
@@ -118,6 +119,7 @@ impl Engine {
             offset,
             root_distance: distance,
             offset_sd,
+            missed,
             young: source.stats.path().seen() < SETTLED,
             delay: source.stats.path().least(),
             std_dev: if unfitted { noise } else { source.stats.std_dev() },

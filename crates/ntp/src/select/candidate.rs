@@ -3,6 +3,7 @@
 use super::majority::Sweep;
 use super::status::Status;
 use crate::config::{AuthSelectMode, SelectionConfig};
+use crate::estimator::Missed;
 use crate::ids::SourceId;
 use crate::wire::Leap;
 use core::fmt;
@@ -127,6 +128,8 @@ pub struct Candidate {
     pub root_distance: f64,
     /// Standard deviation of `offset`, s; infinite while too few samples were seen to tell.
     pub offset_sd: f64,
+    /// What it misses of the oscillator: what that has done since its newest sample, and what cannot be seen behind its noise.
+    pub missed: Missed,
     /// It has so few samples that it errs by more than it thinks.
     pub young: bool,
     /// Its shortest round trip, s.

@@ -4,6 +4,40 @@ use super::majority::Sweep;
 use super::{Bias, Candidate, IN, Status, Verdict, survivors};
 use crate::estimator::quantile::median;
 
+/// What a source that is much surer than most has to allow those, beyond what each of them doubts.
+///
+/// What rough ones miss of the oscillator they miss together, to the same side, and it does not become less by their number: behind
+/// a noisy path an oscillator looks calm, and who is asked rarely does not know what it has done since. Whoever is as rough misses
+/// it too, and is allowed nothing.
+struct Roughness {
+    /// Deviation of θ of the one in the middle, s.
+    usual: f64,
+    /// Deviations of θ (s) and rate (s/s) of the one in the middle, with what it misses.
+    offset: f64,
+    rate: f64,
+}
+
+impl Roughness {
+    /// Of those that are still in.
+    fn of(candidates: &[Candidate], verdicts: &[Verdict]) -> Self {
+        let settled = |i: &usize| candidates[*i].offset_sd.is_finite();
+        let middle = |what: fn(&Candidate) -> f64| {
+            median(survivors(verdicts).filter(settled).map(|i| what(&candidates[i]))).unwrap_or(0.0)
+        };
+        Self {
+            usual: middle(|c| c.offset_sd),
+            offset: middle(|c| libm::hypot(c.offset_sd, c.missed.offset)),
+            rate: middle(|c| libm::hypot(c.skew / 2.0, c.missed.rate)),
+        }
+    }
+
+    /// 1 for a source that is three times surer than the one in the middle, 0 from twice on.
+    fn beside(&self, c: &Candidate) -> f64 {
+        const SURER: f64 = 2.0;
+        (self.usual / c.offset_sd.max(f64::MIN_POSITIVE) - SURER).clamp(0.0, 1.0)
+    }
+}
+
 /// Who moves away from the others, slowly enough to stay inside the interval and too slowly for the rate to show it?
 ///
 /// Every source has a usual distance from the others, mostly the asymmetry of its path, which stays. Less that, all
@@ -28,6 +62,7 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
     let doubts = survivors(verdicts).filter(settled).map(|i| candidates[i].offset_sd);
     let number = doubts.clone().count().max(1) as f64;
     let usual_sd = median(doubts).unwrap_or(0.0);
+    let rough = Roughness::of(candidates, verdicts);
     for (i, c) in candidates.iter().enumerate() {
         let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
         state.moved = false;
@@ -40,7 +75,8 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
         // Half of what they doubt is noise of their own, half the oscillator, which leads all of them astray the same way, but
         // not a source that is surer than they are.
         let common = 0.5 * (usual_sd * usual_sd - c.offset_sd * c.offset_sd).max(0.0);
-        let centre = MEDIAN * MEDIAN * usual_sd * usual_sd / number + common;
+        let missed = rough.offset * rough.beside(c);
+        let centre = MEDIAN * MEDIAN * usual_sd * usual_sd / number + common.max(missed * missed);
         let doubt = libm::sqrt(c.offset_sd * c.offset_sd + bias.sd * bias.sd + centre);
         let far = FAR.0 * doubt + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
         state.moved = enough && away.abs() > far;
@@ -67,21 +103,22 @@ pub(super) fn find_contradictions<'a>(
     verdicts: &[Verdict],
     rates: &'a mut Sweep,
 ) -> impl Fn(usize) -> Contradiction + use<'a> {
-    let rate = |i: usize| {
+    let rough = Roughness::of(candidates, verdicts);
+    let rate = move |i: usize, allowed: f64| {
         /// Deviations, and a rate that all clocks may differ by, s/s.
         const FAR: (f64, f64) = (4.5, 1e-9);
         // The skew of a candidate is two standard deviations.
-        let doubt = FAR.0 * candidates[i].skew / 2.0 + FAR.1;
+        let doubt = FAR.0 * (candidates[i].skew / 2.0 + allowed) + FAR.1;
         (candidates[i].frequency - doubt, candidates[i].frequency + doubt)
     };
     let number = survivors(verdicts).count();
-    let agreement = rates.run(survivors(verdicts).map(rate));
+    let agreement = rates.run(survivors(verdicts).map(|i| rate(i, 0.0)));
     let majority = number >= 3 && agreement.is_some_and(|a| 2 * a.depth > number);
     // When most exclude what was agreed on, it is our own clock that jumped.
     let impossible = survivors(verdicts).filter(|&i| candidates[i].impossible).count();
     let ours = 2 * impossible >= number;
     move |i: usize| Contradiction {
-        drifts: majority && !rates.shares(rate(i)),
+        drifts: majority && !rates.shares(rate(i, rough.rate * rough.beside(&candidates[i]))),
         impossible: candidates[i].impossible && !ours,
     }
 }

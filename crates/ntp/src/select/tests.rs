@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::SelectionConfig;
+use crate::estimator::Missed;
 use crate::ids::SourceId;
 use proptest::prelude::*;
 
@@ -21,6 +22,7 @@ fn source(id: u32, offset: f64, root_distance: f64) -> Candidate {
         newest: false,
         impossible: false,
         offset_sd: f64::INFINITY,
+        missed: Missed::default(),
         young: false,
         delay: 0.0,
         oldest_age: 600.0,
@@ -317,6 +319,7 @@ fn any_source() -> impl Strategy<Value = Candidate> {
                 newest: fresh,
                 impossible: false,
                 offset_sd: f64::INFINITY,
+                missed: Missed::default(),
                 young: !reachable,
                 delay: 0.0,
                 reachable,
@@ -426,6 +429,27 @@ fn a_rate_learned_from_few_samples_is_not_held_against_anybody() {
     let mut four = rates(1e-7);
     four[3].young = true;
     assert_eq!(insist(&mut four, 20), "*++D", "but it has no say");
+}
+
+/// Three rough sources and an exact one, the last, that have been compared for hours. Then `moved` (s) and `faster` (s/s) are what the
+/// rough ones come to differ by from the exact one, together, and `missed` is what they may.
+fn exact_among_rough(moved: f64, faster: f64, missed: Missed) -> String {
+    let rough = |id| Candidate { offset_sd: 1e-4, skew: 1e-8, fresh: true, ..source(id, 0.0, 0.01) };
+    let mut four = [1, 2, 3, 4].map(rough);
+    four[3].offset_sd = 1e-5;
+    assert_eq!(insist(&mut four, 400), "*+++");
+    for candidate in &mut four[..3] {
+        (candidate.offset, candidate.frequency, candidate.missed) = (moved, faster, missed);
+    }
+    insist(&mut four, 3)
+}
+
+#[test]
+fn what_rough_sources_miss_together_is_not_held_against_an_exact_one() {
+    assert_eq!(exact_among_rough(1e-3, 0.0, Missed::default()), "*++x");
+    assert_eq!(exact_among_rough(1e-3, 0.0, Missed { offset: 5e-4, rate: 0.0 }), "*+++");
+    assert_eq!(exact_among_rough(0.0, 1e-7, Missed::default()), "*++x");
+    assert_eq!(exact_among_rough(0.0, 1e-7, Missed { offset: 0.0, rate: 5e-8 }), "*+++");
 }
 
 #[test]

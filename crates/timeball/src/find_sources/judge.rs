@@ -1,7 +1,7 @@
 //! From measurements to a ranking and a proposal. Nothing but numbers in, numbers out.
 
 use ntp::config::SelectionConfig;
-use ntp::estimator::{Estimate, MIN_FIT, Oscillator, SourceStats, StatsOptions};
+use ntp::estimator::{Estimate, MIN_FIT, Missed, Oscillator, SourceStats, StatsOptions};
 use ntp::ids::SourceId;
 use ntp::select::{self, Flags, SelectOptions, Selection, Status, select};
 use ntp::time::OscTime;
@@ -218,6 +218,7 @@ fn seen(id: SourceId, line: &Line, record: &Record, now: OscTime) -> select::Can
         offset: estimate.predict(now).seconds(),
         root_distance: line.bound + estimate.growth(newest),
         offset_sd: estimate.predict_sd(now),
+        missed: Missed::default(), // all are asked at the same time and listened to for minutes
         young: false,
         delay: line.delay,
         std_dev: estimate.std_dev,
