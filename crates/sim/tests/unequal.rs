@@ -19,7 +19,18 @@ fn the_quiet_are_not_outvoted_by_the_noisy() {
         }
         let record = built.world.record(built.client);
         let max = record.max_error(scenario.warmup, scenario.length);
-        assert!(out <= 10 && max < 0.4e-3, "{name}, seed {seed}: out for {out} min, {max} s wrong");
+        assert!(out <= 60 && max < 0.5e-3, "{name}, seed {seed}: out for {out} min, {max} s wrong");
         assert_eq!(record.whole().violations, 0, "{name}, seed {seed}");
     }
+}
+
+/// The packets go where they tell most: far and noisy servers beside a near one are asked as rarely as can be, and still known.
+#[test]
+fn who_tells_little_is_asked_little() {
+    let scenario = scenario::find("unequal-near").expect("it is in the list");
+    let mut built = scenario.plan.build(101);
+    built.world.run_until(scenario.length);
+    let asked: Vec<usize> = built.servers.iter().map(|&s| built.world.server(s).history().len()).collect();
+    assert!(asked[1..].iter().all(|far| 3 * far < asked[0] && *far > 80), "{asked:?}");
+    assert_eq!(built.world.host(built.client).marks(), "*----");
 }

@@ -9,6 +9,7 @@ use crate::estimator::Theta;
 use crate::ids::{RefId, SocketId};
 use crate::sample::Sample;
 use crate::source::checks::{self, Check, Checks, DelayHistory, OurReference};
+use crate::source::company::{Company, noise_of};
 use crate::source::exchange::{self, Measured};
 use crate::source::interleave::{self, Earlier};
 use crate::source::poll::Need;
@@ -269,7 +270,8 @@ impl Engine {
         };
         let measured = &measured;
         self.recall_path(now, index);
-        let sources = self.used.len();
+        let noises = self.used.iter().filter_map(|&(i, _)| self.sources.get(i)?.stats.estimate());
+        let company = Company::new(noises.map(noise_of));
         let source = &mut self.sources[index];
         let before = source.stats.estimate().map(|e| (e.frequency, e.skew));
         let astray = is_astray(source, &measured.sample);
@@ -285,7 +287,7 @@ impl Engine {
             Some(estimate) => {
                 let known = self.joint.combined();
                 let growth = |t| known.map_or_else(|| estimate.growth(t), |c| c.growth(t));
-                source.poll.need(estimate, growth, target, sources)
+                source.poll.need(estimate, growth, target, company)
             }
             None => Need::Same,
         };

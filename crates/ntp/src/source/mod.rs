@@ -4,6 +4,7 @@
 //! refused, [`poll`] decides when to ask again.
 
 pub mod checks;
+pub mod company;
 pub mod exchange;
 pub mod gather;
 pub mod interleave;

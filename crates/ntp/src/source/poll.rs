@@ -1,5 +1,6 @@
 //! When to ask a source: poll interval, bursts, and what answers and silence do to them.
 
+use super::company::{Company, noise_of};
 use crate::config::SourceConfig;
 use crate::estimator::Estimate;
 
@@ -29,13 +30,11 @@ const LONG_SILENCE: f64 = 1.0;
 /// Samples below which the poll interval stays as it is: deviations learned from fewer are guesses.
 const SETTLED: usize = 12;
 /// Growth of the prediction's deviation over one interval that is allowed, in units of one measurement's noise, at the
-/// default of `polltarget`; of n sources less, by n to this power, because one interval brings n measurements. (√n is what
+/// default of `polltarget`; of n equal sources less, by n to this power, because one interval brings n measurements. (√n is what
 /// their mean is better by, n² what would keep the error at the same multiple of one interval's noise whatever n is.)
-const ALLOWED_GROWTH: f64 = 0.5;
-const SHARING: f64 = 2.0 / 3.0;
+const ALLOWED_GROWTH: f64 = 0.6;
+const SHARING: f64 = 0.78;
 const USUAL_TARGET: i32 = 8;
-/// Share of the round trip below which an offset cannot be known, because both ways are never equally long.
-const KNOWABLE: f64 = 0.01;
 
 /// How often the estimate wants to be fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +231,7 @@ impl Poll {
             return;
         }
         self.add(match need {
-            Need::Less => 0.15,
+            Need::Less => 0.1,
             Need::Same => 0.0,
             Need::More => -0.3,
             Need::MuchMore => -2.0,
@@ -247,17 +246,18 @@ impl Poll {
         estimate: &Estimate,
         growth: impl Fn(f64) -> f64,
         poll_target: i32,
-        sources: usize,
+        company: Company,
     ) -> Need {
         if estimate.samples < SETTLED {
             return Need::Same;
         }
         let interval = libm::exp2(f64::from(self.exponent));
-        // Finer than a small share of the round trip is nothing known, however quiet the path: its asymmetry is not.
-        let noise = estimate.noise.max(KNOWABLE * estimate.delay);
-        let allowed = ALLOWED_GROWTH / libm::pow(sources.max(1) as f64, SHARING) * f64::from(USUAL_TARGET)
+        let noise = noise_of(estimate);
+        let allowed = ALLOWED_GROWTH / libm::pow(company.number().max(1.0), SHARING)
+            * f64::from(USUAL_TARGET)
             / f64::from(poll_target.max(1))
-            * noise;
+            * noise
+            * company.patience(noise);
         if growth(2.0 * interval) < allowed {
             Need::Less
         } else if growth(interval) > allowed {
@@ -431,7 +431,8 @@ mod tests {
             let (_, mut poll) = source(|c| c.maxpoll = 12);
             poll.line = Line::Online;
             for _ in 0..100 {
-                let need = poll.need(estimate, |t| estimate.growth(t), target, sources);
+                let company = Company::new(core::iter::repeat_n(estimate.noise, sources));
+                let need = poll.need(estimate, |t| estimate.growth(t), target, company);
                 poll.on_good(need);
             }
             poll.exponent
