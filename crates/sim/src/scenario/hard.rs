@@ -122,6 +122,23 @@ pub fn thirty_two() -> Plan {
     plan
 }
 
+/// Four servers 10 ms away whose packets come early as often as late, by `there` and `back` (s, standard deviations): no queue
+/// does that, but network emulators do.
+pub fn two_sided(there: f64, back: f64) -> Plan {
+    let way = |sd| Way::constant(0.01).normal(sd);
+    let link = Link { there: way(there), back: way(back) };
+    let mut plan = Plan {
+        servers: (0..4).map(|_| (Server::ideal(), link.clone())).collect(),
+        oscillator: Oscillator::with_error(50e-6).wander(1e-9),
+        offset: 0.1,
+        ..Plan::default()
+    };
+    plan.source.iburst = true;
+    (plan.source.minpoll, plan.source.maxpoll) = (3, 5);
+    plan.config.clock.makestep = Some((1e-3, 3));
+    plan
+}
+
 /// Neither jitter nor wander.
 pub fn still() -> Plan {
     let mut plan = Plan {
@@ -170,6 +187,15 @@ pub fn all() -> Vec<Scenario> {
         entry("suspend", "the machine sleeps for two hours", 8.0, suspend()),
         entry("foreign-steering", "another program sets the frequency", 6.0, foreign_steering()),
         entry("thirty-two", "32 servers", 4.0, thirty_two()),
+        Scenario {
+            warmup: 100.0,
+            ..entry(
+                "two-sided",
+                "packets early as often as late, 0.5 ms there and 2 ms back",
+                0.25,
+                two_sided(5e-4, 2e-3),
+            )
+        },
         entry("still", "neither jitter nor wander", 12.0, still()),
         entry(
             "first-seconds",
