@@ -22,8 +22,12 @@ const LAG_SHARE: f64 = 0.18;
 /// Corrections below so much (s) are made within a poll interval at the fastest, in regular operation: what is larger was
 /// not made by wander.
 const HURRY: f64 = 0.05;
-/// A pending correction beyond so many standard deviations of the estimate is worth hurrying for.
-const LARGE: f64 = 3.0;
+/// A pending correction beyond so many standard deviations of the estimate is worth hurrying for, and beyond so many among
+/// the first updates very much.
+const LARGE: (f64, f64) = (3.0, 8.0);
+/// Where corrections are larger than the estimate lets expect, it is less sure than it says, and a lag costs less: slews are
+/// longer by this power of how much larger their squares are, which counts up to the second number.
+const SURPRISED: (f64, f64) = (0.5, 16.0);
 /// Corrections are counted as usual up to this many standard deviations of the estimate.
 const UNUSUAL: f64 = 10.0;
 /// What is left after a slew is worth another one if larger than this, s.
@@ -104,6 +108,8 @@ pub struct Discipline {
     /// Running means of squared corrections and of the estimate's variance, s².
     mean_square: f64,
     mean_variance: f64,
+    /// … and of what the squares are expected to be, s².
+    mean_growth: f64,
     /// Running mean of the time between updates, s.
     mean_spacing: f64,
     updates: u32,
@@ -127,6 +133,7 @@ impl Discipline {
             slew_until: None,
             mean_square: 0.0,
             mean_variance: 0.0,
+            mean_growth: 0.0,
             mean_spacing: 0.0,
             updates: 0,
             last_update: None,
@@ -280,17 +287,23 @@ impl Discipline {
         self.mean_square += weight * (usual * usual - self.mean_square);
         self.mean_spacing += weight * (spacing - self.mean_spacing);
         self.mean_variance += weight * (correction.theta_sd * correction.theta_sd - self.mean_variance);
+        self.mean_growth += weight * (correction.growth - self.mean_growth);
         let hurried =
-            self.updates <= SETTLING_UPDATES && self.pending(now.raw).abs() > LARGE * correction.theta_sd;
+            self.updates <= SETTLING_UPDATES && self.pending(now.raw).abs() > LARGE.1 * correction.theta_sd;
         let duration = if hurried {
             correction.interval / 4.0
         } else {
-            let lag = self.limits.corr_time_ratio * LAG_SHARE * self.mean_variance * self.mean_spacing;
+            let surprise = (self.mean_square / self.mean_growth.max(1e-24)).clamp(1.0, SURPRISED.1);
+            let lag = self.limits.corr_time_ratio
+                * LAG_SHARE
+                * libm::pow(surprise, SURPRISED.0)
+                * self.mean_variance
+                * self.mean_spacing;
             // Each of the sources brings an update within the interval.
             let shortest = (correction.interval / correction.sources.max(1) as f64).max(self.mean_spacing);
             let longest = 4.0 * correction.interval.max(self.mean_spacing);
             let duration = (lag / correction.growth.max(1e-24)).clamp(shortest, longest);
-            let usual = f64::min(4.0 * libm::sqrt(self.mean_square), LARGE * correction.theta_sd);
+            let usual = f64::min(4.0 * libm::sqrt(self.mean_square), LARGE.0 * correction.theta_sd);
             let pending = self.pending(now.raw).abs();
             if pending > usual {
                 let shortest = if pending < HURRY { correction.interval } else { 0.0 };

@@ -259,6 +259,6 @@ fn only_large_corrections_are_hurried_at_first() {
         discipline.steer(now, &mut bench, moved, &correction).unwrap();
         (discipline.slew_until().unwrap() - now.raw) / correction.interval
     };
-    assert!((slew(5e-3) - 0.25).abs() < 1e-3, "{}", slew(5e-3));
-    assert!(slew(2e-3) > 0.99, "{}", slew(2e-3));
+    assert!((slew(10e-3) - 0.25).abs() < 1e-3, "{}", slew(10e-3));
+    assert!(slew(5e-3) > 0.99, "{}", slew(5e-3));
 }
