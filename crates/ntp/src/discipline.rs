@@ -27,7 +27,7 @@ const HURRY: f64 = 0.05;
 const LARGE: (f64, f64) = (3.0, 8.0);
 /// Where corrections are larger than the estimate lets expect, it is less sure than it says, and a lag costs less: slews are
 /// longer by this power of how much larger their squares are, which counts up to the second number.
-const SURPRISED: (f64, f64) = (0.5, 16.0);
+const SURPRISED: (f64, f64) = (0.5, 3.0);
 /// Corrections are counted as usual up to this many standard deviations of the estimate.
 const UNUSUAL: f64 = 10.0;
 /// What is left after a slew is worth another one if larger than this, s.

@@ -99,8 +99,10 @@ impl Joint {
             return belief;
         }
         let Judgement { absorbed, next, at, .. } = self.judgement;
+        // The votes were cast on what was believed before the first samples; how they turned out is known now.
+        let first = self.judgement.voters == 0;
         let rerouted = folded.clone().any(|(_, m)| m.routes.as_slice().iter().any(|r| r.at > at));
-        if self.judgement.voters != voters || rerouted {
+        if !first && (self.judgement.voters != voters || rerouted) {
             self.judgement = Judgement {
                 absorbed,
                 next: 2 * absorbed.max(FIRST),
@@ -113,14 +115,15 @@ impl Joint {
         if folded.clone().any(|(_, m)| !m.used || !m.votes) {
             return belief;
         }
-        let common = common(folded.map(|(slot, m)| (belief.x[asymmetry_of(slot)] - m.usual, m.spread())));
+        let common_now = common(folded.map(|(slot, m)| (belief.x[asymmetry_of(slot)] - m.usual, m.spread())));
         self.judgement.count += 1.0;
-        self.judgement.common += (common - self.judgement.common) / self.judgement.count;
+        self.judgement.common += (common_now - self.judgement.common) / self.judgement.count;
         let common = self.judgement.common;
         if absorbed < next || !common.is_finite() {
             return belief;
         }
-        self.judgement = Judgement { absorbed, next: 2 * absorbed, voters, at: now, ..Judgement::default() };
+        let next = 2 * absorbed.max(FIRST);
+        self.judgement = Judgement { absorbed, next, voters, at: now, ..Judgement::default() };
         let members = self.members.map(|m| m.is_some());
         let shift = |state: &mut Belief| {
             state.x[0] += common;

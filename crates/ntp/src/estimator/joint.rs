@@ -235,6 +235,7 @@ impl Joint {
             return None;
         }
         self.conclude(&belief, &gauged);
+        self.put_right(&belief);
         self.combined.as_ref()
     }
 

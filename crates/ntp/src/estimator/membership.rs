@@ -2,12 +2,17 @@
 
 use super::Used;
 use super::anchor::Jumps;
-use super::joint::{Joint, MAX_MEMBERS};
+use super::joint::{Belief, Joint, MAX_MEMBERS};
 use super::member::Member;
 use super::path::unrest::Unrest;
-use super::state::Path;
+use super::state::{Path, delay_of};
 use crate::ids::SourceId;
 use crate::time::OscTime;
+
+/// A shortest delay that is longer than what a packet has needed, by so many mean waits of both ways and readings, is wrong.
+const BEYOND: (f64, f64) = (1.0, 8.0);
+/// Samples of a path from which on that is asked.
+const FEW: usize = 16;
 
 impl Joint {
     /// Who is in the filter now.
@@ -98,6 +103,31 @@ impl Joint {
                 anchor.state.resize(n);
             }
             member.set_path(&mut anchor.state, slot);
+        }
+    }
+
+    /// No packet is faster than the shortest way. Whose first packets waited very long has their wait in its asymmetry and
+    /// its delay, and all that came later look like outliers: forgets the first of them, and what was learned of the path.
+    pub(super) fn put_right(&mut self, belief: &Belief) {
+        for slot in 0..MAX_MEMBERS {
+            let Some(member) = self.members[slot] else { continue };
+            let noise = member.path.noise;
+            if !member.used || member.kept < FEW || noise.two_sided || !member.routes.as_slice().is_empty() {
+                continue;
+            }
+            let allowed = BEYOND.0 * (noise.forward + noise.backward) + BEYOND.1 * noise.reading;
+            if belief.x[delay_of(slot)] - member.least <= allowed {
+                continue;
+            }
+            if let Some(first) = self.window[..self.count].iter().position(|e| e.member == slot) {
+                self.window.copy_within(first + 1..self.count, first);
+                self.count -= 1;
+            }
+            if let Some(anchor) = self.anchor.as_mut().filter(|_| !self.fresh) {
+                member.set_path(&mut anchor.state, slot);
+                self.members[slot] = Some(Member { folded: false, weight: 1.0, ..member });
+            }
+            self.checkpoint.discard();
         }
     }
 

@@ -497,3 +497,37 @@ fn the_common_asymmetry_is_judged_again() {
     }
     assert!(before > 0.7 * WRONG.1 && after.abs() < 0.15 * WRONG.1, "{before} {after}");
 }
+
+/// One of three paths whose first packets wait for 8 ms on their way there, forty times as long as what comes later: it is not
+/// taken for its asymmetry, for good.
+#[test]
+fn who_waited_long_at_first_is_not_asymmetric() {
+    for late in 1..=7 {
+        let mut rng = Rng::from_number(late);
+        let mut joint = Joint::new(None);
+        let mut sources: Vec<_> = (0..3).map(|_| SourceStats::new(StatsOptions::default())).collect();
+        let mut worst = 0.0f64;
+        for i in 0..450i64 {
+            let way = Jitter::Exponential(2e-4);
+            let (mut there, back) = (0.005 + way.draw(&mut rng), 0.005 + way.draw(&mut rng));
+            if i % 3 == 0 && (i as u64) < 3 * late {
+                there += 8e-3;
+            }
+            let sample = Sample {
+                v: OscTime::from_nanos((1000 + 16 * i) * NANOS),
+                forward: crate::time::seconds_to_nanos(there),
+                backward: crate::time::seconds_to_nanos(back),
+                half: (there + back) / 2.0,
+                ..EMPTY
+            };
+            sources[i as usize % 3].push(&sample, joint.oscillator());
+            let used = sources.iter().enumerate().filter(|(_, stats)| stats.estimate().is_some());
+            let used = used.map(|(id, stats)| Used { id: SourceId(id as u32), stats, votes: true });
+            let combined = joint.update(used, |_| false).expect("there are samples");
+            if i >= 320 {
+                worst = worst.max((combined.predict(sample.v) - Theta::default()).abs());
+            }
+        }
+        assert!(worst < 3e-5, "{late}: {worst}");
+    }
+}

@@ -32,7 +32,7 @@ const SETTLED: usize = 12;
 /// Growth of the prediction's deviation over one interval that is allowed, in units of one measurement's noise, at the
 /// default of `polltarget`; of n equal sources less, by n to this power, because one interval brings n measurements. (√n is what
 /// their mean is better by, n² what would keep the error at the same multiple of one interval's noise whatever n is.)
-const ALLOWED_GROWTH: f64 = 0.6;
+const ALLOWED_GROWTH: f64 = 0.64;
 const SHARING: f64 = 0.78;
 const USUAL_TARGET: i32 = 8;
 

@@ -18,7 +18,7 @@ const STEP: f64 = 0.2;
 const MOST: f64 = 1.0;
 const SPREAD: f64 = 0.5;
 /// Samples from which on it is asked whether waits come in bursts, and every how many.
-const ASKED: (usize, usize) = (24, 4);
+const ASKED: (usize, usize) = (MAX_SAMPLES, 4);
 /// Factors on the mean wait lie between these.
 const LIMITS: (f64, f64) = (1e-3, 1e3);
 
