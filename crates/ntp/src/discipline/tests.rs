@@ -254,7 +254,7 @@ fn only_large_corrections_are_hurried_at_first() {
     let slew = |offset: f64| {
         let (mut bench, mut discipline) = bench();
         let now = bench.now();
-        let correction = Correction { theta_sd: 1e-3, ..correction(&discipline, now, offset, 0.0) };
+        let correction = correction(&discipline, now, offset, 0.0);
         let moved = discipline.believe(now, &correction);
         discipline.steer(now, &mut bench, moved, &correction).unwrap();
         (discipline.slew_until().unwrap() - now.raw) / correction.interval

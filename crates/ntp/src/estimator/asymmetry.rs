@@ -33,7 +33,7 @@ pub struct Judgement {
 }
 
 /// The centre of asymmetries (s), each with the variance it has beforehand (s²), by Student's t.
-fn common(asymmetries: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+fn centre_of(asymmetries: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
     let mut centre = 0.0;
     for _ in 0..6 {
         let (sum, weights) = asymmetries.clone().fold((0.0, 0.0), |(sum, weights), (beta, spread)| {
@@ -115,9 +115,9 @@ impl Joint {
         if folded.clone().any(|(_, m)| !m.used || !m.votes) {
             return belief;
         }
-        let common_now = common(folded.map(|(slot, m)| (belief.x[asymmetry_of(slot)] - m.usual, m.spread())));
+        let centre = centre_of(folded.map(|(slot, m)| (belief.x[asymmetry_of(slot)] - m.usual, m.spread())));
         self.judgement.count += 1.0;
-        self.judgement.common += (common_now - self.judgement.common) / self.judgement.count;
+        self.judgement.common += (centre - self.judgement.common) / self.judgement.count;
         let common = self.judgement.common;
         if absorbed < next || !common.is_finite() {
             return belief;

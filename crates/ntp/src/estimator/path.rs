@@ -1,5 +1,6 @@
 //! One path alone: its noise by evidence, its changes of route, and what it says of the oscillator.
 
+mod guess;
 mod route;
 pub mod unrest;
 
@@ -11,6 +12,8 @@ use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
+pub use guess::{HINTS, Hint, delay_variance, first_offset};
+use guess::{before_jumps, scatter};
 use unrest::{Unrest, Waits};
 
 /// Changes of route remembered.
@@ -551,76 +554,4 @@ impl PathFilter {
             }
         }
     }
-}
-
-/// Noise of a reference clock's readings as their scatter shows it, s: how far each lies from the line through its
-/// neighbours. Nothing but the oscillator's wander between two readings gets in.
-fn scatter(window: &[Sample]) -> f64 {
-    let mut errors = [0.0; MAX_SAMPLES];
-    let mut n = 0;
-    for three in window.windows(3).rev() {
-        let [a, b, c] = three else { continue };
-        let (ahead, whole) = (b.v - a.v, c.v - a.v);
-        if whole <= 0.0 {
-            continue;
-        }
-        let share = ahead / whole;
-        let base = a.offset_nanos();
-        let rise = |s: &Sample| s.offset_nanos().saturating_sub(base) as f64 * 1e-9;
-        let error = rise(b) - share * rise(c);
-        errors[n] = error.abs() / libm::sqrt(1.0 + share * share + (1.0 - share) * (1.0 - share));
-        n += 1;
-    }
-    let claimed = window.iter().map(|s| s.dispersion).sum::<f64>() / window.len().max(1) as f64;
-    // The median of |x| is 0.67 deviations.
-    let seen = super::quantile::median(errors[..n].iter().copied()).map_or(0.0, |m| m / 0.6745);
-    if n < 3 { seen.max(claimed).max(super::noise::FLOOR) } else { seen.max(super::noise::FLOOR) }
-}
-
-/// Samples at the beginning of a window that a first offset is taken from.
-pub const HINTS: usize = 12;
-
-/// A sample from which the first offset may be taken.
-#[derive(Clone, Copy, Debug)]
-pub struct Hint {
-    /// Oscillator time since the beginning of the window, s.
-    pub t: f64,
-    /// Offset, s.
-    pub offset: f64,
-    /// Round trip, and what of it is beyond the shortest of its path, s.
-    pub delay: f64,
-    /// See `delay`.
-    pub excess: f64,
-}
-
-/// The samples before the first change that no straight line goes through.
-fn before_jumps<'a>(window: &'a [Sample], oscillator: &Oscillator) -> &'a [Sample] {
-    let bend = window.first().and_then(|first| oscillator.jumps.first_bend(first.v));
-    bend.map_or(window, |at| &window[..window.partition_point(|sample| sample.v < at)])
-}
-
-/// Mean (s) and variance of the offset at the beginning of a window, when the frequency has this mean (s/s) and
-/// variance.
-///
-/// Were it simply the first sample's, a first packet that happened to wait long would be believed, and what is once
-/// believed makes the packets that contradict it outliers.
-pub fn first_offset(hints: impl Iterator<Item = Hint>, frequency: f64, variance: f64) -> (f64, f64) {
-    let doubt = |hint: &Hint| variance * hint.t * hint.t;
-    let worth = |hint: &Hint| hint.excess * hint.excess + doubt(hint);
-    let best = hints.min_by(|a, b| worth(a).total_cmp(&worth(b)));
-    best.map_or((0.0, 1.0), |hint| {
-        (hint.offset - frequency * hint.t, hint.delay * hint.delay + 1e-6 + doubt(&hint))
-    })
-}
-
-/// Variance of the shortest delay before it is learned, s², when `least` is the shortest round trip of `n` samples
-/// whose mean wait is `jitter` (s), measured by an oscillator whose frequency has the variance `frequency`.
-///
-/// Of n sums of two exponential waits the shortest is some 1.25·jitter/√n; twice that is the deviation. To be surer of a
-/// delay would be wrong, to be less sure lets the first packets that waited long pull it away for good. An n-th of a per
-/// cent of the round trip and what the frequency may add to it come on top.
-pub fn delay_variance(jitter: f64, least: f64, n: usize, frequency: f64) -> f64 {
-    let n = n.max(1) as f64;
-    let share = 0.01 / n;
-    6.25 * jitter * jitter / n + (share * share + frequency) * least * least
 }

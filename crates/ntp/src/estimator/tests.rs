@@ -458,6 +458,24 @@ fn a_known_asymmetry_of_the_jitter_is_kept() {
     assert!((stats.asymmetry() - 0.3).abs() < 1e-6, "{}", stats.asymmetry());
 }
 
+/// What all sources together err by (s) after exchange `i`, of the next of them, whose ways took `there` and `back` (s); the
+/// oscillator is perfect.
+fn error_after(joint: &mut Joint, sources: &mut [SourceStats], i: i64, there: f64, back: f64) -> f64 {
+    let sample = Sample {
+        v: OscTime::from_nanos((1000 + 16 * i) * NANOS),
+        forward: crate::time::seconds_to_nanos(there),
+        backward: crate::time::seconds_to_nanos(back),
+        half: (there + back) / 2.0,
+        ..EMPTY
+    };
+    let next = i as usize % sources.len();
+    sources[next].push(&sample, joint.oscillator());
+    let used = sources.iter().enumerate().filter(|(_, stats)| stats.estimate().is_some());
+    let used = used.map(|(id, stats)| Used { id: SourceId(id as u32), stats, votes: true });
+    let combined = joint.update(used, |_| false).expect("there are samples");
+    combined.predict(sample.v) - Theta::default()
+}
+
 /// Four equal paths without asymmetry: what the first dozens of samples make of it does not stay.
 #[test]
 fn the_common_asymmetry_is_judged_again() {
@@ -470,18 +488,7 @@ fn the_common_asymmetry_is_judged_again() {
     for i in 0..3000i64 {
         let way = Jitter::Exponential(1e-3);
         let (there, back) = (0.01 + way.draw(&mut rng), 0.01 + way.draw(&mut rng));
-        let sample = Sample {
-            v: OscTime::from_nanos((1000 + 16 * i) * NANOS),
-            forward: crate::time::seconds_to_nanos(there),
-            backward: crate::time::seconds_to_nanos(back),
-            half: (there + back) / 2.0,
-            ..EMPTY
-        };
-        sources[i as usize % 4].push(&sample, joint.oscillator());
-        let used = sources.iter().enumerate().filter(|(_, stats)| stats.estimate().is_some());
-        let used = used.map(|(id, stats)| Used { id: SourceId(id as u32), stats, votes: true });
-        let combined = joint.update(used, |_| false).expect("there are samples");
-        let error = combined.predict(sample.v) - Theta::default();
+        let error = error_after(&mut joint, &mut sources, i, there, back);
         if (WRONG.0 + 10..WRONG.0 + 60).contains(&i) {
             before += error / 50.0;
         }
@@ -513,19 +520,9 @@ fn who_waited_long_at_first_is_not_asymmetric() {
             if i % 3 == 0 && (i as u64) < 3 * late {
                 there += 8e-3;
             }
-            let sample = Sample {
-                v: OscTime::from_nanos((1000 + 16 * i) * NANOS),
-                forward: crate::time::seconds_to_nanos(there),
-                backward: crate::time::seconds_to_nanos(back),
-                half: (there + back) / 2.0,
-                ..EMPTY
-            };
-            sources[i as usize % 3].push(&sample, joint.oscillator());
-            let used = sources.iter().enumerate().filter(|(_, stats)| stats.estimate().is_some());
-            let used = used.map(|(id, stats)| Used { id: SourceId(id as u32), stats, votes: true });
-            let combined = joint.update(used, |_| false).expect("there are samples");
+            let error = error_after(&mut joint, &mut sources, i, there, back);
             if i >= 320 {
-                worst = worst.max((combined.predict(sample.v) - Theta::default()).abs());
+                worst = worst.max(error.abs());
             }
         }
         assert!(worst < 3e-5, "{late}: {worst}");

@@ -59,9 +59,7 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
     let enough = all.clone().count() >= 3 && aligned.clone().count() >= 2;
     let Some(centre) = median(aligned).or(median(all)) else { return };
     // The median itself is no surer than those that make it: an exact source must not be measured by rough ones.
-    let doubts = survivors(verdicts).filter(settled).map(|i| candidates[i].offset_sd);
-    let number = doubts.clone().count().max(1) as f64;
-    let usual_sd = median(doubts).unwrap_or(0.0);
+    let number = survivors(verdicts).filter(settled).count().max(1) as f64;
     let rough = Roughness::of(candidates, verdicts);
     for (i, c) in candidates.iter().enumerate() {
         let (status, state) = (verdicts[i].status, &mut verdicts[i].state);
@@ -74,9 +72,9 @@ pub(super) fn align(candidates: &[Candidate], elapsed: f64, verdicts: &mut [Verd
         let away = here - bias.offset;
         // Half of what they doubt is noise of their own, half the oscillator, which leads all of them astray the same way, but
         // not a source that is surer than they are.
-        let common = 0.5 * (usual_sd * usual_sd - c.offset_sd * c.offset_sd).max(0.0);
+        let common = 0.5 * (rough.usual * rough.usual - c.offset_sd * c.offset_sd).max(0.0);
         let missed = rough.offset * rough.beside(c);
-        let centre = MEDIAN * MEDIAN * usual_sd * usual_sd / number + common.max(missed * missed);
+        let centre = MEDIAN * MEDIAN * rough.usual * rough.usual / number + common.max(missed * missed);
         let doubt = libm::sqrt(c.offset_sd * c.offset_sd + bias.sd * bias.sd + centre);
         let far = FAR.0 * doubt + FAR.1 * c.std_dev + FAR.3.max(FAR.2 * c.delay);
         state.moved = enough && away.abs() > far;
