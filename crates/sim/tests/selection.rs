@@ -75,10 +75,9 @@ fn a_server_that_goes_wrong_is_left() {
     }
 }
 
-/// The most exact of some servers is followed and steps by 1.4 s. Until its own filter believes that, the line is bent, in the
-/// worst case those who know better are thrown out for a moment, and what is promised has to hold all the same.
+/// The most exact of some servers is followed and steps by 1.4 s: no oscillator does, and the others do not see it.
 #[test]
-fn a_server_that_is_followed_and_steps_breaks_no_promise() {
+fn nobody_goes_with_a_server_that_steps() {
     for (servers, poll, seed) in [(5, 7, 1), (3, 7, 10), (5, 6, 2)] {
         let mut plan = sim::scenario::hard::five();
         plan.servers.truncate(servers);
@@ -93,7 +92,8 @@ fn a_server_that_is_followed_and_steps_breaks_no_promise() {
         let host = built.world.host(built.client);
         let whole = host.record.whole();
         let said = format!("{servers} servers, poll {poll}, seed {seed}");
-        assert!(host.record.max_served(HOUR, 3.0 * HOUR) > 0.05, "{said}: the line was not bent");
+        let max = host.record.max_served(HOUR, 3.0 * HOUR);
+        assert!(max < 0.01, "{said}: went {max} s with it");
         assert_eq!(whole.violations, 0, "{said}: first {:?}", whole.first_violation);
         let late = host.record.between(2.0 * HOUR, 3.0 * HOUR);
         assert!(late.iter().all(|s| s.root_distance < 0.2), "{said}: still doubted");

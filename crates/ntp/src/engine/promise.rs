@@ -4,7 +4,8 @@
 //! of what it measured. Against the line that is believed that is an interval of the line's error, e ± r, at that instant.
 //! Two of them, T apart, bound by how much the line's slope is wrong: (|e₂ − e₁| + r₁ + r₂)/T. With that, each bounds
 //! the line's error now. The tightest bounds of the source followed count. While half of all that have a say exclude the line, it
-//! is not known who bent it: then the median of what they allow counts, which no minority can make false, or too wide.
+//! is not known who bent it: then the median of what they all allow counts, of those too that leave room for the line, because
+//! room for the line is room for an error. No minority can make it false, or too wide.
 
 use super::Engine;
 use super::reference::SIGMAS;
@@ -39,26 +40,25 @@ impl Engine {
             let all = self.sources.iter().zip(&self.selection.verdicts);
             let asked = all.filter(|(_, v)| !v.status.is_expulsion() || v.status == Status::Falseticker);
             let asked = asked.filter(move |(s, v)| s.reach.reachable() && (v.flags.trust || !trusted));
-            asked.filter_map(|(s, _)| self.doubt_of(s, combined))
+            asked.map(|(s, _)| s).filter(|s| !s.is_steady() && s.stats.last().is_some())
         };
         let own = self.bounds_of(&self.sources[best], combined);
-        let no_minority = |&(bound, _): &(f64, f64)| {
-            2 * voters().filter(|other| other.0 <= bound).count() > voters().count()
-        };
-        if no_minority(&(0.0, 0.0)) {
+        let (asked, excluding) = (voters().count(), voters().filter(|s| self.excludes(s, combined)).count());
+        if 2 * excluding < asked {
             return own;
         }
-        let median = voters().filter(no_minority).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(own);
+        let bounds = || voters().map(|s| self.bounds_of(s, combined));
+        let no_minority = |&(bound, _): &(f64, f64)| 2 * bounds().filter(|b| b.0 <= bound).count() > asked;
+        let median = bounds().filter(no_minority).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(own);
         (median.0.max(own.0), median.1.max(own.1))
     }
 
-    /// The bounds that a source sets; 0 as long as its newest sample leaves room for the line.
-    fn doubt_of(&self, source: &Source, combined: &Combined) -> Option<(f64, f64)> {
-        let sample = source.stats.last().filter(|_| !source.is_steady())?;
+    /// Does the newest sample of a source leave no room for the line?
+    fn excludes(&self, source: &Source, combined: &Combined) -> bool {
+        let Some(sample) = source.stats.last() else { return false };
         let (interval, age) = (self.error_interval(combined, sample), (combined.v - sample.v).abs());
         let drift = self.growth_sigmas() * combined.growth(age) + age * self.clock_config.max_clock_error;
-        let room = interval.doubt + SIGMAS * combined.theta_sd + drift;
-        Some(if interval.error.abs() > room { self.bounds_of(source, combined) } else { (0.0, 0.0) })
+        interval.error.abs() > interval.doubt + SIGMAS * combined.theta_sd + drift
     }
 
     fn bounds_of(&self, source: &Source, combined: &Combined) -> (f64, f64) {

@@ -89,9 +89,19 @@ impl Engine {
                 offset_sd = estimate.predict_sd(v);
                 missed = estimate.missed(self.joint.combined().map_or(0.0, |all| all.wander), v);
             }
-            distance += self.doubt_since(sample.v);
             frequency = estimate.frequency - self.discipline.belief().frequency;
             skew = estimate.skew;
+            let line = estimate.predict(sample.v);
+            if !source.stats.options().refclock
+                && line.is_excluded_by(sample, estimate.predict_sd(sample.v), 0.0)
+            {
+                // Its own line is not what it says now: it, or our oscillator, has just jumped.
+                offset =
+                    Theta::from_nanos(sample.offset_nanos()) - self.discipline.belief().theta_at(sample.v);
+                distance = sample.root_distance() + growth;
+                (offset_sd, missed, skew) = (f64::INFINITY, Missed::default(), UNKNOWN_SKEW);
+            }
+            distance += self.doubt_since(sample.v);
         }
         let stratum = newest.map_or(0, |s| s.stratum).max(source.config.min_stratum as u8);
         Candidate {
@@ -132,20 +142,17 @@ impl Engine {
     /// Do the last samples of a source, each alone, exclude what all sources agreed on before? However long a packet
     /// waited, true time lies between what its two ways allow.
     fn is_impossible(&self, source: &Source) -> bool {
-        /// Deviations of the belief, and samples in a row.
-        const SURE: (f64, usize) = (4.0, 3);
+        /// Samples in a row.
+        const SURE: usize = 3;
         if source.refclock.is_some() {
             return false; // its readings may be early as well as late
         }
         let (Some(agreed), window) = (self.joint.combined(), source.stats.window()) else { return false };
-        let last = &window[window.len().saturating_sub(SURE.1)..];
-        last.len() == SURE.1
-            && last.iter().all(|sample| self.doubt_since(sample.v) == 0.0)
+        let last = &window[window.len().saturating_sub(SURE)..];
+        last.len() == SURE
             && last.iter().all(|sample| {
-                let theta = agreed.predict(sample.v);
-                let doubt = SURE.0 * agreed.theta_sd + sample.root_delay / 2.0 + sample.root_dispersion;
-                theta - Theta::from_nanos(sample.forward) > doubt
-                    || Theta::from_nanos(sample.backward.saturating_neg()) - theta > doubt
+                self.doubt_since(sample.v) == 0.0
+                    && agreed.predict(sample.v).is_excluded_by(sample, agreed.theta_sd, 0.0)
             })
     }
 

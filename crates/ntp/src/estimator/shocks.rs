@@ -30,7 +30,7 @@ const OTHERS: f64 = 0.5;
 /// By how much the wander may be larger instead.
 const ROUGHER: [f64; 4] = [2.0, 4.0, 16.0, 64.0];
 /// Deviation of the largest change of the frequency, s/s: what an ordinary crystal may be off by at all.
-const LARGEST: f64 = 200e-6;
+pub(super) const LARGEST: f64 = 200e-6;
 /// Gain below which a change is dropped again.
 const DROP: f64 = 2.0;
 /// Deviations by which one way, and only one, must be too early; for a first look, and to be sure.

@@ -1,7 +1,11 @@
 //! An offset too large and too fine for one `f64`.
 
+use crate::sample::Sample;
 use crate::time::{LocalTime, NANOS, OscTime, seconds_to_nanos};
 use core::ops::{Add, Sub};
+
+/// Deviations of a θ that a sample has to leave room for.
+const SURE: f64 = 4.0;
 
 /// True time minus oscillator time: whole nanoseconds and a remainder of at most half a nanosecond.
 ///
@@ -32,6 +36,15 @@ impl Theta {
     /// True time at the oscillator's reading `v`, saturating.
     pub const fn local(self, v: OscTime) -> LocalTime {
         LocalTime::from_nanos(v.nanos().saturating_add(self.nanos))
+    }
+
+    /// Does `sample`, however long its packets waited, exclude this θ of its instant, even if it were wrong by [`SURE`]
+    /// times `sd` and by `besides` (s)? True time lies between what the two ways allow, as far as the server says that it
+    /// may be wrong.
+    pub fn is_excluded_by(self, sample: &Sample, sd: f64, besides: f64) -> bool {
+        let doubt = SURE * sd + besides + sample.root_delay / 2.0 + sample.root_dispersion;
+        self - Self::from_nanos(sample.forward) > doubt
+            || Self::from_nanos(sample.backward.saturating_neg()) - self > doubt
     }
 }
 

@@ -4,12 +4,16 @@
 use super::Used;
 use super::joint::{AllShocks, Joint, MAX_MEMBERS};
 use super::path::unrest::{self, Near};
+use super::shocks::LARGEST;
 use super::state::Path;
+use crate::sample::Sample;
 use crate::time::OscTime;
 
 /// Samples in the window, of all members together and of each.
 pub(super) const MAX_WINDOW: usize = 400;
 const WINDOW_EACH: usize = 80;
+/// So many samples of a source in a row are left out when they exclude what the others say: selection judges by fewer.
+const ALONE: usize = 4;
 
 /// A sample of a member.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +39,13 @@ pub(super) const NOTHING: Entry = Entry {
 
 impl Joint {
     /// Takes what the members have measured since into the window.
-    pub(super) fn collect<'a>(&mut self, used: impl Iterator<Item = Used<'a>>) {
-        for u in used {
+    pub(super) fn collect<'a>(&mut self, used: impl Iterator<Item = Used<'a>> + Clone) {
+        for u in used.clone() {
             let Some(slot) = self.slot(u.id) else { continue };
             let Some(member) = self.members[slot] else { continue };
+            let lonely = self.stands_alone(&u, slot, used.clone());
             for sample in u.stats.window() {
-                if sample.v <= member.newest {
+                if sample.v <= member.newest || lonely && self.excludes(sample, 0.0) {
                     continue;
                 }
                 let entry = Entry {
@@ -62,6 +67,32 @@ impl Joint {
                 entry.near = u.stats.path().near(after);
             }
         }
+    }
+
+    /// Has a source begun to say what no oscillator can have done, while what most of the others said last fits? Then it
+    /// stepped, not our oscillator, and to follow it until selection has judged it would cost what it stepped by.
+    fn stands_alone<'a>(&self, u: &Used<'a>, slot: usize, used: impl Iterator<Item = Used<'a>>) -> bool {
+        let taken = self.window[..self.count].iter().rfind(|e| e.member == slot);
+        let (Some(newest), Some(taken)) = (u.stats.last(), taken) else { return false };
+        if u.stats.options().refclock || !self.excludes(newest, LARGEST * (newest.v - taken.v)) {
+            return false;
+        }
+        let in_a_row = u.stats.window().iter().rev().take_while(|s| self.excludes(s, 0.0)).count();
+        let (mut others, mut fit) = (0, 0);
+        for newest in used.filter(|other| other.id != u.id).filter_map(|other| other.stats.last()) {
+            others += 1;
+            fit += usize::from(!self.excludes(newest, 0.0));
+        }
+        in_a_row <= ALONE && 2 * fit > others
+    }
+
+    /// Does `sample` leave no room for the line that was believed last, nothing being known to have happened since, even if
+    /// it were wrong by `besides` (s)?
+    fn excludes(&self, sample: &Sample, besides: f64) -> bool {
+        let Some(line) = &self.combined else { return false };
+        let apart = (sample.v - line.v).abs();
+        let known = self.oscillator.jumps.as_slice().iter().any(|jump| jump.known && jump.at > line.v);
+        !known && line.predict(sample.v).is_excluded_by(sample, line.sd_after(apart), besides)
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
