@@ -142,7 +142,10 @@ impl Learned {
             let KnownPath { name, address, at, delay, delay_sd, noise, asymmetry } = path;
             let Noise { forward, backward, reading, .. } = noise;
             let _ = write!(text, "path {name} {address} {at} {delay:e} {delay_sd:e}");
-            let _ = write!(text, " {forward:e} {backward:e} {reading:e}");
+            let _ = write!(text, " {forward:e} {backward:e} {:e}", reading[0]);
+            if reading[1] != reading[0] {
+                let _ = write!(text, ":{:e}", reading[1]);
+            }
             if let Some((beta, sd)) = asymmetry {
                 let _ = write!(text, " {beta:e} {sd:e}");
             }
@@ -289,8 +292,11 @@ impl KnownPath {
         let name = words.next().filter(|name| is_word(name))?.to_owned();
         let address = words.next()?.parse().ok()?;
         let at = words.next()?.parse().ok()?;
-        let [delay, delay_sd, forward, backward, reading] = numbers(words)?;
-        let noise = Noise { forward, backward, reading, two_sided: false };
+        let [delay, delay_sd, forward, backward] = numbers(words)?;
+        // There and back; one number when they are the same, as in all files once.
+        let reading = words.next()?;
+        let (there, back) = reading.split_once(':').unwrap_or((reading, reading));
+        let noise = Noise { forward, backward, reading: [number(there)?, number(back)?], two_sided: false };
         let asymmetry = match words.next() {
             None => None,
             Some(word) => Some((number(word)?, number(words.next()?)?)),
@@ -311,8 +317,10 @@ impl KnownPath {
         let days = age / DAY as f64;
         let route = ROUTE_DOUBT * self.delay * libm::sqrt(days);
         let creep = self.noise.creep() * age;
-        let (reading, waits) =
-            (self.noise.reading, SHORTEST_DOUBT * (self.noise.forward + self.noise.backward));
+        let (reading, waits) = (
+            self.noise.reading[0].max(self.noise.reading[1]),
+            SHORTEST_DOUBT * (self.noise.forward + self.noise.backward),
+        );
         let square = |x: f64| x * x;
         let delay_variance = square(self.delay_sd) + square(route) + creep + square(reading) + square(waits);
         // No more of a round trip can be the difference of its ways than all of it.

@@ -42,7 +42,10 @@ impl Fed {
         };
         for stats in &self.sources {
             let noise = stats.path().noise();
-            all_finite("noise", &[noise.forward, noise.backward, noise.reading, stats.path().wander()]);
+            all_finite(
+                "noise",
+                &[noise.forward, noise.backward, noise.reading[0], noise.reading[1], stats.path().wander()],
+            );
             all_finite(
                 "path",
                 &[stats.path().jitter(), stats.path().least(), stats.asymmetry(), stats.std_dev()],

@@ -81,7 +81,7 @@ pub struct Day {
 impl Day {
     /// A day that begins at `begins`, s since 1970.
     pub fn new(begins: i64) -> Self {
-        let mut world = World::with_grid(1073, HOUR);
+        let mut world = World::with_grid(1075, HOUR);
         world.set_calendar(Calendar::beginning(begins));
         let mut links = Vec::new();
         for (index, (name, round_trip, jitter, stratum, root_delay, root_dispersion)) in

@@ -48,6 +48,24 @@ fn silent_liars_are_forgotten() {
     }
 }
 
+/// Where packets are early as often as late, and more so one way, the earliest of them tell nothing: taken for the shortest ones, they
+/// make an error of the difference of the ways, 0.75 ms.
+#[test]
+fn noise_that_hurries_packets_is_no_queue() {
+    let (mut square, mut seen) = (0.0, 0);
+    for seed in 1..=4 {
+        for (there, back) in [(5e-4, 2e-3), (2e-3, 5e-4)] {
+            let built = run(&hard::two_sided(there, back), seed, 900.0);
+            let record = built.world.record(built.client);
+            assert_eq!(violations(record), 0, "seed {seed}");
+            square += record.figures(300.0, 900.0).rms.powi(2);
+            seen += 1;
+        }
+    }
+    let rms = (square / f64::from(seen)).sqrt();
+    assert!(rms < 0.4e-3, "{rms} s");
+}
+
 /// A leap second that the servers speak of: nobody notices anything, however the clock is told to follow.
 #[test]
 fn an_announced_leap_second_is_made_at_midnight() {

@@ -212,7 +212,7 @@ impl Engine {
             round_trip: estimate.delay,
             wait_there: noise.forward,
             wait_back: noise.backward,
-            reading: noise.reading,
+            reading: noise.reading[0].max(noise.reading[1]),
             longer_there,
             samples: window.len(),
             span: window.first().map_or(0.0, |oldest| newest.v - oldest.v),

@@ -30,8 +30,9 @@ impl Expected {
         let sure = ANOTHER.0 * libm::sqrt(self.delay_variance);
         // How long the luckiest of n packets waits: about 10⁻⁵ of all paths are mistaken for another, whatever n is.
         let luckiest = ANOTHER.1 / libm::pow(samples.max(1) as f64, 0.75);
+        let reading = self.noise.reading[0].max(self.noise.reading[1]);
         let late = waits * exp(self.doubt) * luckiest;
-        (self.delay - sure - self.noise.reading..=self.delay + sure + late).contains(&least)
+        (self.delay - sure - reading..=self.delay + sure + late).contains(&least)
     }
 
     /// The shortest delay before the first sample: its mean (s) and variance, when the shortest seen took `least` seconds
@@ -50,7 +51,8 @@ impl Expected {
         };
         one(noise.forward, self.noise.forward)
             + one(noise.backward, self.noise.backward)
-            + one(noise.reading, self.noise.reading)
+            + 0.5 * one(noise.reading[0], self.noise.reading[0])
+            + 0.5 * one(noise.reading[1], self.noise.reading[1])
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     const EXPECTED: Expected = Expected {
-        noise: Noise { forward: 1e-4, backward: 3e-4, reading: 1e-5, two_sided: false },
+        noise: Noise { forward: 1e-4, backward: 3e-4, reading: [1e-5; 2], two_sided: false },
         doubt: 0.5,
         delay: 0.020,
         delay_variance: 1e-10,

@@ -90,7 +90,10 @@ impl Member {
         let (mean, variance) = match &self.expected {
             _ if self.path.noise.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, frequency),
-            None => (self.least, delay_variance(self.jitter, self.least, self.kept, frequency)),
+            None => (
+                self.least + self.path.noise.beyond(self.jitter),
+                delay_variance(self.jitter, self.least, self.kept, frequency),
+            ),
         };
         state.set(delay, mean, variance);
         if beta < state.dimensions() {

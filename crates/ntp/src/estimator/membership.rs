@@ -115,7 +115,8 @@ impl Joint {
             if !member.used || member.kept < FEW || noise.two_sided || !member.routes.as_slice().is_empty() {
                 continue;
             }
-            let allowed = BEYOND.0 * (noise.forward + noise.backward) + BEYOND.1 * noise.reading;
+            let reading = noise.reading[0].max(noise.reading[1]);
+            let allowed = BEYOND.0 * (noise.forward + noise.backward) + BEYOND.1 * reading;
             if belief.x[delay_of(slot)] - member.least <= allowed {
                 continue;
             }

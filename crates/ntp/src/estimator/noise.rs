@@ -7,6 +7,20 @@ pub const FLOOR: f64 = 1e-9;
 /// Smallest mean wait, s.
 const WAIT_FLOOR: f64 = 0.2e-9;
 
+/// Share of the mean excess of the round trips, beyond the least of them, that one way's mean wait is taken for.
+pub const WAIT_OF_EXCESS: f64 = 0.6;
+/// Laws that [`Noise::other`] knows.
+pub const OTHERS: usize = 8;
+/// Deviation of the logarithm of what differs between two ways that are alike.
+const ALIKE: f64 = 0.15;
+/// How plausible it is beforehand that the two ways are alike, differ by their waits, by their readings, or by both in
+/// the same proportion.
+const WAYS: [f64; 4] = [0.66, 0.12, 0.2, 0.02];
+/// How plausible it is that readings are finer than waits, and that they are nearly all there is; the ratio of reading and
+/// wait then, and the deviation of its logarithm.
+const FINE: (f64, f64, f64) = (0.99, 0.1, 1.5);
+const BLURRED: (f64, f64, f64) = (0.01, 5.0, 0.7);
+
 /// The noise of one path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
@@ -14,8 +28,8 @@ pub struct Noise {
     pub forward: f64,
     /// Mean queueing on the way back, s.
     pub backward: f64,
-    /// Two-sided noise of a reading, s.
-    pub reading: f64,
+    /// Two-sided noise of a reading there and back, s.
+    pub reading: [f64; 2],
     /// A reference clock's: nothing queues, and a sample is one reading of the clock, not two of a path.
     pub two_sided: bool,
 }
@@ -29,21 +43,21 @@ impl Default for Noise {
 impl Noise {
     /// Noise before anything is known but the mean wait `jitter` (s) of one way.
     pub fn guess(jitter: f64) -> Self {
-        Self { forward: jitter, backward: jitter, reading: 0.1 * jitter, two_sided: false }.limited()
+        Self { forward: jitter, backward: jitter, reading: [0.1 * jitter; 2], two_sided: false }.limited()
     }
 
     /// Noise of a reference clock whose readings scatter by `reading` (s). A small wait is left, so that the law's
     /// outliers are some.
     pub fn two_sided(reading: f64) -> Self {
-        Self { forward: 0.0, backward: 0.0, reading, two_sided: true }.limited()
+        Self { forward: 0.0, backward: 0.0, reading: [reading; 2], two_sided: true }.limited()
     }
 
     /// Inside what is numerically sound.
     #[must_use]
     pub fn limited(self) -> Self {
-        let reading = self.reading.clamp(FLOOR, 1e3);
+        let reading = self.reading.map(|one| one.clamp(FLOOR, 1e3));
         let (forward, backward) =
-            if self.two_sided { (0.1 * reading, 0.1 * reading) } else { (self.forward, self.backward) };
+            if self.two_sided { (0.1 * reading[0], 0.1 * reading[0]) } else { (self.forward, self.backward) };
         Self {
             forward: forward.clamp(WAIT_FLOOR, 1e3),
             backward: backward.clamp(WAIT_FLOOR, 1e3),
@@ -56,31 +70,103 @@ impl Noise {
     /// σ² + reading² of the two ways.
     pub fn of_offset(&self) -> f64 {
         if self.two_sided {
-            return self.reading;
+            return self.reading[0];
         }
-        let square = |one: f64| one * one + self.reading * self.reading;
-        let (there, back) = (square(self.forward), square(self.backward));
+        let [there, back] = self.sizes().map(|size| size * size);
         sqrt(there * back / (there + back).max(1e-30))
+    }
+
+    /// By how much a packet there and one back scatter about their shortest times, root mean square, s.
+    pub fn sizes(&self) -> [f64; 2] {
+        let size = |wait: f64, reading: f64| sqrt(wait * wait + reading * reading);
+        [size(self.forward, self.reading[0]), size(self.backward, self.reading[1])]
+    }
+
+    /// Makes the readings' share of the sizes larger: `factor` times as large in proportion to the waits.
+    pub fn blur(&mut self, factor: f64) {
+        let sizes = self.sizes();
+        let one = |wait: &mut f64, reading: &mut f64, size: f64| {
+            let ratio = factor * *reading / *wait;
+            *wait = size / sqrt(1.0 + ratio * ratio);
+            *reading = ratio * *wait;
+        };
+        one(&mut self.forward, &mut self.reading[0], sizes[0]);
+        one(&mut self.backward, &mut self.reading[1], sizes[1]);
+    }
+
+    /// One of [`OTHERS`] laws of the same size altogether: waits (even numbers) or readings (odd ones) are the cause of all of it, and the
+    /// ways differ as they do, not at all, or by four in one sense or the other.
+    #[must_use]
+    pub fn other(&self, which: usize) -> Self {
+        let [there, back] = self.sizes();
+        let size = sqrt(0.5 * (there * there + back * back));
+        let [there, back] = match which / 2 {
+            0 => [there, back],
+            1 => [size; 2],
+            2 => [0.343 * size, 1.372 * size],
+            _ => [1.372 * size, 0.343 * size],
+        };
+        let least = there.min(back);
+        let (waits, reading) = if which.is_multiple_of(2) {
+            ([there, back], [0.1 * least; 2])
+        } else {
+            let wait = 0.2 * least;
+            ([wait; 2], [there, back].map(|size| sqrt(size * size - wait * wait)))
+        };
+        Self { forward: waits[0], backward: waits[1], reading, ..*self }.limited()
+    }
+
+    /// Are readings the cause of most of it?
+    pub fn is_blurred(&self) -> bool {
+        self.reading[0] > self.forward && self.reading[1] > self.backward
+    }
+
+    /// Are the sizes of both ways within half of each other?
+    pub fn is_alike(&self) -> bool {
+        let [there, back] = self.sizes();
+        there < 1.5 * back && back < 1.5 * there
+    }
+
+    /// By how much the shortest round trip is longer than the least of those measured, s, when `jitter` (s) is the guess of
+    /// the mean wait. Where packets only wait, by nothing; where they are early as often as late, as far as the mean of them.
+    pub fn beyond(&self, jitter: f64) -> f64 {
+        if self.two_sided {
+            return 0.0;
+        }
+        let [there, back] = self.sizes();
+        let blurred = self.reading.iter().map(|one| one * one).sum::<f64>() / (there * there + back * back);
+        let excess = (jitter / WAIT_OF_EXCESS - self.forward - self.backward).max(0.0);
+        libm::pow(blurred, 10.0) * excess
     }
 
     /// Growth of the variance of the shortest delay, s²/s. A route's length creeps; without this the oldest minimum
     /// would rule for ever.
     pub fn creep(&self) -> f64 {
-        let waits = self.forward + self.backward;
-        1e-8 * waits * waits
+        let [there, back] = self.sizes();
+        1e-8 * (there + back) * (there + back)
     }
 
     /// Logarithm of how plausible such noise is beforehand, when `jitter` (s) is a first guess of the mean wait: most
-    /// paths queue alike both ways, and readings are finer than queues.
+    /// paths are alike both ways, and readings are finer than queues; seldom a path scatters without queues.
     pub fn plausibility(&self, jitter: f64) -> f64 {
-        let mean = 0.5 * (self.forward + self.backward);
         let normal = |x: f64, sd: f64| -0.5 * (x / sd) * (x / sd);
         if self.two_sided {
-            return normal(log(self.reading / jitter), 1.5);
+            return normal(log(self.reading[0] / jitter), 1.5);
         }
-        let ratio = log(self.forward / self.backward);
-        log(0.8 / 0.15 * exp(normal(ratio, 0.15)) + 0.2 / 1.5 * exp(normal(ratio, 1.5)) + 1e-300)
-            + normal(log(self.reading / (0.1 * mean)), 1.5)
-            + normal(log(mean / jitter), 1.5)
+        let [there, back] = self.sizes();
+        let size = 0.5 * (there + back);
+        let waits = log(self.forward / self.backward);
+        let readings = log(self.reading[0] / self.reading[1]);
+        let alike = |x: f64| exp(normal(x, ALIKE)) / ALIKE;
+        let differ = |x: f64| exp(normal(x, 1.5)) / 1.5;
+        let [both, of_waits, of_readings, of_size] = WAYS;
+        let ways = both * alike(waits) * alike(readings)
+            + of_waits * differ(waits) * alike(readings)
+            + of_readings * alike(waits) * differ(readings)
+            + of_size * differ(waits) * alike(readings - waits);
+        let blur = 0.5 * (log(self.reading[0] / self.forward) + log(self.reading[1] / self.backward));
+        let kind = |(share, ratio, sd): (f64, f64, f64)| share / sd * exp(normal(blur - log(ratio), sd));
+        let kinds = kind(FINE) + kind(BLURRED);
+        log(ways + 1e-300) + log(kinds + 1e-300) + normal(log(size / jitter), 1.5)
     }
 }

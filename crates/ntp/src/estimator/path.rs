@@ -7,7 +7,7 @@ pub mod unrest;
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::expected::Expected;
-use super::noise::Noise;
+use super::noise::{Noise, OTHERS, WAIT_OF_EXCESS};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::regress;
 use super::state::{Path, Point, State};
@@ -48,21 +48,24 @@ const FINEST: f64 = 1e-6;
 type Scale = fn(&mut Noise, &mut f64, f64);
 
 /// The directions in which noise and wander are searched.
-const SCALES: [Scale; 7] = [
+const SCALES: [Scale; 10] = [
     |n, _, f| n.forward *= f,
     |n, _, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
     |_, w, f| *w *= f * f * f,
     |n, _, f| n.backward *= f,
-    |n, _, f| n.reading *= f * f,
+    |n, _, f| n.reading = n.reading.map(|one| one * f * f),
     |_, w, f| *w *= f * f * f,
+    |n, _, f| n.blur(f * f),
+    |n, _, f| n.reading[0] *= f,
+    |n, _, f| n.reading[1] *= f,
     exchange,
 ];
 /// … for a reference clock, whose readings are all the noise there is.
 const TWO_SIDED: [Scale; 4] = [
-    |n, _, f| n.reading *= f * f,
+    |n, _, f| n.reading[0] *= f * f,
     |_, w, f| *w *= f * f * f,
-    |n, _, f| n.reading *= f,
-    |n, w, f| (n.reading, *w) = (n.reading / f, *w * f * f * f * f),
+    |n, _, f| n.reading[0] *= f,
+    |n, w, f| (n.reading[0], *w) = (n.reading[0] / f, *w * f * f * f * f),
 ];
 /// Mean (s) and variance (s²) of the delay of a reference clock.
 pub const NO_DELAY: (f64, f64) = (0.0, 1e-22);
@@ -326,7 +329,7 @@ impl PathFilter {
         let mean = window.iter().map(|s| s.delay() - least).sum::<f64>() / n;
         self.least = least;
         self.jitter = if window.len() > 1 {
-            (0.6 * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
+            (WAIT_OF_EXCESS * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
         } else {
             (0.1 * least.abs()).max(1e-6)
         };
@@ -377,7 +380,10 @@ impl PathFilter {
         let (delay, delay_variance) = match &self.expected {
             _ if self.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, variance),
-            None => (self.least, delay_variance(self.jitter, self.least, window.len(), variance)),
+            None => (
+                self.least + self.noise.beyond(self.jitter),
+                delay_variance(self.jitter, self.least, window.len(), variance),
+            ),
         };
         anchor.state.set(2, delay, delay_variance);
         anchor
@@ -471,6 +477,10 @@ impl PathFilter {
         let first = first_of_newest(n);
         let evidence = |noise: &Noise, wander: f64| {
             let mut state = anchor.state;
+            if !self.advanced && self.expected.is_none() {
+                // The prior of the delay depends on the law.
+                state.x[2] += noise.beyond(self.jitter) - self.noise.beyond(self.jitter);
+            }
             let mut before = Before { t: 0.0, state, evidence: 0.0 };
             let path = [Path { noise: *noise, reversion: 0.0 }];
             let x = libm::log(wander / WANDER) / WANDER_SD;
@@ -484,6 +494,21 @@ impl PathFilter {
         };
         let (plain, before) = evidence(&self.noise, self.wander);
         let mut best = (plain, self.noise, self.wander, before);
+        if !self.advanced && !self.two_sided && self.seen >= TELLING {
+            // Small steps do not lead from one kind of law to another.
+            let all = if self.seen < FEW { 0..OTHERS } else { self.seen % OTHERS..self.seen % OTHERS + 1 };
+            for which in all {
+                let noise = self.shared(best.1.other(which));
+                // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
+                if noise.is_blurred() && noise.is_alike() {
+                    continue;
+                }
+                let (found, before) = evidence(&noise, best.2);
+                if found > best.0 {
+                    best = (found, noise, best.2, before);
+                }
+            }
+        }
         let mut search = |scale: Scale, step: f64| {
             for factor in [libm::exp(step), libm::exp(-step)] {
                 let (_, mut noise, mut wander, _) = best;
@@ -508,7 +533,11 @@ impl PathFilter {
         } else {
             let turn = self.seen % 3;
             search(SCALES[turn], 0.15);
-            search(SCALES[turn + 3], 0.15);
+            // The last of them takes turns itself.
+            search(SCALES[if turn < 2 { turn + 3 } else { 5 + self.seen / 3 % 4 }], 0.15);
+        }
+        if let (Some(anchor), false, None) = (self.anchor.as_mut(), self.advanced, &self.expected) {
+            anchor.state.x[2] += best.1.beyond(self.jitter) - self.noise.beyond(self.jitter);
         }
         (self.noise, self.wander) = (best.1, best.2);
         Some(best.3)

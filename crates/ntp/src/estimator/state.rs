@@ -222,12 +222,12 @@ impl<const N: usize> State<N> {
     /// posterior. l″ is limited so that h·P·h keeps at least [`SUREST`] of itself.
     fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> (f64, f64) {
         let n = self.n;
-        let (value, sigma) = match way {
-            Way::Forward => (point.forward, noise.forward * point.unrest[0]),
-            Way::Backward => (point.backward, noise.backward * point.unrest[1]),
+        let (value, sigma, reading) = match way {
+            Way::Forward => (point.forward, noise.forward * point.unrest[0], noise.reading[0]),
+            Way::Backward => (point.backward, noise.backward * point.unrest[1], noise.reading[1]),
         };
         let (mean, ph, variance) = self.project(way, point);
-        let density = late(value - mean, variance + noise.reading * noise.reading, sigma);
+        let density = late(value - mean, variance + reading * reading, sigma);
         let bend = if variance > 0.0 { density.bend.max((SUREST - 1.0) / variance) } else { density.bend };
         for (x, ph) in self.x[..n].iter_mut().zip(&ph) {
             *x -= ph * density.slope;
@@ -267,11 +267,12 @@ impl<const N: usize> State<N> {
 
     /// By how many deviations the two ways of `point` are late; negative: earlier than queueing can explain.
     pub fn lateness(&self, point: &Point, noise: &Noise) -> (f64, f64) {
-        let one = |way: Way, value: f64| {
+        let one = |way: Way, value: f64, reading: f64| {
             let (mean, _, variance) = self.project(way, point);
-            (value - mean) / sqrt(variance + noise.reading * noise.reading)
+            (value - mean) / sqrt(variance + reading * reading)
         };
-        (one(Way::Forward, point.forward), one(Way::Backward, point.backward))
+        let [there, back] = noise.reading;
+        (one(Way::Forward, point.forward, there), one(Way::Backward, point.backward, back))
     }
 
     /// What the two ways of `point` seem to have waited, s: together what its round trip is beyond the shortest.

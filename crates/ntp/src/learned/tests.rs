@@ -10,7 +10,7 @@ fn path() -> KnownPath {
         at: NOON,
         delay: 12.4e-3,
         delay_sd: 5e-6,
-        noise: Noise { forward: 0.3e-3, backward: 1.1e-3, reading: 20e-6, two_sided: false },
+        noise: Noise { forward: 0.3e-3, backward: 1.1e-3, reading: [20e-6; 2], two_sided: false },
         asymmetry: Some((0.1e-3, 0.2e-3)),
     }
 }
@@ -159,7 +159,7 @@ prop_compose! {
         is_v4 in any::<bool>(),
         at in any::<i64>(),
         delays in (0.0f64..9.9, 0.0f64..9.9),
-        noise in (1e-9f64..1e2, 1e-9f64..1e2, 1e-9f64..1e2),
+        noise in (1e-9f64..1e2, 1e-9f64..1e2, 1e-9f64..1e2, proptest::option::of(1e-9f64..1e2)),
         asymmetry in proptest::option::of((-9.9f64..9.9, 1e-12f64..9.9)),
     ) -> KnownPath {
         let address = if is_v4 {
@@ -167,7 +167,7 @@ prop_compose! {
         } else {
             core::net::Ipv6Addr::from(address).into()
         };
-        let noise = Noise { forward: noise.0, backward: noise.1, reading: noise.2, two_sided: false };
+        let noise = Noise { forward: noise.0, backward: noise.1, reading: [noise.2, noise.3.unwrap_or(noise.2)], two_sided: false };
         KnownPath { name, address, at, delay: delays.0, delay_sd: delays.1, noise, asymmetry }
     }
 }

@@ -79,7 +79,7 @@ impl Bench {
             half: 0.01,
             delay: 0.02,
             asymmetry: 0.0,
-            noise: Noise { forward: WAIT, backward: WAIT, reading: 1e-6, two_sided: false },
+            noise: Noise { forward: WAIT, backward: WAIT, reading: [1e-6; 2], two_sided: false },
         };
         let agreed = Combined {
             v,

@@ -95,12 +95,12 @@ impl Trial {
     /// Learns from both ways; returns the logarithm of their evidence.
     fn learn(&mut self, ways: &Ways) -> f64 {
         let Ways { forward, backward, half, ahead, noise } = ways;
-        let there = self.update((1.0, -half - ahead), *forward, noise.forward, noise.reading);
+        let there = self.update((1.0, -half - ahead), *forward, noise.forward, noise.reading[0]);
         // The two ways of a reference clock's reading are one.
         if noise.two_sided {
             return there.0 + log(there.1);
         }
-        let back = self.update((-1.0, -half + ahead), *backward, noise.backward, noise.reading);
+        let back = self.update((-1.0, -half + ahead), *backward, noise.backward, noise.reading[1]);
         there.0 + back.0 + log(there.1 * back.1)
     }
 
