@@ -143,6 +143,7 @@ impl<const N: usize> Anchor<N> {
             half,
             path,
             unrest: [1.0; 2],
+            besides: 0.0,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::anchor::Jumps;
 use super::joint::Belief;
 use super::path::unrest::Unrest;
-use super::path::{FirstLine, NO_DELAY, ROUTES, delay_variance};
+use super::path::{FirstLine, FirstWait, NO_DELAY, ROUTES, delay_variance};
 use super::state::{Path, asymmetry_of, delay_of};
 use super::{Expected, MAX_SAMPLES, SourceStats};
 use crate::ids::SourceId;
@@ -33,6 +33,9 @@ pub struct Member {
     /// Samples in its own window.
     pub kept: usize,
     pub jitter: f64,
+    /// What its round trip in the middle is beyond the shortest, s.
+    pub excess: f64,
+    pub first_wait: FirstWait,
     pub least: f64,
     pub root: f64,
     pub path: Path,
@@ -68,6 +71,8 @@ impl Member {
         self.seen = path.seen();
         self.kept = stats.window().len();
         self.jitter = path.jitter();
+        self.excess = path.excess();
+        self.first_wait = *path.first_wait();
         self.least = path.least();
         self.path.noise = *path.noise();
         self.unrest = *path.unrest();
@@ -91,7 +96,7 @@ impl Member {
             _ if self.path.noise.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, frequency),
             None => (
-                self.least + self.path.noise.beyond(self.jitter),
+                self.least + self.path.noise.beyond(self.excess),
                 delay_variance(self.jitter, self.least, self.kept, frequency),
             ),
         };

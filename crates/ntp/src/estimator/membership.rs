@@ -4,6 +4,7 @@ use super::Used;
 use super::anchor::Jumps;
 use super::joint::{Belief, Joint, MAX_MEMBERS};
 use super::member::Member;
+use super::path::FirstWait;
 use super::path::unrest::Unrest;
 use super::state::{Path, delay_of};
 use crate::ids::SourceId;
@@ -80,6 +81,8 @@ impl Joint {
             seen: 0,
             kept: 0,
             jitter: 1e-4,
+            excess: 0.0,
+            first_wait: FirstWait::default(),
             least: 0.0,
             root: 0.0,
             path: Path::default(),

@@ -7,8 +7,6 @@ pub const FLOOR: f64 = 1e-9;
 /// Smallest mean wait, s.
 const WAIT_FLOOR: f64 = 0.2e-9;
 
-/// Share of the mean excess of the round trips, beyond the least of them, that one way's mean wait is taken for.
-pub const WAIT_OF_EXCESS: f64 = 0.6;
 /// Laws that [`Noise::other`] knows.
 pub const OTHERS: usize = 8;
 /// Deviation of the logarithm of what differs between two ways that are alike.
@@ -127,16 +125,15 @@ impl Noise {
         there < 1.5 * back && back < 1.5 * there
     }
 
-    /// By how much the shortest round trip is longer than the least of those measured, s, when `jitter` (s) is the guess of
-    /// the mean wait. Where packets only wait, by nothing; where they are early as often as late, as far as the mean of them.
-    pub fn beyond(&self, jitter: f64) -> f64 {
+    /// By how much the shortest round trip is longer than the least of those measured, s, when the one in the middle is by
+    /// `excess` (s). Where packets only wait, by nothing; where they are early as often as late, as far as the mean of them.
+    pub fn beyond(&self, excess: f64) -> f64 {
         if self.two_sided {
             return 0.0;
         }
         let [there, back] = self.sizes();
         let blurred = self.reading.iter().map(|one| one * one).sum::<f64>() / (there * there + back * back);
-        let excess = (jitter / WAIT_OF_EXCESS - self.forward - self.backward).max(0.0);
-        libm::pow(blurred, 10.0) * excess
+        libm::pow(blurred, 10.0) * (excess - self.forward - self.backward).max(0.0)
     }
 
     /// Growth of the variance of the shortest delay, s²/s. A route's length creeps; without this the oldest minimum

@@ -7,12 +7,13 @@ pub mod unrest;
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::expected::Expected;
-use super::noise::{Noise, OTHERS, WAIT_OF_EXCESS};
+use super::noise::{Noise, OTHERS};
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
+use super::quantile::median;
 use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
-pub use guess::{HINTS, Hint, delay_variance, first_offset};
+pub use guess::{FirstWait, HINTS, Hint, delay_variance, first_offset};
 use guess::{before_jumps, scatter};
 use unrest::{Unrest, Waits};
 
@@ -95,6 +96,9 @@ pub struct PathFilter {
     wander: f64,
     /// First guess of the mean wait of one way, s.
     jitter: f64,
+    /// What the round trip in the middle is beyond the shortest, s.
+    excess: f64,
+    first_wait: FirstWait,
     /// Shortest round trip of the window, s.
     least: f64,
     /// The frequency is beyond a crystal's.
@@ -131,6 +135,8 @@ impl PathFilter {
             noise: if two_sided { Noise::two_sided(1e-4) } else { Noise::default() },
             wander: WANDER,
             jitter: 1e-4,
+            excess: 0.0,
+            first_wait: FirstWait::default(),
             least: 0.0,
             wide: false,
             expected: None,
@@ -202,6 +208,16 @@ impl PathFilter {
         self.jitter
     }
 
+    /// What the round trip in the middle of the window is beyond the shortest, s.
+    pub fn excess(&self) -> f64 {
+        self.excess
+    }
+
+    /// What its very first packets may have waited besides.
+    pub fn first_wait(&self) -> &FirstWait {
+        &self.first_wait
+    }
+
     /// Shortest round trip of the window, s.
     pub fn least(&self) -> f64 {
         self.least
@@ -261,6 +277,7 @@ impl PathFilter {
         }
         let mut point = anchor.point(oldest.v, oldest.forward, oldest.backward, oldest.half, 0);
         point.unrest = self.unrest.factors(&self.waits.near(size - 1, 0));
+        point.besides = self.first_wait.of(oldest.v);
         let shocks = self.shocks(oscillator);
         anchor.absorb(&point, oldest.v, &[self.path()], self.wander, shocks.as_slice());
         self.advanced = anchor.state.is_sound();
@@ -296,6 +313,7 @@ impl PathFilter {
         }
         let n = window.len();
         self.weigh(n);
+        self.points[0].besides = self.first_wait.of(window[0].v);
         self.consider_wide(window, oscillator);
         self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
@@ -328,8 +346,13 @@ impl PathFilter {
         let least = window.iter().map(Sample::delay).fold(f64::INFINITY, f64::min);
         let mean = window.iter().map(|s| s.delay() - least).sum::<f64>() / n;
         self.least = least;
+        // No mean: the very first packets often wait long.
+        self.excess = median(window.iter().map(|s| s.delay() - least)).unwrap_or(0.0);
+        if self.seen == window.len() {
+            self.first_wait = FirstWait::new(window, least, self.excess);
+        }
         self.jitter = if window.len() > 1 {
-            (WAIT_OF_EXCESS * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
+            (0.6 * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
         } else {
             (0.1 * least.abs()).max(1e-6)
         };
@@ -381,7 +404,7 @@ impl PathFilter {
             _ if self.two_sided => NO_DELAY,
             Some(expected) => expected.delay_prior(self.least, variance),
             None => (
-                self.least + self.noise.beyond(self.jitter),
+                self.least + self.noise.beyond(self.excess),
                 delay_variance(self.jitter, self.least, window.len(), variance),
             ),
         };
@@ -479,7 +502,7 @@ impl PathFilter {
             let mut state = anchor.state;
             if !self.advanced && self.expected.is_none() {
                 // The prior of the delay depends on the law.
-                state.x[2] += noise.beyond(self.jitter) - self.noise.beyond(self.jitter);
+                state.x[2] += noise.beyond(self.excess) - self.noise.beyond(self.excess);
             }
             let mut before = Before { t: 0.0, state, evidence: 0.0 };
             let path = [Path { noise: *noise, reversion: 0.0 }];
@@ -537,7 +560,7 @@ impl PathFilter {
             search(SCALES[if turn < 2 { turn + 3 } else { 5 + self.seen / 3 % 4 }], 0.15);
         }
         if let (Some(anchor), false, None) = (self.anchor.as_mut(), self.advanced, &self.expected) {
-            anchor.state.x[2] += best.1.beyond(self.jitter) - self.noise.beyond(self.jitter);
+            anchor.state.x[2] += best.1.beyond(self.excess) - self.noise.beyond(self.excess);
         }
         (self.noise, self.wander) = (best.1, best.2);
         Some(best.3)

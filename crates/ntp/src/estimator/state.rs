@@ -41,11 +41,13 @@ pub struct Point {
     pub path: usize,
     /// Factors on the path's mean waits there and back at its time.
     pub unrest: [f64; 2],
+    /// What it may have waited besides, each way, s.
+    pub besides: f64,
 }
 
 impl Default for Point {
     fn default() -> Self {
-        Self { t: 0.0, forward: 0.0, backward: 0.0, half: 0.0, path: 0, unrest: [1.0; 2] }
+        Self { t: 0.0, forward: 0.0, backward: 0.0, half: 0.0, path: 0, unrest: [1.0; 2], besides: 0.0 }
     }
 }
 
@@ -59,6 +61,7 @@ impl Point {
             half: sample.half,
             path: 0,
             unrest: [1.0; 2],
+            besides: 0.0,
         }
     }
 
@@ -223,8 +226,12 @@ impl<const N: usize> State<N> {
     fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> (f64, f64) {
         let n = self.n;
         let (value, sigma, reading) = match way {
-            Way::Forward => (point.forward, noise.forward * point.unrest[0], noise.reading[0]),
-            Way::Backward => (point.backward, noise.backward * point.unrest[1], noise.reading[1]),
+            Way::Forward => {
+                (point.forward, noise.forward * point.unrest[0] + point.besides, noise.reading[0])
+            }
+            Way::Backward => {
+                (point.backward, noise.backward * point.unrest[1] + point.besides, noise.reading[1])
+            }
         };
         let (mean, ph, variance) = self.project(way, point);
         let density = late(value - mean, variance + reading * reading, sigma);

@@ -136,6 +136,7 @@ impl Joint {
                     anchor.point(entry.v, entry.forward, entry.backward, entry.half, entry.member);
                 if let Some(member) = &self.members[entry.member] {
                     point.unrest = member.unrest.factors(&entry.near);
+                    point.besides = member.first_wait.of(entry.v);
                     self.judgement.absorbed += 1;
                     anchor.absorb(&point, entry.v, &paths, wander, shocks.as_slice());
                 }
@@ -168,6 +169,7 @@ impl Joint {
             *point = anchor.point(e.v, e.forward, e.backward, e.half, e.member);
             if let Some(member) = &self.members[e.member] {
                 point.unrest = member.unrest.factors(&e.near);
+                point.besides = member.first_wait.of(e.v);
             }
         }
     }

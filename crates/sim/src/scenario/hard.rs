@@ -1,7 +1,7 @@
 //! Hard times: what happens to clocks and servers once in a while, each as a scenario.
 
 use super::{Plan, Reference, Scenario, TABLE, named};
-use crate::link::{Link, Way};
+use crate::link::{Burst, Link, Way};
 use crate::oscillator::Oscillator;
 use crate::server::{Fault, Server};
 use crate::time::Calendar;
@@ -123,9 +123,10 @@ pub fn thirty_two() -> Plan {
 }
 
 /// Four servers 10 ms away whose packets come early as often as late, by `there` and `back` (s, standard deviations): no queue
-/// does that, but network emulators do.
+/// does that, but network emulators do. Real packets besides: the first ones wait until addresses are found.
 pub fn two_sided(there: f64, back: f64) -> Plan {
-    let way = |sd| Way::constant(0.01).normal(sd);
+    let first = Burst { period: f64::MAX, from: 0.0, until: 1.0, share: 1.0, mean: 0.006 };
+    let way = |sd| Way::constant(0.01).normal(sd).burst(first);
     let link = Link { there: way(there), back: way(back) };
     let mut plan = Plan {
         servers: (0..4).map(|_| (Server::ideal(), link.clone())).collect(),

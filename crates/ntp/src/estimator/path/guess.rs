@@ -4,6 +4,7 @@ use crate::estimator::MAX_SAMPLES;
 use crate::estimator::noise::FLOOR;
 use crate::estimator::oscillator::Oscillator;
 use crate::sample::Sample;
+use crate::time::OscTime;
 
 /// Noise of a reference clock's readings as their scatter shows it, s: how far each lies from the line through its
 /// neighbours. Nothing but the oscillator's wander between two readings gets in.
@@ -27,6 +28,30 @@ pub(super) fn scatter(window: &[Sample]) -> f64 {
     // The median of |x| is 0.67 deviations.
     let seen = crate::estimator::quantile::median(errors[..n].iter().copied()).map_or(0.0, |m| m / 0.6745);
     if n < 3 { seen.max(claimed).max(FLOOR) } else { seen.max(FLOOR) }
+}
+
+/// What the very first packets of a path may have waited besides: they often wait until addresses are found and connections noted.
+/// A law without long waits would have the belief go with them, because at first nothing else is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirstWait {
+    v: OscTime,
+    wait: f64,
+}
+
+impl FirstWait {
+    /// When the first sample of `window` is that of the path, whose round trips are `excess` (s) longer than the `least` (s) in
+    /// the middle.
+    pub(super) fn new(window: &[Sample], least: f64, excess: f64) -> Self {
+        window.first().map_or_else(Self::default, |first| Self {
+            v: first.v,
+            wait: 0.5 * (first.delay() - least - excess).max(0.0),
+        })
+    }
+
+    /// What the sample of the instant `v` may have waited besides, each way, s.
+    pub fn of(&self, v: OscTime) -> f64 {
+        if v == self.v { self.wait } else { 0.0 }
+    }
 }
 
 /// Samples at the beginning of a window that a first offset is taken from.
