@@ -38,7 +38,7 @@ impl Theta {
         LocalTime::from_nanos(v.nanos().saturating_add(self.nanos))
     }
 
-    /// Does `sample`, however long its packets waited, exclude this θ of its instant, even if it were wrong by [`SURE`]
+    /// Does `sample`, however long its packets waited, exclude this θ of its instant, even if it were wrong by four
     /// times `sd` and by `besides` (s)? True time lies between what the two ways allow, as far as the server says that it
     /// may be wrong.
     pub fn is_excluded_by(self, sample: &Sample, sd: f64, besides: f64) -> bool {
