@@ -19,11 +19,15 @@ fn timeball() -> String {
 }
 
 /// Runs a scenario; `verdicts` is how many it must give. A machine that stands still for a tenth of a second loses packets whoever
-/// serves, so a scenario that fails is run once more, which is said.
+/// serves, so a scenario of which nothing is bad but that requests were lost is run once more, which is said.
 fn passes(scenario: &str, verdicts: usize) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = timeball();
     if let Err(first) = run(scenario, verdicts, &server) {
+        let bad: Vec<&str> =
+            first.split("{\"scenario\"").filter(|v| v.contains("\"passed\":false")).collect();
+        let only_lost = !bad.is_empty() && bad.iter().all(|verdict| verdict.contains("requests lost"));
+        assert!(only_lost, "{first}");
         eprintln!("{scenario} failed and is run once more:\n{first}");
         run(scenario, verdicts, &server).unwrap_or_else(|second| panic!("twice: {second}"));
     }
