@@ -39,8 +39,6 @@ const FIRST_LINE: usize = 16;
 const DOUBT: f64 = 4.0;
 /// Samples from which on the line is trusted so far: the jitter of fewer is hardly known.
 pub const TELLING: usize = 8;
-/// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
-const DOUBT_PATH: f64 = 5.0;
 /// Gain in evidence at which a change of route, or of the server's clock, is believed.
 const BELIEVE: f64 = 12.0;
 /// Finest mean wait that a handful of samples can show, s.
@@ -471,20 +469,6 @@ impl PathFilter {
             self.wide = true;
         } else {
             self.anchor = narrow;
-        }
-    }
-
-    /// Is this the path that an earlier run has known, or does the plain guess explain the samples better?
-    fn doubt_expected(&mut self, window: &[Sample], oscillator: &Oscillator) {
-        let n = window.len();
-        let Some(expected) = self.expected.filter(|_| !self.advanced && n >= 3) else { return };
-        let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
-        let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
-        let before = evidence(self) + expected.plausibility(&noise);
-        (self.expected, self.noise) = (None, self.first_noise());
-        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
-        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
-            (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
         }
     }
 

@@ -1,10 +1,14 @@
 //! First guesses from a handful of samples.
 
+use super::PathFilter;
 use crate::estimator::MAX_SAMPLES;
 use crate::estimator::noise::FLOOR;
 use crate::estimator::oscillator::Oscillator;
 use crate::sample::Sample;
 use crate::time::OscTime;
+
+/// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
+const DOUBT_PATH: f64 = 5.0;
 
 /// Noise of a reference clock's readings as their scatter shows it, s: how far each lies from the line through its
 /// neighbours. Nothing but the oscillator's wander between two readings gets in.
@@ -51,6 +55,22 @@ impl FirstWait {
     /// What the sample of the instant `v` may have waited besides, each way, s.
     pub fn of(&self, v: OscTime) -> f64 {
         if v == self.v { self.wait } else { 0.0 }
+    }
+}
+
+impl PathFilter {
+    /// Is this the path that an earlier run has known, or does the plain guess explain the samples better?
+    pub(super) fn doubt_expected(&mut self, window: &[Sample], oscillator: &Oscillator) {
+        let n = window.len();
+        let Some(expected) = self.expected.filter(|_| !self.advanced && n >= 3) else { return };
+        let (shocks, noise, known) = (self.shocks(oscillator), self.noise, self.anchor);
+        let evidence = |path: &Self| path.pass(n, &shocks).map_or(f64::NEG_INFINITY, |r| r.1);
+        let before = evidence(self) + expected.plausibility(&noise);
+        (self.expected, self.noise) = (None, self.first_noise());
+        self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
+        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
+            (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
+        }
     }
 }
 
