@@ -39,6 +39,7 @@ impl Joint {
         anchor.state.set(1, frequency, variance);
         for (slot, member) in self.members.iter_mut().enumerate() {
             if let Some(member) = member {
+                member.beyond = member.path.noise.beyond(member.excess);
                 member.set_path(&mut anchor.state, slot);
                 member.folded = false;
                 member.path.reversion = 0.0;

@@ -214,7 +214,9 @@ impl Joint {
             self.combined = None;
             return None;
         }
-        if self.anchor.is_none() || self.fresh && (fresh_few || self.checkpoint.since().is_none()) {
+        let changed = self.members.iter().flatten().any(Member::is_another_kind);
+        if self.anchor.is_none() || self.fresh && (fresh_few || changed || self.checkpoint.since().is_none())
+        {
             self.set_prior();
             self.doubt_known();
         }

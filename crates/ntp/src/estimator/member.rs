@@ -35,6 +35,8 @@ pub struct Member {
     pub jitter: f64,
     /// What its round trip in the middle is beyond the shortest, s.
     pub excess: f64,
+    /// By how much its shortest round trip was longer than the least measured when the filter began, s.
+    pub beyond: f64,
     pub first_wait: FirstWait,
     pub least: f64,
     pub root: f64,
@@ -86,6 +88,12 @@ impl Member {
         }
         self.line = path.line().copied();
         self.root = stats.last().map_or(0.0, |s| s.root_delay / 2.0 + s.root_dispersion);
+    }
+
+    /// Is the law of its noise of another kind than when the filter began? The shortest delay is then another.
+    pub fn is_another_kind(&self) -> bool {
+        let beyond = self.path.noise.beyond(self.excess);
+        (beyond - self.beyond).abs() > 0.5 * self.excess
     }
 
     /// Sets delay and asymmetry of its path in `state` as they are before they are learned.

@@ -82,6 +82,7 @@ impl Joint {
             kept: 0,
             jitter: 1e-4,
             excess: 0.0,
+            beyond: 0.0,
             first_wait: FirstWait::default(),
             least: 0.0,
             root: 0.0,

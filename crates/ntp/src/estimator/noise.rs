@@ -8,7 +8,7 @@ pub const FLOOR: f64 = 1e-9;
 const WAIT_FLOOR: f64 = 0.2e-9;
 
 /// Laws that [`Noise::other`] knows.
-pub const OTHERS: usize = 8;
+pub const OTHERS: usize = 6;
 /// Deviation of the logarithm of what differs between two ways that are alike.
 const ALIKE: f64 = 0.15;
 /// How plausible it is beforehand that the two ways are alike, differ by their waits, by their readings, or by both in
@@ -92,26 +92,19 @@ impl Noise {
         one(&mut self.backward, &mut self.reading[1], sizes[1]);
     }
 
-    /// One of [`OTHERS`] laws of the same size altogether: waits (even numbers) or readings (odd ones) are the cause of all of it, and the
-    /// ways differ as they do, not at all, or by four in one sense or the other.
-    #[must_use]
-    pub fn other(&self, which: usize) -> Self {
-        let [there, back] = self.sizes();
-        let size = sqrt(0.5 * (there * there + back * back));
-        let [there, back] = match which / 2 {
-            0 => [there, back],
-            1 => [size; 2],
-            2 => [0.343 * size, 1.372 * size],
-            _ => [1.372 * size, 0.343 * size],
-        };
-        let least = there.min(back);
+    /// One of [`OTHERS`] laws for a path whose packets scatter by `sizes` (s) there and back: waits (even numbers) or readings (odd
+    /// ones) are the cause of all of it, and the ways differ as it seems, or more one way or the other.
+    pub fn other(which: usize, sizes: [f64; 2]) -> Self {
+        let factors = [[1.0, 1.0], [0.75, 1.33], [1.33, 0.75]][which / 2];
+        let sizes = [sizes[0] * factors[0], sizes[1] * factors[1]];
+        let least = sizes[0].min(sizes[1]);
         let (waits, reading) = if which.is_multiple_of(2) {
-            ([there, back], [0.1 * least; 2])
+            (sizes, [0.1 * least; 2])
         } else {
             let wait = 0.2 * least;
-            ([wait; 2], [there, back].map(|size| sqrt(size * size - wait * wait)))
+            ([wait; 2], sizes.map(|size| sqrt(size * size - wait * wait)))
         };
-        Self { forward: waits[0], backward: waits[1], reading, ..*self }.limited()
+        Self { forward: waits[0], backward: waits[1], reading, two_sided: false }.limited()
     }
 
     /// Are readings the cause of most of it?

@@ -14,7 +14,7 @@ use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
 pub use guess::{FirstWait, HINTS, Hint, delay_variance, first_offset};
-use guess::{before_jumps, scatter};
+use guess::{before_jumps, scatter, spread};
 use unrest::{Unrest, Waits};
 
 /// Changes of route remembered.
@@ -316,7 +316,7 @@ impl PathFilter {
         self.doubt_expected(window, oscillator);
         self.seek_route(window, oscillator);
         self.learn_unrest(n, oscillator);
-        let before = self.learn_noise(n, oscillator)?;
+        let before = self.learn_noise(window, oscillator)?;
         let state = self.conclude(n, &before, oscillator)?;
         let anchor = self.anchor.as_ref()?;
         if state.is_sound() {
@@ -479,7 +479,8 @@ impl PathFilter {
 
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
     /// Returns the belief before the newest samples.
-    fn learn_noise(&mut self, n: usize, oscillator: &Oscillator) -> Option<Before> {
+    fn learn_noise(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Before> {
+        let n = window.len();
         let (anchor, shocks) = (self.anchor?, self.shocks(oscillator));
         let first = first_of_newest(n);
         let evidence = |noise: &Noise, wander: f64| {
@@ -501,11 +502,12 @@ impl PathFilter {
         };
         let (plain, before) = evidence(&self.noise, self.wander);
         let mut best = (plain, self.noise, self.wander, before);
-        if !self.advanced && !self.two_sided && self.seen >= TELLING {
-            // Small steps do not lead from one kind of law to another.
-            let all = if self.seen < FEW { 0..OTHERS } else { self.seen % OTHERS..self.seen % OTHERS + 1 };
-            for which in all {
-                let noise = self.shared(best.1.other(which));
+        // Small steps do not lead from one kind of law to another.
+        let sizes = [spread(window, |s| s.forward), spread(window, |s| s.backward)];
+        let settled = self.advanced || self.two_sided || self.seen < TELLING;
+        if let ([Some(there), Some(back)], false) = (sizes, settled) {
+            for which in 0..OTHERS {
+                let noise = self.shared(Noise::other(which, [there, back]));
                 // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
                 if noise.is_blurred() && noise.is_alike() {
                     continue;

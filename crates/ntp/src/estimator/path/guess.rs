@@ -4,15 +4,23 @@ use super::PathFilter;
 use crate::estimator::MAX_SAMPLES;
 use crate::estimator::noise::FLOOR;
 use crate::estimator::oscillator::Oscillator;
+use crate::estimator::quantile::median;
 use crate::sample::Sample;
 use crate::time::OscTime;
 
 /// Gain in evidence at which the path is no longer believed to be the one that an earlier run has known.
 const DOUBT_PATH: f64 = 5.0;
 
-/// Noise of a reference clock's readings as their scatter shows it, s: how far each lies from the line through its
-/// neighbours. Nothing but the oscillator's wander between two readings gets in.
+/// Noise of a reference clock's readings as their scatter shows it, s.
 pub(super) fn scatter(window: &[Sample]) -> f64 {
+    let claimed = window.iter().map(|s| s.dispersion).sum::<f64>() / window.len().max(1) as f64;
+    let seen = spread(window, Sample::offset_nanos).unwrap_or(0.0);
+    if window.len() < 5 { seen.max(claimed).max(FLOOR) } else { seen.max(FLOOR) }
+}
+
+/// Deviation (s) of what was measured (ns), as the distance of each value from the line through its neighbours shows it: nothing but
+/// the oscillator's wander between two samples gets in, and a few that waited long have no say.
+pub(super) fn spread(window: &[Sample], value: impl Fn(&Sample) -> i64) -> Option<f64> {
     let mut errors = [0.0; MAX_SAMPLES];
     let mut n = 0;
     for three in window.windows(3).rev() {
@@ -22,16 +30,16 @@ pub(super) fn scatter(window: &[Sample]) -> f64 {
             continue;
         }
         let share = ahead / whole;
-        let base = a.offset_nanos();
-        let rise = |s: &Sample| s.offset_nanos().saturating_sub(base) as f64 * 1e-9;
+        let base = value(a);
+        let rise = |s: &Sample| value(s).saturating_sub(base) as f64 * 1e-9;
         let error = rise(b) - share * rise(c);
         errors[n] = error.abs() / libm::sqrt(1.0 + share * share + (1.0 - share) * (1.0 - share));
         n += 1;
     }
-    let claimed = window.iter().map(|s| s.dispersion).sum::<f64>() / window.len().max(1) as f64;
-    // The median of |x| is 0.67 deviations.
-    let seen = crate::estimator::quantile::median(errors[..n].iter().copied()).map_or(0.0, |m| m / 0.6745);
-    if n < 3 { seen.max(claimed).max(FLOOR) } else { seen.max(FLOOR) }
+    // The median of |x| is 0.67 deviations. Squares say more, but for the few.
+    let most = 2.5 / 0.6745 * median(errors[..n].iter().copied())?;
+    let squares = errors[..n].iter().map(|e| e.min(most) * e.min(most));
+    Some(libm::sqrt(squares.sum::<f64>() / n as f64))
 }
 
 /// What the very first packets of a path may have waited besides: they often wait until addresses are found and connections noted.
