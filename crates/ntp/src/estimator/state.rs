@@ -23,8 +23,11 @@ const FORGETTING: f64 = 3e6;
 const PHASE_NOISE: f64 = 1e-20;
 /// Smallest variances of times (s²) and of the frequency ((s/s)²): (10 ps)² and (10⁻¹³)².
 const SURE: (f64, f64) = (1e-22, 1e-26);
-/// No single packet may make us more than a hundred times surer.
-const SUREST: f64 = 1e-4;
+/// What a single reading leaves of a variance at least: of what is not known of a path, or of a reference clock, and of what the oscillator has
+/// wandered. The first packets of a path often wait, so none of them may be believed more than a hundred times; but what a packet
+/// without noise says after a long silence is so: were more left, its way back would be found far nearer than expected, and
+/// the oscillator be taken for a steadier one.
+const SUREST: (f64, f64) = (1e-4, 1e-12);
 
 /// One sample relative to a base: seconds throughout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,10 +222,17 @@ impl<const N: usize> State<N> {
         (mean, ph, variance.max(0.0))
     }
 
+    /// Variance of what one way takes at least, s²: d/2 ± β.
+    fn variance_of_path(&self, way: Way, path: usize) -> f64 {
+        let (delay, beta) = (delay_of(path), asymmetry_of(path));
+        let half = 0.25 * self.p[delay][delay];
+        if beta < self.n { half + way.sign() * self.p[delay][beta] + self.p[beta][beta] } else { half }
+    }
+
     /// Learns from one way of one sample; returns its evidence: the exponent and the factor of a density.
     ///
     /// With l the log density of the residual, x −= P h·l′ and P += (P h)(P h)ᵀ·l″: the exact first two moments of the
-    /// posterior. l″ is limited so that h·P·h keeps at least [`SUREST`] of itself.
+    /// posterior. l″ is limited so that h·P·h keeps as much as [`SUREST`] says.
     fn update(&mut self, way: Way, point: &Point, noise: &Noise) -> (f64, f64) {
         let n = self.n;
         let (value, sigma, reading) = match way {
@@ -235,7 +245,11 @@ impl<const N: usize> State<N> {
         };
         let (mean, ph, variance) = self.project(way, point);
         let density = late(value - mean, variance + reading * reading, sigma);
-        let bend = if variance > 0.0 { density.bend.max((SUREST - 1.0) / variance) } else { density.bend };
+        let least =
+            if noise.two_sided { variance } else { self.variance_of_path(way, point.path).min(variance) };
+        let least = SUREST.0 * least + SUREST.1 * variance;
+        let bend =
+            if variance > 0.0 { density.bend.max((least / variance - 1.0) / variance) } else { density.bend };
         for (x, ph) in self.x[..n].iter_mut().zip(&ph) {
             *x -= ph * density.slope;
         }
