@@ -1,20 +1,22 @@
 //! One path alone: its noise by evidence, its changes of route, and what it says of the oscillator.
 
 mod guess;
+mod law;
 mod route;
 pub mod unrest;
 
 use super::MAX_SAMPLES;
 use super::anchor::{Anchor, Jump, Jumps, Shocks};
 use super::expected::Expected;
-use super::noise::{Noise, OTHERS};
+use super::noise::Noise;
 use super::oscillator::{CLOCK_JUMPS, Oscillator, WANDER, WANDERS};
 use super::quantile::median;
 use super::regress;
 use super::state::{Path, Point, State};
 use crate::sample::Sample;
 pub use guess::{FirstWait, HINTS, Hint, delay_variance, first_offset};
-use guess::{before_jumps, scatter, spread};
+use guess::{before_jumps, scatter};
+use law::Before;
 use unrest::{Unrest, Waits};
 
 /// Changes of route remembered.
@@ -44,39 +46,8 @@ const BELIEVE: f64 = 12.0;
 /// Finest mean wait that a handful of samples can show, s.
 const FINEST: f64 = 1e-6;
 
-type Scale = fn(&mut Noise, &mut f64, f64);
-
-/// The directions in which noise and wander are searched.
-const SCALES: [Scale; 10] = [
-    |n, _, f| n.forward *= f,
-    |n, _, f| (n.forward, n.backward) = (n.forward * f, n.backward * f),
-    |_, w, f| *w *= f * f * f,
-    |n, _, f| n.backward *= f,
-    |n, _, f| n.reading = n.reading.map(|one| one * f * f),
-    |_, w, f| *w *= f * f * f,
-    |n, _, f| n.blur(f * f),
-    |n, _, f| n.reading[0] *= f,
-    |n, _, f| n.reading[1] *= f,
-    exchange,
-];
-/// … for a reference clock, whose readings are all the noise there is.
-const TWO_SIDED: [Scale; 4] = [
-    |n, _, f| n.reading[0] *= f * f,
-    |_, w, f| *w *= f * f * f,
-    |n, _, f| n.reading[0] *= f,
-    |n, w, f| (n.reading[0], *w) = (n.reading[0] / f, *w * f * f * f * f),
-];
 /// Mean (s) and variance (s²) of the delay of a reference clock.
 pub const NO_DELAY: (f64, f64) = (0.0, 1e-22);
-
-/// A rough oscillator behind a quiet path, or the reverse: each looks like the other, and neither change alone helps.
-fn exchange(noise: &mut Noise, wander: &mut f64, f: f64) {
-    (noise.forward, noise.backward) = (noise.forward / f, noise.backward / f);
-    *wander *= f * f * f * f;
-}
-
-/// Deviation of ln wander beforehand.
-const WANDER_SD: f64 = 2.0;
 
 /// The filter of one path over its window of samples.
 #[derive(Clone, Debug)]
@@ -172,15 +143,6 @@ pub struct FirstLine {
     pub frequency: f64,
     /// Deviation of `frequency`, s/s.
     pub frequency_sd: f64,
-}
-
-/// The belief before the newest samples, and the log evidence up to there.
-#[derive(Clone, Copy, Debug)]
-struct Before {
-    /// Of the sample before them, s after the anchor.
-    t: f64,
-    state: State<3>,
-    evidence: f64,
 }
 
 /// Where the newest of `n` samples begin, those that may show a change of the server's clock.
@@ -362,18 +324,6 @@ impl PathFilter {
         }
     }
 
-    /// Noise before anything is known but `jitter`.
-    fn first_noise(&self) -> Noise {
-        if self.two_sided { Noise::two_sided(self.jitter) } else { self.shared(Noise::guess(self.jitter)) }
-    }
-
-    /// The same noise with what the operator knows of its asymmetry.
-    fn shared(&self, noise: Noise) -> Noise {
-        let Some(share) = self.share.filter(|_| !self.two_sided) else { return noise };
-        let both = noise.forward + noise.backward;
-        Noise { forward: both * share, backward: both * (1.0 - share), ..noise }.limited()
-    }
-
     /// The belief before the first sample.
     ///
     /// Were it that of a newcomer, the first packets could teach anything, and if they happened to wait long, the packets
@@ -470,86 +420,6 @@ impl PathFilter {
         } else {
             self.anchor = narrow;
         }
-    }
-
-    /// Logarithm of how plausible such noise is beforehand.
-    fn plausibility(&self, noise: &Noise) -> f64 {
-        self.expected.map_or_else(|| noise.plausibility(self.jitter), |expected| expected.plausibility(noise))
-    }
-
-    /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
-    /// Returns the belief before the newest samples.
-    fn learn_noise(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Before> {
-        let n = window.len();
-        let (anchor, shocks) = (self.anchor?, self.shocks(oscillator));
-        let first = first_of_newest(n);
-        let evidence = |noise: &Noise, wander: f64| {
-            let mut state = anchor.state;
-            if !self.advanced && self.expected.is_none() {
-                // The prior of the delay depends on the law.
-                state.x[2] += noise.beyond(self.excess) - self.noise.beyond(self.excess);
-            }
-            let mut before = Before { t: 0.0, state, evidence: 0.0 };
-            let path = [Path { noise: *noise, reversion: 0.0 }];
-            let x = libm::log(wander / WANDER) / WANDER_SD;
-            let points = &self.points[..n];
-            let sum = state.run(0.0, points, &path, wander, shocks.as_slice(), |i, t, state, evidence| {
-                if i == first {
-                    before = Before { t, state: *state, evidence };
-                }
-            });
-            (sum + self.plausibility(noise) - 0.5 * x * x, before)
-        };
-        let (plain, before) = evidence(&self.noise, self.wander);
-        let mut best = (plain, self.noise, self.wander, before);
-        // Small steps do not lead from one kind of law to another.
-        let sizes = [spread(window, |s| s.forward), spread(window, |s| s.backward)];
-        let settled = self.advanced || self.two_sided || self.seen < TELLING;
-        if let ([Some(there), Some(back)], false) = (sizes, settled) {
-            for which in 0..OTHERS {
-                let noise = self.shared(Noise::other(which, [there, back]));
-                // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
-                if noise.is_blurred() && noise.is_alike() {
-                    continue;
-                }
-                let (found, before) = evidence(&noise, best.2);
-                if found > best.0 {
-                    best = (found, noise, best.2, before);
-                }
-            }
-        }
-        let mut search = |scale: Scale, step: f64| {
-            for factor in [libm::exp(step), libm::exp(-step)] {
-                let (_, mut noise, mut wander, _) = best;
-                scale(&mut noise, &mut wander, factor);
-                let (noise, wander) = (self.shared(noise.limited()), wander.clamp(WANDERS.0, WANDERS.1));
-                let (found, before) = evidence(&noise, wander);
-                if found > best.0 {
-                    best = (found, noise, wander, before);
-                    return;
-                }
-            }
-        };
-        if self.seen < FEW {
-            let scales: &[Scale] = if self.two_sided { &TWO_SIDED } else { &SCALES };
-            for round in 1..=3 {
-                for scale in scales {
-                    search(*scale, 0.5 / f64::from(round));
-                }
-            }
-        } else if self.two_sided {
-            search(TWO_SIDED[self.seen % TWO_SIDED.len()], 0.15);
-        } else {
-            let turn = self.seen % 3;
-            search(SCALES[turn], 0.15);
-            // The last of them takes turns itself.
-            search(SCALES[if turn < 2 { turn + 3 } else { 5 + self.seen / 3 % 4 }], 0.15);
-        }
-        if let (Some(anchor), false, None) = (self.anchor.as_mut(), self.advanced, &self.expected) {
-            anchor.state.x[2] += best.1.beyond(self.excess) - self.noise.beyond(self.excess);
-        }
-        (self.noise, self.wander) = (best.1, best.2);
-        Some(best.3)
     }
 
     /// The belief at the newest sample. On the way it looks for a change of the server's clock: a run of packets, one
