@@ -207,6 +207,7 @@ impl Joint {
     ) -> Option<&Combined> {
         self.jumped = false;
         self.allocate();
+        self.oscillator.blurred = used.clone().map(|u| u.stats.path().blurred()).sum();
         self.enlist(used.clone(), expelled);
         let fresh_few = self.fresh && used.clone().any(|u| u.stats.path().seen() <= FEW);
         self.collect(used.clone());

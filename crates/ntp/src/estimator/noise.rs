@@ -137,8 +137,9 @@ impl Noise {
     }
 
     /// Logarithm of how plausible such noise is beforehand, when `jitter` (s) is a first guess of the mean wait: most
-    /// paths are alike both ways, and readings are finer than queues; seldom a path scatters without queues.
-    pub fn plausibility(&self, jitter: f64) -> f64 {
+    /// paths are alike both ways, and readings are finer than queues; seldom a path scatters without queues, unless the others
+    /// do, whose log odds for that are `blurred`.
+    pub fn plausibility(&self, jitter: f64, blurred: f64) -> f64 {
         let normal = |x: f64, sd: f64| -0.5 * (x / sd) * (x / sd);
         if self.two_sided {
             return normal(log(self.reading[0] / jitter), 1.5);
@@ -156,7 +157,8 @@ impl Noise {
             + of_size * differ(waits) * alike(readings - waits);
         let blur = 0.5 * (log(self.reading[0] / self.forward) + log(self.reading[1] / self.backward));
         let kind = |(share, ratio, sd): (f64, f64, f64)| share / sd * exp(normal(blur - log(ratio), sd));
-        let kinds = kind(FINE) + kind(BLURRED);
+        let odds = exp(blurred);
+        let kinds = (kind(FINE) + odds * kind(BLURRED)) / (FINE.0 + odds * BLURRED.0);
         log(ways + 1e-300) + log(kinds + 1e-300) + normal(log(size / jitter), 1.5)
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of the oscillator itself, whichever source said it.
+//! What is known of the oscillator itself, whichever source said it, and of the link that all paths begin with.
 
 use super::anchor::Jumps;
 
@@ -24,11 +24,13 @@ pub struct Oscillator {
     pub known: Option<(f64, f64)>,
     /// Sudden changes of its frequency or its count.
     pub jumps: Jumps<CLOCK_JUMPS>,
+    /// Log evidence of all paths together for errors of reading over waits as the cause of their noise.
+    pub blurred: f64,
 }
 
 impl Default for Oscillator {
     fn default() -> Self {
-        Self { wander: WANDER, wide: false, known: None, jumps: Jumps::default() }
+        Self { wander: WANDER, wide: false, known: None, jumps: Jumps::default(), blurred: 0.0 }
     }
 }
 

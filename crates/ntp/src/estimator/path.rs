@@ -80,6 +80,9 @@ pub struct PathFilter {
     unrest: Unrest,
     /// What the samples of the window have waited.
     waits: Waits,
+    /// Log evidence for errors of reading over waits as the cause of its noise; and the log odds that the other paths give for that.
+    blurred: f64,
+    others_blurred: f64,
     /// Samples since the last reset.
     seen: usize,
     /// Times the filter lost its footing and began anew.
@@ -114,6 +117,8 @@ impl PathFilter {
             steps: Jumps::default(),
             unrest: Unrest::default(),
             waits: Waits::default(),
+            blurred: 0.0,
+            others_blurred: 0.0,
             seen: 0,
             resets: 0,
             points: [Point::default(); MAX_SAMPLES],
@@ -210,6 +215,11 @@ impl PathFilter {
         &self.routes
     }
 
+    /// Log evidence for errors of reading over waits as the cause of its noise, as far as that moves the time.
+    pub fn blurred(&self) -> f64 {
+        self.blurred
+    }
+
     /// Samples since the last reset.
     pub fn seen(&self) -> usize {
         self.seen
@@ -263,6 +273,7 @@ impl PathFilter {
     pub fn update(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Believed> {
         self.seen += 1;
         window.first()?;
+        self.ask_others(oscillator);
         self.guess(window);
         if !self.advanced {
             self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
@@ -288,7 +299,7 @@ impl PathFilter {
         (self.anchor, self.advanced, self.noise) = (None, false, self.first_noise());
         (self.wander, self.expected) = (WANDER, None);
         (self.routes, self.steps) = (Jumps::default(), Jumps::default());
-        (self.unrest, self.waits) = (Unrest::default(), Waits::default());
+        (self.unrest, self.waits, self.blurred) = (Unrest::default(), Waits::default(), 0.0);
         None
     }
 

@@ -76,7 +76,7 @@ impl PathFilter {
         let before = evidence(self) + expected.plausibility(&noise);
         (self.expected, self.noise) = (None, self.first_noise());
         self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
-        if evidence(self) + self.noise.plausibility(self.jitter) <= before + DOUBT_PATH {
+        if evidence(self) + self.noise.plausibility(self.jitter, self.others_blurred) <= before + DOUBT_PATH {
             (self.expected, self.noise, self.anchor) = (Some(expected), noise, known);
         }
     }

@@ -36,6 +36,14 @@ fn exchange(noise: &mut Noise, wander: &mut f64, f: f64) {
     *wander *= f * f * f * f;
 }
 
+/// Share of the others' log evidence for a kind of law that counts for a path, and the most that one path's is and that of all counts.
+///
+/// What makes packets early as often as late is mostly near us, so that all paths have it; a single path needs some thirty samples to
+/// tell, and goes wrong meanwhile.
+const OF_OTHERS: f64 = 0.5;
+const SURE: f64 = 5.0;
+const SURE_TOGETHER: f64 = 6.0;
+
 /// Deviation of ln wander beforehand.
 const WANDER_SD: f64 = 2.0;
 
@@ -61,9 +69,18 @@ impl PathFilter {
         Noise { forward: both * share, backward: both * (1.0 - share), ..noise }.limited()
     }
 
+    /// What the other paths say of the kind of its noise, as long as it has learned nothing for good.
+    pub(super) fn ask_others(&mut self, oscillator: &Oscillator) {
+        let others = OF_OTHERS * (oscillator.blurred - self.blurred);
+        self.others_blurred = if self.advanced { 0.0 } else { others.clamp(-SURE_TOGETHER, SURE_TOGETHER) };
+    }
+
     /// Logarithm of how plausible such noise is beforehand.
     pub(super) fn plausibility(&self, noise: &Noise) -> f64 {
-        self.expected.map_or_else(|| noise.plausibility(self.jitter), |expected| expected.plausibility(noise))
+        self.expected.map_or_else(
+            || noise.plausibility(self.jitter, self.others_blurred),
+            |expected| expected.plausibility(noise),
+        )
     }
 
     /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
@@ -91,10 +108,12 @@ impl PathFilter {
         };
         let (plain, before) = evidence(&self.noise, self.wander);
         let mut best = (plain, self.noise, self.wander, before);
+        let mut blurred = self.blurred;
         // Small steps do not lead from one kind of law to another.
         let sizes = [spread(window, |s| s.forward), spread(window, |s| s.backward)];
         let settled = self.advanced || self.two_sided || self.seen < TELLING;
         if let ([Some(there), Some(back)], false) = (sizes, settled) {
+            let mut kinds = [f64::NEG_INFINITY; 2];
             for which in 0..OTHERS {
                 let noise = self.shared(Noise::other(which, [there, back]));
                 // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
@@ -102,10 +121,13 @@ impl PathFilter {
                     continue;
                 }
                 let (found, before) = evidence(&noise, best.2);
+                let kind = &mut kinds[usize::from(noise.is_blurred())];
+                *kind = kind.max(found - self.plausibility(&noise));
                 if found > best.0 {
                     best = (found, noise, best.2, before);
                 }
             }
+            blurred = if kinds[1].is_finite() { (kinds[1] - kinds[0]).clamp(-SURE, SURE) } else { 0.0 };
         }
         let mut search = |scale: Scale, step: f64| {
             for factor in [libm::exp(step), libm::exp(-step)] {
@@ -137,7 +159,7 @@ impl PathFilter {
         if let (Some(anchor), false, None) = (self.anchor.as_mut(), self.advanced, &self.expected) {
             anchor.state.x[2] += best.1.beyond(self.excess) - self.noise.beyond(self.excess);
         }
-        (self.noise, self.wander) = (best.1, best.2);
+        (self.noise, self.wander, self.blurred) = (best.1, best.2, blurred);
         Some(best.3)
     }
 }
