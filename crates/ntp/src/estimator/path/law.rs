@@ -1,7 +1,7 @@
 //! What law a path's noise follows, as far as its samples tell.
 
 use super::guess::spread;
-use super::{FEW, PathFilter, TELLING, first_of_newest};
+use super::{AllShocks, FEW, PathFilter, TELLING, first_of_newest};
 use crate::estimator::noise::{Noise, OTHERS};
 use crate::estimator::oscillator::{Oscillator, WANDER, WANDERS};
 use crate::estimator::state::{Path, State};
@@ -56,6 +56,16 @@ pub(super) struct Before {
     pub evidence: f64,
 }
 
+/// A law tried.
+#[derive(Clone, Copy, Debug)]
+struct Law {
+    /// Log evidence of the window, and how plausible the law is beforehand.
+    evidence: f64,
+    noise: Noise,
+    wander: f64,
+    before: Before,
+}
+
 impl PathFilter {
     /// Noise before anything is known but `jitter`.
     pub(super) fn first_noise(&self) -> Noise {
@@ -83,60 +93,42 @@ impl PathFilter {
         )
     }
 
-    /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
-    /// Returns the belief before the newest samples.
-    pub(super) fn learn_noise(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Before> {
-        let n = window.len();
-        let (anchor, shocks) = (self.anchor?, self.shocks(oscillator));
+    /// How good a law is, and what is believed with it. The prior of the delay depends on the law, as long as it is one.
+    fn judge(&self, n: usize, noise: Noise, wander: f64, shocks: &AllShocks) -> Option<Law> {
+        let mut state = self.anchor?.state;
+        if !self.advanced && self.expected.is_none() {
+            state.x[2] += noise.beyond(self.excess) - self.noise.beyond(self.excess);
+        }
+        let mut before = Before { t: 0.0, state, evidence: 0.0 };
+        let path = [Path { noise, reversion: 0.0 }];
         let first = first_of_newest(n);
-        let evidence = |noise: &Noise, wander: f64| {
-            let mut state = anchor.state;
-            if !self.advanced && self.expected.is_none() {
-                // The prior of the delay depends on the law.
-                state.x[2] += noise.beyond(self.excess) - self.noise.beyond(self.excess);
-            }
-            let mut before = Before { t: 0.0, state, evidence: 0.0 };
-            let path = [Path { noise: *noise, reversion: 0.0 }];
-            let x = libm::log(wander / WANDER) / WANDER_SD;
-            let points = &self.points[..n];
-            let sum = state.run(0.0, points, &path, wander, shocks.as_slice(), |i, t, state, evidence| {
+        let sum =
+            state.run(0.0, &self.points[..n], &path, wander, shocks.as_slice(), |i, t, state, evidence| {
                 if i == first {
                     before = Before { t, state: *state, evidence };
                 }
             });
-            (sum + self.plausibility(noise) - 0.5 * x * x, before)
-        };
-        let (plain, before) = evidence(&self.noise, self.wander);
-        let mut best = (plain, self.noise, self.wander, before);
-        let mut blurred = self.blurred;
-        // Small steps do not lead from one kind of law to another.
-        let sizes = [spread(window, |s| s.forward), spread(window, |s| s.backward)];
-        let settled = self.advanced || self.two_sided || self.seen < TELLING;
-        if let ([Some(there), Some(back)], false) = (sizes, settled) {
-            let mut kinds = [f64::NEG_INFINITY; 2];
-            for which in 0..OTHERS {
-                let noise = self.shared(Noise::other(which, [there, back]));
-                // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
-                if noise.is_blurred() && noise.is_alike() {
-                    continue;
-                }
-                let (found, before) = evidence(&noise, best.2);
-                let kind = &mut kinds[usize::from(noise.is_blurred())];
-                *kind = kind.max(found - self.plausibility(&noise));
-                if found > best.0 {
-                    best = (found, noise, best.2, before);
-                }
-            }
-            blurred = if kinds[1].is_finite() { (kinds[1] - kinds[0]).clamp(-SURE, SURE) } else { 0.0 };
+        let x = libm::log(wander / WANDER) / WANDER_SD;
+        Some(Law { evidence: sum + self.plausibility(&noise) - 0.5 * x * x, noise, wander, before })
+    }
+
+    /// Adapts the noise: all of it, fast, while there are few samples, later a little with each sample.
+    /// Returns the belief before the newest samples.
+    pub(super) fn learn_noise(&mut self, window: &[Sample], oscillator: &Oscillator) -> Option<Before> {
+        let (n, shocks) = (window.len(), self.shocks(oscillator));
+        let mut best = self.judge(n, self.noise, self.wander, &shocks)?;
+        if !self.advanced && !self.two_sided && self.seen >= TELLING {
+            self.blurred = self.try_kinds(window, &shocks, &mut best);
         }
         let mut search = |scale: Scale, step: f64| {
             for factor in [libm::exp(step), libm::exp(-step)] {
-                let (_, mut noise, mut wander, _) = best;
+                let (mut noise, mut wander) = (best.noise, best.wander);
                 scale(&mut noise, &mut wander, factor);
                 let (noise, wander) = (self.shared(noise.limited()), wander.clamp(WANDERS.0, WANDERS.1));
-                let (found, before) = evidence(&noise, wander);
-                if found > best.0 {
-                    best = (found, noise, wander, before);
+                if let Some(law) =
+                    self.judge(n, noise, wander, &shocks).filter(|l| l.evidence > best.evidence)
+                {
+                    best = law;
                     return;
                 }
             }
@@ -157,9 +149,31 @@ impl PathFilter {
             search(SCALES[if turn < 2 { turn + 3 } else { 5 + self.seen / 3 % 4 }], 0.15);
         }
         if let (Some(anchor), false, None) = (self.anchor.as_mut(), self.advanced, &self.expected) {
-            anchor.state.x[2] += best.1.beyond(self.excess) - self.noise.beyond(self.excess);
+            anchor.state.x[2] += best.noise.beyond(self.excess) - self.noise.beyond(self.excess);
         }
-        (self.noise, self.wander, self.blurred) = (best.1, best.2, blurred);
-        Some(best.3)
+        (self.noise, self.wander) = (best.noise, best.wander);
+        Some(best.before)
+    }
+
+    /// Tries the laws that small steps do not lead to, since they are of another kind than the `best` so far. Returns the log
+    /// evidence for readings over waits.
+    fn try_kinds(&self, window: &[Sample], shocks: &AllShocks, best: &mut Law) -> f64 {
+        let sizes = (spread(window, |s| s.forward), spread(window, |s| s.backward));
+        let (Some(there), Some(back)) = sizes else { return self.blurred };
+        let mut kinds = [f64::NEG_INFINITY; 2];
+        for which in 0..OTHERS {
+            let noise = self.shared(Noise::other(which, [there, back]));
+            // Where both ways are alike, the kind moves nothing, and waits in a row look like readings.
+            if noise.is_blurred() && noise.is_alike() {
+                continue;
+            }
+            let Some(law) = self.judge(window.len(), noise, best.wander, shocks) else { continue };
+            let kind = &mut kinds[usize::from(noise.is_blurred())];
+            *kind = kind.max(law.evidence - self.plausibility(&noise));
+            if law.evidence > best.evidence {
+                *best = law;
+            }
+        }
+        if kinds[1].is_finite() { (kinds[1] - kinds[0]).clamp(-SURE, SURE) } else { 0.0 }
     }
 }
