@@ -8,7 +8,7 @@ pub const FLOOR: f64 = 1e-9;
 const WAIT_FLOOR: f64 = 0.2e-9;
 
 /// Laws that [`Noise::other`] knows.
-pub const OTHERS: usize = 6;
+pub const OTHERS: usize = 9;
 /// Deviation of the logarithm of what differs between two ways that are alike.
 const ALIKE: f64 = 0.15;
 /// How plausible it is beforehand that the two ways are alike, differ by their waits, by their readings, or by both in
@@ -92,17 +92,21 @@ impl Noise {
         one(&mut self.backward, &mut self.reading[1], sizes[1]);
     }
 
-    /// One of [`OTHERS`] laws for a path whose packets scatter by `sizes` (s) there and back: waits (even numbers) or readings (odd
-    /// ones) are the cause of all of it, and the ways differ as it seems, or more one way or the other.
+    /// One of [`OTHERS`] laws for a path whose packets scatter by `sizes` (s) there and back: waits, behind fine or coarse readings, or
+    /// readings are the cause of all of it, and the ways differ as it seems, or more one way or the other.
     pub fn other(which: usize, sizes: [f64; 2]) -> Self {
-        let factors = [[1.0, 1.0], [0.75, 1.33], [1.33, 0.75]][which / 2];
+        let factors = [[1.0, 1.0], [0.75, 1.33], [1.33, 0.75]][which / 3];
         let sizes = [sizes[0] * factors[0], sizes[1] * factors[1]];
         let least = sizes[0].min(sizes[1]);
-        let (waits, reading) = if which.is_multiple_of(2) {
-            (sizes, [0.1 * least; 2])
-        } else {
-            let wait = 0.2 * least;
-            ([wait; 2], sizes.map(|size| sqrt(size * size - wait * wait)))
+        // Whoever waited long has hardly a say in how samples scatter.
+        let waits = sizes.map(|size| 1.5 * size);
+        let (waits, reading) = match which % 3 {
+            0 => (waits, [0.1 * least; 2]),
+            1 => (waits, [0.5 * least; 2]),
+            _ => {
+                let wait = 0.2 * least;
+                ([wait; 2], sizes.map(|size| sqrt(size * size - wait * wait)))
+            }
         };
         Self { forward: waits[0], backward: waits[1], reading, two_sided: false }.limited()
     }
