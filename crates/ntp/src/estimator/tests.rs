@@ -550,3 +550,20 @@ fn who_is_early_as_often_as_late_has_not_waited() {
     // The plain mean of each path would have 0.2 ms; a law of queues, which the first dozens look like, has 0.8 ms.
     assert!(rms < 3e-4, "{rms}");
 }
+
+/// A path with a queue on its way back only: however its first waits happen to lie, they are waits and not scatter, of which half
+/// would be taken for asymmetry.
+#[test]
+fn waits_on_one_way_are_not_taken_for_scatter() {
+    for seed in (1..=40).chain([653]) {
+        let mut rng = Rng::from_number(seed);
+        let mut joint = Joint::new(None);
+        let mut sources = [SourceStats::new(StatsOptions::default())];
+        let mut error = 0.0;
+        for i in 0..70i64 {
+            let mut way = |mean| 0.01 + Jitter::Exponential(mean).draw(&mut rng);
+            error = error_after(&mut joint, &mut sources, i, way(1e-5), way(1e-3));
+        }
+        assert!(error.abs() < 1e-4, "{seed}: {error}");
+    }
+}
