@@ -18,7 +18,9 @@
  *   WORLD_STEER      when:change, somebody else's change of its frequency
  *   WORLD_SLEEP      when:length:error, our machine sleeps; both of its clocks go on and are wrong by so much after it
  *   WORLD_CLIENT     interval of a client that asks our port 123 and checks the answers
- *   WORLD_LOG        file for one line a second: time, error of the clock, error of its rate (ppm); then totals
+ *   WORLD_STREAMS    file of `sim streams`: oscillator, delays, losses, server errors, start and length from there
+ *   WORLD_LOG        file for one line a second: time, error of the clock, error of its rate (ppm), packets sent; then
+ *                    totals
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -54,6 +56,7 @@
 #define MAX_FREQ (500L << 16)        /* MAXFREQ: 500 ppm */
 #define PHASE_LIMIT 16000000L        /* NTP_PHASE_LIMIT: 16 s */
 #define READING 250                  /* what a look at a clock takes, ns */
+#define FAST_READING 25              /* … on the machine of a streams file, whose clock is the simulator's own */
 #define OURS 0xc0a87bc8u             /* 192.168.123.200: the daemon's machine */
 #define CLIENT 0xc0a87b64u           /* 192.168.123.100: the client that asks it */
 #define SERVERS 0xc0a87b00u          /* 192.168.123.0: the servers follow */
@@ -137,6 +140,7 @@ static double oscillator;       /* its frequency error */
 static long tick = 1000000 / USER_HZ, freq, maxerror = PHASE_LIMIT, esterror = PHASE_LIMIT;
 static int status = STA_UNSYNC, tai;
 static double wander;
+static nanos glance = READING;
 
 static double steering(void)
 {
@@ -204,6 +208,7 @@ static int asleep;
 static int dying;
 static long asked, answered, unready, wrong, polls; /* totals for the record */
 static double worst;                                /* largest |error| / root distance that was served */
+static long sent;                                   /* packets of the daemon's to servers */
 
 static void put32(uint8_t *at, uint32_t value)
 {
@@ -229,23 +234,108 @@ static nanos get_time(const uint8_t *at)
     return (nanos)(get32(at) - NTP_1970) * NANOS + (nanos)(((uint64_t)get32(at + 4) * NANOS) >> 32);
 }
 
-static double link_delay(uint32_t host)
+/* ---- streams: what another simulator's world does, second by second, in the place of chance ------------------ */
+
+struct way { double there, back, server; }; /* delays (s; NaN: lost) of what leaves in a second, the server's error then */
+static int streamed;
+static size_t rows, rows_room;  /* seconds known; the last one lasts */
+static double *rates;           /* frequency error of the oscillator in each */
+static struct way *ways;        /* as many for each second as there are servers */
+
+static size_t row_of(nanos when)
 {
-    uint32_t index = host - SERVERS - 1;
-    if (index >= (uint32_t)servers)
-        return 100e-6; /* the client is near */
-    return delays[index] + jitter * -log(uniform(NETWORK));
+    size_t row = when < 0 ? 0 : (size_t)(when / NANOS);
+    return row < rows ? row : rows - 1;
+}
+
+static const struct way *way_of(nanos when, int index)
+{
+    return &ways[row_of(when) * (size_t)servers + (size_t)index];
+}
+
+static double server_error(int index, nanos when)
+{
+    if (!streamed)
+        return lies[index];
+    double now_error = way_of(when, index)->server, next = way_of(when + NANOS, index)->server;
+    return now_error + (next - now_error) * (double)(when % NANOS) / NANOS;
+}
+
+static void add_row(char *text, const char *path)
+{
+    if (rows == rows_room) {
+        rows_room = rows_room ? 2 * rows_room : 65536;
+        rates = realloc(rates, rows_room * sizeof *rates);
+        ways = realloc(ways, rows_room * (size_t)servers * sizeof *ways);
+        if (!rates || !ways)
+            violation("no memory for %s", path);
+    }
+    char *at = text, *end;
+    size_t second = strtoul(at, &at, 10);
+    for (int i = 0; i < 1 + 3 * servers; i++, at = end) {
+        double value = strtod(at, &end);
+        if (end == at || second != rows)
+            violation("%s: second %zu is not understood: %s", path, rows, text);
+        if (i == 0)
+            rates[rows] = value;
+        else
+            (&ways[rows * (size_t)servers].there)[i - 1] = value;
+    }
+    rows++;
+}
+
+static void read_streams(const char *path)
+{
+    static char line[1024];
+    FILE *file = fopen(path, "r");
+    double value, more;
+    if (!file || !fgets(line, sizeof line, file) || strcmp(line, "streams 1\n") != 0)
+        violation("%s is no file of streams", path);
+    while (fgets(line, sizeof line, file)) {
+        if (line[0] >= '0' && line[0] <= '9') {
+            if (servers < 1 || servers > MAX_SERVERS)
+                violation("%s has %d servers, not 1 to %d", path, servers, MAX_SERVERS);
+            add_row(line, path);
+        } else if (sscanf(line, "servers %lf", &value) == 1)
+            servers = (int)value;
+        else if (sscanf(line, "length %lf", &value) == 1)
+            limit = (nanos)(value * NANOS);
+        else if (sscanf(line, "offset %lf", &value) == 1)
+            realtime.whole = EPOCH + (nanos)llround(value * NANOS);
+        else if (sscanf(line, "step %lf %lf", &value, &more) == 2) {
+            step_at = (nanos)(value * NANOS);
+            step_offset = more;
+        }
+    }
+    fclose(file);
+    if (rows == 0)
+        violation("%s has no seconds", path);
+    streamed = 1;
+    glance = FAST_READING;
+    oscillator = rates[0];
+}
+
+/* How long a packet to or from a far end flies that leaves at `when`, s; NaN: for ever. */
+static double flight(const struct packet *packet, nanos when, uint32_t far_end)
+{
+    uint32_t index = far_end - SERVERS - 1;
+    if (streamed && index < (uint32_t)servers)
+        return packet->to == far_end ? way_of(when, (int)index)->there : way_of(when, (int)index)->back;
+    double delay = 100e-6; /* the client is near */
+    if (index < (uint32_t)servers)
+        delay = delays[index] + jitter * -log(uniform(NETWORK));
+    int lost = uniform(NETWORK) <= loss && far_end != CLIENT;
+    return lost ? NAN : delay;
 }
 
 static void launch(struct packet packet, nanos when, uint32_t far_end)
 {
-    nanos flight = (nanos)(link_delay(far_end) * NANOS);
-    int lost = uniform(NETWORK) <= loss && far_end != CLIENT;
-    if (lost)
+    double delay = flight(&packet, when, far_end);
+    if (isnan(delay))
         return;
     if (in_flight == MAX_PACKETS)
         violation("%d packets are on their way: too many", in_flight);
-    packet.at = when + flight;
+    packet.at = when + (nanos)(delay * NANOS);
     packet.serial = serial++;
     flying[in_flight++] = packet;
 }
@@ -265,19 +355,20 @@ static void serve(struct packet packet, int index) /* an ideal server of stratum
     uint8_t *b = packet.bytes;
     if (packet.len != 48 || (b[0] & 7) != 3 || (b[0] >> 3 & 7) != 4)
         violation("server %d got a packet of %d bytes, first 0x%02x: not a plain NTPv4 request", index + 1, packet.len, b[0]);
-    nanos received = EPOCH + now + (nanos)(lies[index] * NANOS), processing = 20000;
+    nanos processing = 20000, sending = now + processing;
+    nanos received = EPOCH + now + (nanos)(server_error(index, now) * NANOS);
     b[0] = 4 << 3 | 4;
     b[1] = 1;
-    b[3] = (uint8_t)-25;
+    b[3] = (uint8_t)(streamed ? -29 : -25);
     put32(b + 4, 0);
-    put32(b + 8, 1);
+    put32(b + 8, !streamed);
     memcpy(b + 12, "SIM\0", 4);
     memmove(b + 24, b + 40, 8);
     put_time(b + 16, received / NANOS * NANOS);
     put_time(b + 32, received);
-    put_time(b + 40, received + processing);
+    put_time(b + 40, EPOCH + sending + (nanos)(server_error(index, sending) * NANOS));
     turn_round(&packet);
-    launch(packet, now + processing, SERVERS + 1 + (uint32_t)index);
+    launch(packet, sending, SERVERS + 1 + (uint32_t)index);
 }
 
 static void ask_daemon(void)
@@ -332,10 +423,13 @@ static void deliver(struct packet packet)
 
 static void on_second(void)
 {
+    if (streamed)
+        oscillator = rates[row_of(now)];
     if (record)
-        fprintf(record, "%lld %.9f %.6f\n", (long long)(now / NANOS), clock_error(), rate_error() * 1e6);
+        fprintf(record, "%lld %.9f %.6f %ld\n", (long long)(now / NANOS), clock_error(), rate_error() * 1e6, sent);
     next_second += NANOS;
-    oscillator += wander * normal(WANDER);
+    if (!streamed)
+        oscillator += wander * normal(WANDER);
     if ((maxerror += 500) >= PHASE_LIMIT) {
         maxerror = PHASE_LIMIT;
         status |= STA_UNSYNC;
@@ -456,11 +550,14 @@ __attribute__((constructor)) static void make_world(void)
     }
     realtime.whole = EPOCH + (nanos)(number("WORLD_OFFSET", 0) * NANOS);
     monotonic.whole = raw.whole = 1000 * NANOS;
+    const char *foreign = getenv("WORLD_STREAMS");
+    if (foreign && *foreign)
+        read_streams(foreign);
     const char *path = getenv("WORLD_LOG");
     if (path && *path && !(record = fopen(path, "w")))
         violation("cannot write %s", path);
     if (record)
-        fprintf(record, "# time error frequency_ppm\n");
+        fprintf(record, "# time error frequency_ppm sent\n");
 }
 
 __attribute__((destructor)) static void end_world(void)
@@ -478,7 +575,7 @@ __attribute__((destructor)) static void end_world(void)
 int clock_gettime(clockid_t id, struct timespec *time)
 {
     enter("clock_gettime");
-    run(now + READING, 0);
+    run(now + glance, 0);
     struct reading *clock;
     switch (id) {
     case CLOCK_REALTIME: case CLOCK_REALTIME_COARSE: clock = &realtime; break;
@@ -531,7 +628,7 @@ int clock_settime(clockid_t id, const struct timespec *time)
 int clock_adjtime(clockid_t id, struct timex *t)
 {
     enter("clock_adjtime");
-    run(now + READING, 0);
+    run(now + glance, 0);
     unsigned known = ADJ_FREQUENCY | ADJ_TICK | ADJ_SETOFFSET | ADJ_STATUS | ADJ_TAI | ADJ_MAXERROR | ADJ_ESTERROR;
     if (t->offset == 0) /* ends a slew of the kernel's own, of which there is none */
         t->modes = t->modes == ADJ_OFFSET_SINGLESHOT ? 0 : t->modes & ~(unsigned)ADJ_OFFSET;
@@ -609,7 +706,8 @@ static int look(struct pollfd *fds, nfds_t count)
     return 0;
 }
 
-int poll(struct pollfd *fds, nfds_t count, int timeout)
+/* Waits for `wanted` ns of the daemon's own; negative: for ever. */
+static int wait_for(struct pollfd *fds, nfds_t count, nanos wanted)
 {
     static nanos last;
     static int idle, late;
@@ -619,13 +717,13 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
         violation("poll again after SIGTERM");
     for (nfds_t i = 0; i < count; i++)
         fds[i].revents = 0;
-    run(now + READING, 0);
+    run(now + glance, 0);
     /* The kernel's timer runs by the monotonic clock; it never fires early. */
     nanos begin = now, wait = INT64_MAX / 4;
-    if (timeout >= 0)
-        wait = (nanos)ceil((double)timeout * 1e6 / (1 + rate_error())) + 1;
+    if (wanted >= 0)
+        wait = (nanos)ceil((double)wanted / (1 + rate_error())) + 1;
     int ready = look(fds, count);
-    while (!ready && now < begin + wait && timeout != 0) {
+    while (!ready && now < begin + wait && wanted != 0) {
         int signalled = dying;
         run(begin + wait, 1);
         if (dying && !signalled) {
@@ -642,24 +740,30 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
     return ready;
 }
 
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    return wait_for(fds, count, timeout < 0 ? -1 : (nanos)timeout * 1000000);
+}
+
 int select(int count, fd_set *reading, fd_set *writing, fd_set *special, struct timeval *timeout)
 {
     struct pollfd fds[64];
     nfds_t used = 0;
     for (int fd = 0; fd < count; fd++) {
-        int events = (reading && FD_ISSET(fd, reading) ? POLLIN : 0) | (writing && FD_ISSET(fd, writing) ? POLLOUT : 0);
+        int events = (reading && FD_ISSET(fd, reading) ? POLLIN : 0) | (writing && FD_ISSET(fd, writing) ? POLLOUT : 0) |
+                     (special && FD_ISSET(fd, special) ? POLLPRI : 0);
         if (events && used < 64)
             fds[used++] = (struct pollfd){.fd = fd, .events = (short)events};
     }
-    int result = poll(fds, used, timeout ? (int)(timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000) : -1);
+    int result = wait_for(fds, used, timeout ? timeout->tv_sec * NANOS + timeout->tv_usec * 1000 : -1);
     for (nfds_t i = 0; i < used && result >= 0; i++) {
         if (reading && !(fds[i].revents & POLLIN))
             FD_CLR(fds[i].fd, reading);
         if (writing && !(fds[i].revents & POLLOUT))
             FD_CLR(fds[i].fd, writing);
+        if (special && !(fds[i].revents & POLLPRI)) /* the queue of errors, where a sender's stamps wait */
+            FD_CLR(fds[i].fd, special);
     }
-    if (special)
-        FD_ZERO(special);
     return result;
 }
 
@@ -847,7 +951,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
         .to = to ? ntohl(to->sin_addr.s_addr) : s->remote, .to_port = to ? ntohs(to->sin_port) : s->remote_port,
     };
     memcpy(packet.bytes, part->iov_base, part->iov_len);
-    run(now + READING, 0);
+    run(now + glance, 0);
     int want = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
     if ((s->stamping & want) == want && s->stamps < QUEUE) {
         struct packet stamped = packet;
@@ -857,6 +961,8 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     }
     if (packet.to == CLIENT)
         check_answer(&packet);
+    else
+        sent++;
     launch(packet, now, packet.to);
     return (ssize_t)part->iov_len;
 }
