@@ -85,6 +85,11 @@ fn rms(runs: &[Run], value: fn(&Figures) -> f64) -> f64 {
 }
 
 impl Row {
+    /// One for each seed.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
     /// Root mean square error over time, then over the seeds, s.
     pub fn rms(&self) -> f64 {
         rms(&self.runs, |f| f.rms)
@@ -167,7 +172,7 @@ impl Row {
 }
 
 /// Microseconds with three significant digits.
-fn micros(seconds: f64) -> String {
+pub(crate) fn micros(seconds: f64) -> String {
     let value = seconds * 1e6;
     let digits = match value {
         v if v >= 100.0 => 0,

@@ -104,6 +104,21 @@ impl Generator {
         }
     }
 
+    /// Does a number depend on how many were asked for before?
+    pub fn counts(&self) -> bool {
+        match self {
+            Self::Sum { .. } => true,
+            Self::Abs(of) => of.counts(),
+            Self::Add(parts)
+            | Self::Multiply(parts)
+            | Self::Max(parts)
+            | Self::Min(parts)
+            | Self::Equal(parts) => parts.iter().any(Self::counts),
+            Self::Modulo(a, b) => a.counts() || b.counts(),
+            _ => false,
+        }
+    }
+
     /// The next number; `time` is true time in seconds since the beginning of the world.
     pub fn next(&mut self, time: f64, rng: &mut Rng) -> f64 {
         match self {

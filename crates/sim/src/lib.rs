@@ -7,6 +7,7 @@
 //! Ready-made worlds have names: [`scenario::all`]. [`compare`] sets them beside chronyd's figures.
 #![forbid(unsafe_code)]
 
+pub mod beside;
 pub mod climate;
 pub mod clock;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod record;
 pub mod routers;
 pub mod scenario;
 pub mod server;
+pub mod streams;
 pub mod tally;
 pub mod temperatures;
 pub mod time;

@@ -128,6 +128,15 @@ impl Way {
         (!lost && !out && delay >= 0.0).then_some(delay)
     }
 
+    /// What of this way cannot be said by one delay for each second, if anything.
+    pub(crate) fn beyond_seconds(&self) -> Option<&'static str> {
+        match self {
+            Self { delay, .. } if delay.counts() => Some("a delay that depends on the packets before"),
+            Self { duplication, .. } if *duplication > 0.0 => Some("packets that arrive twice"),
+            _ => None,
+        }
+    }
+
     /// Delays of the copies that arrive: none, one or two.
     pub fn copies(&mut self, time: f64, rng: &mut Rng) -> [Option<f64>; 2] {
         let first = self.travel(time, rng);

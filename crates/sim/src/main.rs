@@ -2,13 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod cli {
+    pub mod beside;
     pub mod random;
 }
 
 use sim::scenario::{self, Scenario};
 use sim::{Host, compare, plot, pool, routers, temperatures, unequal};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -21,6 +22,8 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
        sim routers [--seeds N] [--seed FIRST] [--jobs N]
        sim unequal [--seeds N] [--seed FIRST] [--jobs N]
        sim temperatures [--seeds N] [--seed FIRST] [--only TEXT] [--jobs N]
+       sim streams SCENARIO FILE [--seed N]
+       sim beside FOLDER SCENARIO... [--seeds N] [--seed FIRST] [--each] [--jobs N]
        sim list
 
   SCENARIO      prints one line per hour: the true errors, the belief, the sources, the packets
@@ -29,6 +32,8 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
   routers       compares two days of home routers with what chronyd reached on them
   unequal       servers that do not tell equally much: the error, and how often each is asked
   temperatures  compares oscillators that follow a temperature with and without thermometers
+  streams       writes what a scenario's world does, second by second: oscillator, delays, servers; FILE may be -
+  beside        compares with records of chronyd on such streams, which tests/beside-chronyd makes
   list          names all scenarios
   --seed N      another world of the same kind (default 1)
   --hours N     how long (default: the scenario's own length)
@@ -39,6 +44,7 @@ Usage: sim SCENARIO [--seed N] [--hours N] [--csv | --svg FILE]
   --jobs N      so many runs at once (default: one for each processor)
   --worlds N    so many worlds (default 1000)
   --world N     that one again, with all that can be said of it
+  --each        each seed by itself too
   --write       renews crates/sim/table.txt, the table in the repository; it is made with --seeds 5
 
 Examples:
@@ -54,6 +60,8 @@ Examples:
 /// What the command line asks for.
 struct Request {
     what: String,
+    /// What follows the first word.
+    rest: Vec<String>,
     seed: u64,
     seeds: u64,
     hours: Option<f64>,
@@ -62,6 +70,7 @@ struct Request {
     csv: bool,
     svg: Option<PathBuf>,
     write: bool,
+    each: bool,
     worlds: u64,
     world: Option<u64>,
     /// A part of the worlds, for `sim random` itself.
@@ -84,6 +93,7 @@ fn main() -> ExitCode {
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
     let mut request = Request {
         what: String::new(),
+        rest: Vec::new(),
         seed: 1,
         seeds: 3,
         hours: None,
@@ -92,6 +102,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
         csv: false,
         svg: None,
         write: false,
+        each: false,
         worlds: 1000,
         world: None,
         part: (0, 0),
@@ -112,7 +123,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             "--from" => request.part.0 = number(&word, &value()?)?,
             "--to" => request.part.1 = number(&word, &value()?)?,
             "--write" => request.write = true,
+            "--each" => request.each = true,
             name if !name.starts_with('-') && request.what.is_empty() => request.what = word,
+            name if !name.starts_with('-') || name == "-" => request.rest.push(word),
             _ => return Err(format!("\"{word}\" is not understood; see --help")),
         }
     }
@@ -121,12 +134,24 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Request, String> {
             Err("--hours must be above 0 and at most 100000".into())
         }
         _ if request.seeds == 0 || request.jobs == 0 => Err("--seeds and --jobs must be at least 1".into()),
+        _ if !wants_words(&request.what, request.rest.len()) => {
+            Err(format!("\"{}\" has words too many or too few behind it; see --help", request.what))
+        }
         _ if request.what == "temperatures" => Ok(request),
         _ if compare::chosen(&request.only).is_empty() => {
             Err(format!("no scenario of the table contains \"{}\"; sim list names them", request.only))
         }
         _ if request.write && !request.only.is_empty() => Err("--write is for the whole table".into()),
         _ => Ok(request),
+    }
+}
+
+/// Can so many words follow this one?
+fn wants_words(what: &str, count: usize) -> bool {
+    match what {
+        "streams" => count == 2,
+        "beside" => count >= 2,
+        _ => count == 0,
     }
 }
 
@@ -168,6 +193,21 @@ fn run(request: &Request) -> Result<(), String> {
         "temperatures" => {
             let rows = temperatures::run(&request.only, request.seed, request.seeds, request.jobs);
             out.write_all(temperatures::text(&rows).as_bytes())
+        }
+        "streams" => {
+            return cli::beside::streams(&request.rest[0], request.seed, Path::new(&request.rest[1]));
+        }
+        "beside" => {
+            let (folder, names) = request.rest.split_first().ok_or("beside needs a folder; see --help")?;
+            let seeds = (request.seed, request.seeds);
+            return cli::beside::compare(
+                &mut out,
+                Path::new(folder),
+                names,
+                seeds,
+                request.jobs,
+                request.each,
+            );
         }
         name => match scenario::find(name) {
             Some(scenario) => show(&mut out, &scenario, request),

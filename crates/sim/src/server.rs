@@ -117,6 +117,18 @@ impl Server {
         self
     }
 
+    /// What of this server is more than an error that changes slowly, if anything.
+    pub(crate) fn beyond_errors(&self) -> Option<&'static str> {
+        let ideal = Self::ideal();
+        let claims = |s: &Self| (s.stratum, s.root_delay, s.root_dispersion, s.leap, s.precision);
+        match self {
+            Self { faults, .. } if !faults.is_empty() => Some("a server that misbehaves"),
+            Self { jumps, .. } if !jumps.is_empty() => Some("a server whose clock jumps"),
+            _ if claims(self) != claims(&ideal) => Some("a server that claims to be worse than it is"),
+            _ => None,
+        }
+    }
+
     /// Misbehaves between these seconds after the start.
     pub fn fault(mut self, fault: Fault, from: f64, until: f64) -> Self {
         self.faults.push((fault, from, until));
@@ -137,7 +149,7 @@ impl Server {
 }
 
 /// A [`Server`] at work.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RunningServer {
     description: Server,
     clock: SimClock,

@@ -4,6 +4,7 @@
 //! the seed: each node and each link has its own stream, so adding one does not change what happens to the others.
 
 mod future;
+mod streams;
 
 use crate::clock::SimClock;
 use crate::host::{Effect, Host, NOTICE};
@@ -21,6 +22,7 @@ use ntp::leap_table::LeapTable;
 use ntp::rng::Rng;
 use ntp::time::NANOS;
 use std::collections::BinaryHeap;
+pub use streams::{Second, Streams};
 
 /// Time a name look-up takes, s.
 const LOOKUP: f64 = 0.05;
