@@ -3,7 +3,7 @@
 //! Text: the line `streams 1`, some lines of a word and numbers each (`scenario`, `seed`, `length` and `warmup` in s,
 //! `offset` of the client at the start in s, `polls`, `iburst`, `servers`, perhaps `step` with time and size of a step from
 //! outside in s), then a line for each second: its number, the frequency error of the client's oscillator (s/s), and for each
-//! server the delay there and back of a packet that leaves in that second (s; `nan`: it is lost) and the server's own error
+//! server the delay there and back of a packet that leaves in that second (s; `NaN`: it is lost) and the server's own error
 //! at its beginning (s). The preloaded world of the daemon's tests plays it (`WORLD_STREAMS`).
 
 use crate::scenario::{Plan, Scenario};

@@ -165,6 +165,30 @@ fn the_same_seed_gives_the_same_run() {
     assert!(world.run(&config, &[]).text != first.text, "the seed changes nothing");
 }
 
+/// Everything in a file of streams happens: start, length, oscillator, each way's delay and losses, the server's own error.
+#[test]
+fn a_file_of_streams_is_played() {
+    let Some(mut world) = World::new("streams") else { return };
+    let mut text = "streams 1\nlength 3000\noffset 0.5\nservers 1\n".to_owned();
+    for second in 0..=3000 {
+        let oscillator = if second < 2500 { 20e-6 } else { 30e-6 };
+        let way = if (2000..2900).contains(&second) { "nan nan" } else { "0.010 0.030" };
+        text += &format!("{second} {oscillator:e} {way} 0.005\n");
+    }
+    let file = world.folder.join("streams");
+    fs::write(&file, text).expect("room");
+    world.set("STREAMS", &file.display().to_string());
+    let run = world.run("server 192.168.123.1 iburst maxpoll 6\nmakestep 0.1 3\n", &[]);
+    assert_eq!((run.errors.len(), run.errors[0]), (3001, 0.5));
+    assert_eq!(run.rates[1], 20.0, "nobody has steered yet");
+    // The server is 5 ms ahead, and the way back 20 ms longer, which looks like a clock 10 ms ahead.
+    assert!((run.errors[1990] + 0.005).abs() < 50e-6, "{}", run.errors[1990]);
+    assert!(run.rates[2400].abs() < 0.1 && (run.rates[2600] - 10.0).abs() < 0.1, "{:?}", run.rates.get(2600));
+    let unseen = run.errors[2899] - run.errors[2500];
+    assert!((unseen - 399.0 * 10e-6).abs() < 100e-6, "{unseen} s while all is lost");
+    assert!((run.errors[3000] + 0.005).abs() < 1e-3, "{} after packets came again", run.errors[3000]);
+}
+
 #[test]
 fn the_driftfile_helps_the_next_run() {
     let Some(mut world) = World::new("drift") else { return };
