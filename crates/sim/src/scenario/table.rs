@@ -48,7 +48,7 @@ pub struct Chrony {
     pub max: f64,
     /// Root mean square frequency error, s/s.
     pub frequency_rms: f64,
-    /// Mean time between two packets of the client over the whole run, s.
+    /// Mean time between two packets of the client, s; it seems, over the whole run.
     pub interval: f64,
 }
 
