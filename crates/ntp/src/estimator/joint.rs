@@ -301,6 +301,7 @@ impl Joint {
             wander: self.oscillator.wander,
             covariance: surest.1,
         });
+        self.oscillator.believed = Some(gauged.x[1]);
         self.gauged = Some(Anchor { v, theta, state: *gauged });
     }
 }

@@ -22,6 +22,8 @@ pub struct Oscillator {
     pub wide: bool,
     /// What was known of its frequency before the first sample: dθ/dV and its deviation, s/s.
     pub known: Option<(f64, f64)>,
+    /// dθ/dV as the filter over all sources has it now, s/s.
+    pub believed: Option<f64>,
     /// Sudden changes of its frequency or its count.
     pub jumps: Jumps<CLOCK_JUMPS>,
     /// Log evidence of all paths together for errors of reading over waits as the cause of their noise.
@@ -30,11 +32,23 @@ pub struct Oscillator {
 
 impl Default for Oscillator {
     fn default() -> Self {
-        Self { wander: WANDER, wide: false, known: None, jumps: Jumps::default(), blurred: 0.0 }
+        Self {
+            wander: WANDER,
+            wide: false,
+            known: None,
+            believed: None,
+            jumps: Jumps::default(),
+            blurred: 0.0,
+        }
     }
 }
 
 impl Oscillator {
+    /// dθ/dV as far as anybody knows, s/s.
+    pub fn frequency(&self) -> f64 {
+        self.believed.or(self.known.map(|(frequency, _)| frequency)).unwrap_or(0.0)
+    }
+
     /// Mean (s/s) and variance of dθ/dV before the first sample; `wide`: a crystal's is excluded; `line`: the slope of
     /// a line through the first samples and what is doubted of it.
     pub fn prior(&self, wide: bool, line: Option<(f64, f64)>) -> (f64, f64) {

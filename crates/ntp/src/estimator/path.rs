@@ -43,6 +43,8 @@ const DOUBT: f64 = 4.0;
 pub const TELLING: usize = 8;
 /// Gain in evidence at which a change of route, or of the server's clock, is believed.
 const BELIEVE: f64 = 12.0;
+/// Whoever is said to be further off than this, s/s, is not put right by it.
+const FASTEST: f64 = 0.5;
 /// Finest mean wait that a handful of samples can show, s.
 const FINEST: f64 = 1e-6;
 
@@ -70,6 +72,8 @@ pub struct PathFilter {
     first_wait: FirstWait,
     /// Shortest round trip of the window, s.
     least: f64,
+    /// dθ/dV that round trips are put right by, s/s.
+    rate: f64,
     /// The frequency is beyond a crystal's.
     wide: bool,
     /// What an earlier run has learned of the path, while it serves.
@@ -110,6 +114,7 @@ impl PathFilter {
             excess: 0.0,
             first_wait: FirstWait::default(),
             least: 0.0,
+            rate: 0.0,
             wide: false,
             expected: None,
             line: None,
@@ -274,7 +279,7 @@ impl PathFilter {
         self.seen += 1;
         window.first()?;
         self.ask_others(oscillator);
-        self.guess(window);
+        self.guess(window, oscillator);
         if !self.advanced {
             self.anchor = Some(self.prior(window, oscillator, self.wide || oscillator.wide));
         }
@@ -303,9 +308,15 @@ impl PathFilter {
         None
     }
 
+    /// What the round trip of a sample takes in true time, s: a clock that loses or gains measures all ways too short or too
+    /// long, by more than a quiet path's jitter, and what a peer holds a packet for besides.
+    fn length(&self, sample: &Sample) -> f64 {
+        sample.delay() + 2.0 * sample.half * self.rate
+    }
+
     /// Shortest round trip and mean wait. The minimum of a few round trips is too long by about their mean excess
     /// divided by their number.
-    fn guess(&mut self, window: &[Sample]) {
+    fn guess(&mut self, window: &[Sample], oscillator: &Oscillator) {
         if self.two_sided {
             (self.least, self.jitter) = (0.0, scatter(window));
             if self.seen <= FIRST {
@@ -314,13 +325,16 @@ impl PathFilter {
             return;
         }
         let n = window.len() as f64;
-        let least = window.iter().map(Sample::delay).fold(f64::INFINITY, f64::min);
-        let mean = window.iter().map(|s| s.delay() - least).sum::<f64>() / n;
-        self.least = least;
+        let rate = self.anchor.map_or(oscillator.frequency(), |anchor| anchor.state.x[1]);
+        self.rate = if rate.abs() < FASTEST { rate } else { 0.0 };
+        let lengths = window.iter().map(|s| self.length(s));
+        let least = lengths.clone().fold(f64::INFINITY, f64::min);
+        let mean = lengths.clone().map(|length| length - least).sum::<f64>() / n;
         // No mean: the very first packets often wait long.
-        self.excess = median(window.iter().map(|s| s.delay() - least)).unwrap_or(0.0);
+        let excess = median(lengths.map(|length| length - least)).unwrap_or(0.0);
+        (self.least, self.excess) = (least, excess);
         if self.seen == window.len() {
-            self.first_wait = FirstWait::new(window, least, self.excess);
+            self.first_wait = FirstWait::new(window, self.length(&window[0]) - least - excess);
         }
         self.jitter = if window.len() > 1 {
             (0.6 * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
@@ -351,7 +365,7 @@ impl PathFilter {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
             delay: if self.two_sided { DOUBT * self.jitter } else { s.delay() },
-            excess: s.delay() - self.least,
+            excess: self.length(s) - self.least,
         });
         let (offset, offset_variance) = match line {
             Some(line) => (line.offset, line.offset_sd * line.offset_sd),

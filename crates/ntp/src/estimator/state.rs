@@ -299,7 +299,7 @@ impl<const N: usize> State<N> {
     /// What the two ways of `point` seem to have waited, s: together what its round trip is beyond the shortest.
     pub fn waits(&self, point: &Point) -> [f64; 2] {
         let (mean, _, _) = self.project(Way::Forward, point);
-        let both = (point.delay() - self.x[delay_of(point.path)]).max(0.0);
+        let both = (point.delay() + 2.0 * point.half * self.x[1] - self.x[delay_of(point.path)]).max(0.0);
         let there = (point.forward - mean).clamp(0.0, both);
         [there, both - there]
     }

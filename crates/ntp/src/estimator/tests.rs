@@ -1,5 +1,6 @@
 //! The behaviour of the estimator as a table: root mean square errors by jitter, wander and event.
 
+use super::noise::Noise;
 use super::*;
 use crate::ids::SourceId;
 use crate::rng::Rng;
@@ -294,6 +295,32 @@ fn an_exact_line_is_found_from_three_samples_even_at_minus_five_percent() {
             }
         }
         assert!(stats.samples() == MAX_SAMPLES && (stats.span() - 126.0).abs() < 1e-9);
+    }
+}
+
+/// A clock that loses or gains measures a path too short or too long, and nobody may take that for the path's.
+#[test]
+fn a_wrong_oscillator_makes_no_path_longer() {
+    for frequency in [-2e-3, -1073e-6, 0.0, 1073e-6, 2e-3] {
+        let mut rng = Rng::from_number(3);
+        let mut path = PathFilter::new(false, 1.0);
+        let expected = Expected {
+            noise: Noise::guess(2e-6),
+            doubt: 0.5,
+            delay: 0.02,
+            delay_variance: 1e-12,
+            asymmetry: 0.0,
+        };
+        path.expect(expected, 1e-9);
+        let oscillator = Oscillator { believed: Some(frequency), ..Oscillator::default() };
+        let mut window = Vec::new();
+        for i in 0..30 {
+            let mut wait = || (-2e3 * libm::log(1.0 - rng.uniform())) as i64;
+            window.push(exact(0, frequency, f64::from(i) * 16.0, (wait(), wait())));
+            let state = path.update(&window, &oscillator).expect("a belief").state;
+            assert!(i > 0 || path.expected().is_some(), "{frequency} {i}: taken for another path");
+            assert!(i < 8 || (state.x[2] - 0.02).abs() < 3e-6, "{frequency} {i}: {}", state.x[2]);
+        }
     }
 }
 

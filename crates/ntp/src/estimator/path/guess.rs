@@ -51,13 +51,9 @@ pub struct FirstWait {
 }
 
 impl FirstWait {
-    /// When the first sample of `window` is that of the path, whose round trips are `excess` (s) longer than the `least` (s) in
-    /// the middle.
-    pub(super) fn new(window: &[Sample], least: f64, excess: f64) -> Self {
-        window.first().map_or_else(Self::default, |first| Self {
-            v: first.v,
-            wait: 0.5 * (first.delay() - least - excess).max(0.0),
-        })
+    /// When the first sample of `window` is that of the path, and took so much longer (s) than the one in the middle.
+    pub(super) fn new(window: &[Sample], longer: f64) -> Self {
+        window.first().map_or_else(Self::default, |first| Self { v: first.v, wait: 0.5 * longer.max(0.0) })
     }
 
     /// What the sample of the instant `v` may have waited besides, each way, s.
