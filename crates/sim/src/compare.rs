@@ -105,11 +105,10 @@ impl Row {
         rms(&self.runs, |f| f.frequency_rms)
     }
 
-    /// Mean time between two packets, s.
+    /// Mean time between two packets over the whole runs, as chronyd's were counted, s.
     pub fn interval(&self) -> f64 {
-        let packets = self.runs.iter().map(|run| run.part.figures().packets).sum::<u64>() as f64;
-        let (length, warmup) = self.reference.length;
-        (length - warmup) * self.runs.len() as f64 / packets
+        let packets = self.runs.iter().map(|run| run.whole.figures().packets).sum::<u64>() as f64;
+        self.reference.length.0 * self.runs.len() as f64 / packets
     }
 
     /// Error against chronyd's.
