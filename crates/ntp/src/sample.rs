@@ -38,6 +38,12 @@ impl Sample {
         self.forward.saturating_add(self.backward) as f64 * 1e-9
     }
 
+    /// What the round trip takes in true time, s, when the oscillator's frequency is `y` (dθ/dV, s/s): a clock that loses or gains
+    /// measures all ways too short or too long, and what a peer holds a packet for besides.
+    pub fn length(&self, y: f64) -> f64 {
+        self.delay() + 2.0 * self.half * y
+    }
+
     /// The server's root distance plus this exchange's share, s: a bound on the error of the offset.
     pub fn root_distance(&self) -> f64 {
         self.root_dispersion + self.dispersion + (self.root_delay + self.delay().abs()) / 2.0

@@ -406,6 +406,6 @@ fn delay_history(
 fn is_astray(source: &Source, sample: &Sample) -> bool {
     let Some(estimate) = source.stats.estimate().filter(|e| e.has_frequency()) else { return false };
     let error = Theta::from_nanos(sample.offset_nanos()) - estimate.predict(sample.v);
-    let queued = (sample.delay() + 2.0 * sample.half * estimate.frequency - estimate.delay).max(0.0) / 2.0;
+    let queued = (sample.length(estimate.frequency) - estimate.delay).max(0.0) / 2.0;
     error.abs() > queued + 3.0 * (estimate.predict_sd(sample.v) + estimate.noise) + sample.dispersion
 }

@@ -308,12 +308,6 @@ impl PathFilter {
         None
     }
 
-    /// What the round trip of a sample takes in true time, s: a clock that loses or gains measures all ways too short or too
-    /// long, by more than a quiet path's jitter, and what a peer holds a packet for besides.
-    fn length(&self, sample: &Sample) -> f64 {
-        sample.delay() + 2.0 * sample.half * self.rate
-    }
-
     /// Shortest round trip and mean wait. The minimum of a few round trips is too long by about their mean excess
     /// divided by their number.
     fn guess(&mut self, window: &[Sample], oscillator: &Oscillator) {
@@ -327,14 +321,14 @@ impl PathFilter {
         let n = window.len() as f64;
         let rate = self.anchor.map_or(oscillator.frequency(), |anchor| anchor.state.x[1]);
         self.rate = if rate.abs() < FASTEST { rate } else { 0.0 };
-        let lengths = window.iter().map(|s| self.length(s));
+        let lengths = window.iter().map(|s| s.length(self.rate));
         let least = lengths.clone().fold(f64::INFINITY, f64::min);
         let mean = lengths.clone().map(|length| length - least).sum::<f64>() / n;
         // No mean: the very first packets often wait long.
         let excess = median(lengths.map(|length| length - least)).unwrap_or(0.0);
         (self.least, self.excess) = (least, excess);
         if self.seen == window.len() {
-            self.first_wait = FirstWait::new(window, self.length(&window[0]) - least - excess);
+            self.first_wait = FirstWait::new(window, window[0].length(self.rate) - least - excess);
         }
         self.jitter = if window.len() > 1 {
             (0.6 * mean * n / (n - 1.0)).max(FINEST + 1e-3 * least.abs() / n)
@@ -365,7 +359,7 @@ impl PathFilter {
             t: s.v - anchor.v,
             offset: s.offset_nanos().saturating_sub(anchor.theta) as f64 * 1e-9,
             delay: if self.two_sided { DOUBT * self.jitter } else { s.delay() },
-            excess: self.length(s) - self.least,
+            excess: s.length(self.rate) - self.least,
         });
         let (offset, offset_variance) = match line {
             Some(line) => (line.offset, line.offset_sd * line.offset_sd),
