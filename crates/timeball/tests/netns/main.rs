@@ -328,7 +328,10 @@ fn answers_at_once_survives_a_flood_and_stays_small() {
         assert!(held <= before + room, "memory of its own grew from {before} to {held} kB");
         assert!(after <= budget + 768, "resident set after the flood {after} kB");
     }
-    assert!(lab.says(&probe, &["ask", "10.9.5.1", "123"]).starts_with("answer"), "still alive");
+    // Where the machine was too busy to read all of the flood, the address it came from has a share of one answer a second now,
+    // which doubles every three: twenty tries of 0.3 s are more than that takes.
+    let after = lab.says(&probe, &["ask", "10.9.5.1", "123", "20"]);
+    assert!(after.lines().any(|line| line.starts_with("answer")), "still alive: {after}");
 }
 
 /// A line of the daemon's status (`ip netns exec` and `setpriv` replace themselves by it), such as `VmRSS`, kB.
