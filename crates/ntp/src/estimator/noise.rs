@@ -16,7 +16,7 @@ const ALIKE: f64 = 0.15;
 const WAYS: [f64; 4] = [0.66, 0.12, 0.2, 0.02];
 /// How plausible it is that readings are finer than waits, and that they are nearly all there is; the ratio of reading and
 /// wait then, and the deviation of its logarithm.
-const FINE: (f64, f64, f64) = (0.99, 0.1, 1.5);
+const FINE: (f64, f64, f64) = (0.99, 0.05, 1.5);
 const BLURRED: (f64, f64, f64) = (0.01, 5.0, 0.7);
 
 /// The noise of one path.

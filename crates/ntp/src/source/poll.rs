@@ -32,14 +32,25 @@ const SETTLED: usize = 12;
 /// Growth of the prediction's deviation over one interval that is allowed, in units of one measurement's noise, at the
 /// default of `polltarget`; of n equal sources less, by n to this power, because one interval brings n measurements. (√n is what
 /// their mean is better by, n² what would keep the error at the same multiple of one interval's noise whatever n is.)
-const ALLOWED_GROWTH: f64 = 0.64;
-const SHARING: f64 = 0.78;
+const ALLOWED_GROWTH: f64 = 0.68;
+const SHARING: f64 = 0.72;
 const USUAL_TARGET: i32 = 8;
+/// What is allowed at the first interval (s); at shorter ones it is more, by this power of how much shorter they are and up to so many
+/// times: whoever asks often has to have a reason.
+const DEAR: (f64, f64, f64) = (1024.0, 0.35, 2.0);
+/// Shares of a doubling by which the interval grows for a good answer, of one of several sources and of a lone one that has been calm.
+const GROWTH: (f64, f64) = (0.1, 0.2);
+/// Good answers since the last surprise that make a source calm, and that many more after a step, when all that is known of
+/// the time is newer than that.
+const CALM: i32 = 16;
+const CALM_AFTER_STEP: i32 = 48;
 
 /// How often the estimate wants to be fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The interval may grow.
+    /// The interval may grow fast.
+    MuchLess,
+    /// It may grow.
     Less,
     /// It suits.
     Same,
@@ -79,6 +90,8 @@ pub struct Poll {
     burst_total: u32,
     /// Progress towards the next exponent, −1…1.
     score: f64,
+    /// Good answers since the last surprise; less than none after a step.
+    calm: i32,
     /// What silence adds to the exponent until the next answer.
     silence: f64,
     /// Requests since the last answer.
@@ -106,6 +119,7 @@ impl Poll {
             burst_good: 0,
             burst_total: 0,
             score: 0.0,
+            calm: 0,
             silence: 0.0,
             unanswered: 0,
             penalty: 0,
@@ -230,8 +244,10 @@ impl Poll {
             }
             return;
         }
+        self.calm = if need == Need::MuchMore { 0 } else { self.calm.saturating_add(1) };
         self.add(match need {
-            Need::Less => 0.1,
+            Need::MuchLess => GROWTH.1,
+            Need::Less => GROWTH.0,
             Need::Same => 0.0,
             Need::More => -0.3,
             Need::MuchMore => -2.0,
@@ -240,7 +256,7 @@ impl Poll {
 
     /// What the estimate wants: its prediction should not grow, over one interval, by more than a
     /// share of the noise of one measurement. Asking more often than that measures noise, less often lets the
-    /// oscillator wander unseen.
+    /// oscillator wander unseen. How much is allowed is a matter of the interval too ([`DEAR`]).
     pub fn need(
         &self,
         estimate: &Estimate,
@@ -253,14 +269,16 @@ impl Poll {
         }
         let interval = libm::exp2(f64::from(self.exponent));
         let noise = noise_of(estimate);
+        let dear = |interval: f64| libm::pow(DEAR.0 / interval, DEAR.1).clamp(1.0, DEAR.2);
         let allowed = ALLOWED_GROWTH / libm::pow(company.number().max(1.0), SHARING)
             * f64::from(USUAL_TARGET)
             / f64::from(poll_target.max(1))
             * noise
             * company.patience(noise);
-        if growth(2.0 * interval) < allowed {
-            Need::Less
-        } else if growth(interval) > allowed {
+        if growth(2.0 * interval) < allowed * dear(2.0 * interval) {
+            let fast = company.number() < 2.0 && self.calm >= CALM;
+            if fast { Need::MuchLess } else { Need::Less }
+        } else if growth(interval) > allowed * dear(interval) {
             Need::More
         } else {
             Need::Same
@@ -311,6 +329,7 @@ impl Poll {
     /// Back to the shortest interval (a step, a jump of the frequency).
     pub fn reset(&mut self) {
         (self.exponent, self.score, self.silence) = (self.min, 0.0, 0.0);
+        self.calm = -CALM_AFTER_STEP;
     }
 
     /// The exponent in force: below zero only for a reachable source with a round trip of at most 10 ms, and then so
@@ -440,11 +459,55 @@ mod tests {
         let settle = |estimate: &Estimate, target: i32| settle_together(estimate, target, 1);
         let noisy = estimate(1e-3, 1e-9, 1e-9);
         assert_eq!(settle(&noisy, 8), 12, "a quiet oscillator behind a noisy path");
-        let wandering = estimate(1e-4, 1e-8, 2e-7);
-        assert_eq!(settle(&wandering, 8), 6, "it wanders by its noise in 91 s");
+        let wandering = estimate(1e-4, 1e-8, 4e-7);
+        assert_eq!(settle(&wandering, 8), 6, "it wanders by a hundredth of the round trip in 91 s");
         let between = estimate(1e-3, 1e-8, 1e-7);
-        assert_eq!([16, 8, 2].map(|target| settle(&between, target)), [8, 8, 10], "polltarget");
-        assert_eq!([1, 4, 16].map(|n| settle_together(&between, 8, n)), [8, 7, 6], "many sources");
+        assert_eq!([16, 8, 2].map(|target| settle(&between, target)), [8, 9, 10], "polltarget");
+        assert_eq!([1, 4, 16].map(|n| settle_together(&between, 8, n)), [9, 8, 7], "many sources");
+    }
+
+    #[test]
+    fn a_lone_source_may_be_left_alone_soon_but_not_after_a_step() {
+        let noisy = estimate(1e-3, 1e-9, 1e-9);
+        let answers_for_a_doubling = |sources: usize, before: fn(&mut Poll)| {
+            let (_, mut poll) = source(|c| c.maxpoll = 12);
+            poll.line = Line::Online;
+            for _ in 0..CALM {
+                poll.on_good(Need::Same);
+            }
+            before(&mut poll);
+            let company = Company::new(core::iter::repeat_n(noisy.noise, sources));
+            (1..).find(|_| {
+                let need = poll.need(&noisy, |t| noisy.growth(t), 8, company);
+                poll.on_good(need);
+                poll.exponent > 6
+            })
+        };
+        let surprised = |poll: &mut Poll| {
+            poll.exponent = 8;
+            poll.on_good(Need::MuchMore);
+        };
+        assert_eq!(answers_for_a_doubling(1, |_| ()), Some(5), "calm");
+        // Ten tenths are less than one by a hair.
+        assert_eq!(answers_for_a_doubling(2, |_| ()), Some(11), "two bring twice as many answers");
+        assert_eq!(answers_for_a_doubling(1, surprised), Some(11), "a surprise");
+        assert_eq!(answers_for_a_doubling(1, Poll::reset), Some(11), "a step");
+    }
+
+    #[test]
+    fn whoever_asks_often_has_to_have_a_reason() {
+        // Of what grows by the same share of the noise over an interval, the short one is long enough.
+        let need = |exponent: i32| {
+            let (_, mut poll) = source(|c| (c.minpoll, c.maxpoll) = (-4, 12));
+            poll.exponent = exponent;
+            let interval = libm::exp2(f64::from(exponent));
+            let quiet = estimate(1e-3, 0.0, 0.0);
+            poll.need(&quiet, |t| 0.8e-3 * t / interval, 8, Company::new([1e-3].into_iter()))
+        };
+        assert_eq!(
+            [12, 11, 10, 9, 7, 0].map(need),
+            [Need::More, Need::More, Need::More, Need::Same, Need::Same, Need::Same]
+        );
     }
 
     #[test]
