@@ -33,7 +33,7 @@ const SETTLED: usize = 12;
 /// default of `polltarget`; of n equal sources less, by n to this power, because one interval brings n measurements. (√n is what
 /// their mean is better by, n² what would keep the error at the same multiple of one interval's noise whatever n is.)
 const ALLOWED_GROWTH: f64 = 0.68;
-const SHARING: f64 = 0.72;
+const SHARING: f64 = 0.66;
 const USUAL_TARGET: i32 = 8;
 /// What is allowed at the first interval (s); at shorter ones it is more, by this power of how much shorter they are and up to so many
 /// times: whoever asks often has to have a reason.
