@@ -19,8 +19,7 @@ fn a_router_is_right_within_fifteen_seconds() {
 }
 
 /// Two days each with three seeds: a quarter of chronyd's error at default polls, 0.15 of it with short ones. Figures of the
-/// release build: 0.182, 0.187, 0.112 and 0.108; with the seeds 101 to 105 0.215, 0.235, 0.109 and 0.112, with 711 to 726 0.198,
-/// 0.201, 0.108 and 0.108.
+/// release build: 0.198, 0.210, 0.105 and 0.107; with the seeds 101 to 105 0.218, 0.230, 0.105 and 0.104.
 #[test]
 fn our_routers_keep_better_time() {
     let rows = routers::run(1, 3, pool::default_jobs());
