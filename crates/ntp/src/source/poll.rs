@@ -256,7 +256,7 @@ impl Poll {
 
     /// What the estimate wants: its prediction should not grow, over one interval, by more than a
     /// share of the noise of one measurement. Asking more often than that measures noise, less often lets the
-    /// oscillator wander unseen. How much is allowed is a matter of the interval too ([`DEAR`]).
+    /// oscillator wander unseen. How much is allowed is a matter of the interval too (`DEAR`).
     pub fn need(
         &self,
         estimate: &Estimate,
