@@ -269,16 +269,15 @@ impl Poll {
         }
         let interval = libm::exp2(f64::from(self.exponent));
         let noise = noise_of(estimate);
-        let dear = |interval: f64| libm::pow(DEAR.0 / interval, DEAR.1).clamp(1.0, DEAR.2);
-        let allowed = ALLOWED_GROWTH / libm::pow(company.number().max(1.0), SHARING)
-            * f64::from(USUAL_TARGET)
+        let usual = ALLOWED_GROWTH / libm::pow(company.number().max(1.0), SHARING) * f64::from(USUAL_TARGET)
             / f64::from(poll_target.max(1))
             * noise
             * company.patience(noise);
-        if growth(2.0 * interval) < allowed * dear(2.0 * interval) {
+        let allowed = |interval: f64| usual * libm::pow(DEAR.0 / interval, DEAR.1).clamp(1.0, DEAR.2);
+        if growth(2.0 * interval) < allowed(2.0 * interval) {
             let fast = company.number() < 2.0 && self.calm >= CALM;
             if fast { Need::MuchLess } else { Need::Less }
-        } else if growth(interval) > allowed * dear(interval) {
+        } else if growth(interval) > allowed(interval) {
             Need::More
         } else {
             Need::Same
@@ -492,6 +491,17 @@ mod tests {
         assert_eq!(answers_for_a_doubling(2, |_| ()), Some(11), "two bring twice as many answers");
         assert_eq!(answers_for_a_doubling(1, surprised), Some(11), "a surprise");
         assert_eq!(answers_for_a_doubling(1, Poll::reset), Some(11), "a step");
+        let long_after = |answers: i32| {
+            let (_, mut poll) = source(|c| c.maxpoll = 12);
+            poll.reset();
+            (0..answers).for_each(|_| poll.on_good(Need::Same));
+            poll.need(&noisy, |t| noisy.growth(t), 8, Company::new([noisy.noise].into_iter()))
+        };
+        assert_eq!(
+            [CALM, 63, 64].map(long_after),
+            [Need::Less, Need::Less, Need::MuchLess],
+            "a step, answers later"
+        );
     }
 
     #[test]
