@@ -262,3 +262,26 @@ fn only_large_corrections_are_hurried_at_first() {
     assert!((slew(10e-3) - 0.25).abs() < 1e-3, "{}", slew(10e-3));
     assert!(slew(5e-3) > 0.99, "{}", slew(5e-3));
 }
+
+/// However little an update brings, its correction does not wait for long; `corrtimeratio` says how long.
+#[test]
+fn a_correction_is_spread_over_a_few_intervals_at_most() {
+    let longest = |corr_time_ratio: f64| {
+        let (mut bench, _) = bench();
+        let limits = Limits { corr_time_ratio, ..LIMITS };
+        let mut discipline = Discipline::new(bench.now().raw, 0.0, limits);
+        let mut longest = 0.0_f64;
+        for _ in 0..30 {
+            let now = bench.now();
+            let correction = Correction { growth: 1e-12, ..correction(&discipline, now, 1e-6, 0.0) };
+            let moved = discipline.believe(now, &correction);
+            discipline.steer(now, &mut bench, moved, &correction).unwrap();
+            longest = longest.max((discipline.slew_until().unwrap() - now.raw) / correction.interval);
+            bench.run(64.0);
+        }
+        longest
+    };
+    for (ratio, intervals) in [(0.1, 1.0), (3.0, 2.4), (10.0, 8.0)] {
+        assert!((longest(ratio) - intervals).abs() < 1e-3, "{ratio}: {}", longest(ratio));
+    }
+}
