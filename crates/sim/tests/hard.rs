@@ -6,6 +6,7 @@ use ntp::engine::Start;
 use ntp::wire::Leap;
 use sim::scenario::hard::{self, LATE, TROUBLE};
 use sim::scenario::{Built, named};
+use sim::time::Calendar;
 use sim::{Plan, Record};
 
 const HOUR: f64 = 3600.0;
@@ -159,6 +160,23 @@ fn an_unannounced_leap_second_is_survived() {
         let belief = belief.fold(0.0, f64::max);
         let said = format!("{leap:?}: {most} s, {late} s after a quarter of an hour, frequency {belief}");
         assert!(most < 1.1 && late < 2e-3 && belief < 2e-6, "{said}");
+    }
+}
+
+/// A second at a midnight that has none is no leap second, whoever says so.
+#[test]
+fn a_second_at_any_other_midnight_is_no_leap_second() {
+    for (day, leaps) in [(0, 1), (1, 0)] {
+        let mut plan = hard::leap(Leap::None, true);
+        plan.calendar = Calendar::beginning(hard::NEW_YEARS_EVE + day * 86_400);
+        for (server, _) in &mut plan.servers {
+            *server = server.clone().jump(MIDNIGHT, -1.0);
+        }
+        let built = run(&plan, 1, 9.0 * HOUR);
+        let log = &built.world.host(built.client).log;
+        let said =
+            log.iter().filter(|(_, line)| line.text.contains("a leap second nobody announced")).count();
+        assert_eq!(said, leaps, "{day}");
     }
 }
 

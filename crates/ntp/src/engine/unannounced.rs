@@ -1,8 +1,9 @@
-//! Leap seconds that nobody announced: after a midnight most sources are a whole second elsewhere.
+//! Leap seconds that nobody announced: after a midnight that may have one most sources are a whole second elsewhere.
 //!
-//! An oscillator does not jump, and not by a second at midnight. So samples that are a second away from what was agreed are
+//! An oscillator does not jump, and not by a second at the end of June or December. So samples that are a second away from what was agreed are
 //! held back, the other sources are asked at once, and when more than half of them say the same, true time has moved.
 
+use super::leap::leap_instant;
 use super::{Actions, Engine, Severity};
 use crate::clock::Clock;
 use crate::estimator::Theta;
@@ -10,6 +11,7 @@ use crate::ids::SourceId;
 use crate::sample::Sample;
 use crate::select::Status;
 use crate::time::{LocalTime, NANOS, Now};
+use crate::wire::Leap;
 
 const DAY: i64 = 86_400;
 /// So long after a midnight a server may still make its leap second, s.
@@ -35,9 +37,11 @@ pub(super) struct Leapt {
     samples: u32,
 }
 
-/// Seconds since the last UTC midnight.
-fn since_midnight(local: LocalTime) -> f64 {
-    local.nanos().rem_euclid(DAY * NANOS) as f64 * 1e-9
+/// Seconds since the last UTC midnight, which may be as much as [`EARLY`] ahead, if there may be a leap second at it.
+fn since_leap(local: LocalTime) -> Option<f64> {
+    let nearly = (local + EARLY).nanos();
+    let midnight = LocalTime::from_nanos(nearly - nearly.rem_euclid(DAY * NANOS));
+    leap_instant(midnight + -1.0, Leap::Insert).map(|at| local - at)
 }
 
 impl Engine {
@@ -91,9 +95,9 @@ impl Engine {
             return None;
         }
         let local = self.discipline.cooking(now.raw).apply(now.raw);
-        let past = since_midnight(local);
+        let past = since_leap(local)?;
         let before = self.sources[index].stats.last().is_some_and(|last| sample.v - last.v >= past);
-        (past < LOOKOUT || past > DAY as f64 - EARLY || before).then_some(shift)
+        (past < LOOKOUT || before).then_some(shift)
     }
 
     fn votes(&self, index: usize) -> bool {
@@ -145,5 +149,22 @@ impl Engine {
             }
             wait += SPACING;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_midnights_of_a_year_may_have_a_leap_second() {
+        let at = |seconds: i64| since_leap(LocalTime::from_nanos(seconds * NANOS));
+        let (new_year, july) = (1_483_228_800, 1_719_792_000); // 2017-01-01, 2024-07-01
+        for midnight in [new_year, july] {
+            assert_eq!(at(midnight - 4), Some(-4.0));
+            assert_eq!(at(midnight + 3600), Some(3600.0));
+            assert_eq!((at(midnight - 6), at(midnight + DAY)), (None, None));
+        }
+        assert_eq!(at(1_709_251_200), None, "2024-03-01");
     }
 }

@@ -10,7 +10,7 @@ use ntp::wire::Leap;
 
 const HOUR: f64 = 3600.0;
 /// 2026-12-31 18:00:00, six hours before a leap second could be.
-const NEW_YEARS_EVE: i64 = 1_798_740_000;
+pub const NEW_YEARS_EVE: i64 = 1_798_740_000;
 /// 2036-02-07 04:00:00, two and a half hours before NTP's 32 bits of seconds begin anew.
 const ERA_EVE: i64 = 2_085_978_496 - 8896;
 /// When things go wrong, s.
