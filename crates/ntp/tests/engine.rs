@@ -314,6 +314,29 @@ fn without_a_majority_the_kernel_is_told_too() {
     assert!(rig.said("Can't synchronise: no majority") >= 1);
 }
 
+/// When all servers are silent the clock goes on alone, until it may be further off than `maxdistance`: then it says so, once.
+#[test]
+fn whoever_was_alone_for_too_long_says_so() {
+    let mut config = four();
+    config.selection.max_distance = 0.05;
+    let (lost, back) = (6_000.0, 90_000.0);
+    let mut rig = Rig::new(&config, START, 0.0, move |_, at| (at < lost || at > back).then(Answer::default));
+    rig.run_until(lost);
+    assert!(rig.served().is_some());
+    let mut alone = lost;
+    while rig.served().is_some() && alone < back {
+        alone += 60.0;
+        rig.run_until(alone);
+    }
+    // A millionth of the time is the least that is doubted.
+    assert!((lost + 3_600.0..lost + 0.05e6).contains(&alone), "{alone}");
+    assert!(rig.clock.status.is_some_and(|status| !status.synchronised), "{:?}", rig.clock.status);
+    rig.run_until(back);
+    assert_eq!(rig.said("Root distance exceeds maxdistance of 0.05 seconds, no longer synchronised"), 1);
+    rig.run_until(back + 3_000.0);
+    assert!(rig.served().is_some() && rig.clock.status.is_some_and(|status| status.synchronised));
+}
+
 /// A clock that may not be stepped is slewed, and that is said once.
 #[test]
 fn a_clock_that_refuses_steps_is_slewed() {

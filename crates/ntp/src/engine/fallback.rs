@@ -1,4 +1,5 @@
-//! Mean frequencies of longer and longer times, for when all sources are lost (`fallbackdrift`).
+//! When all sources are lost: mean frequencies of longer and longer times (`fallbackdrift`), and the end of being believed
+//! (`maxdistance`).
 
 use super::{Actions, Engine, Severity};
 use crate::clock::Clock;
@@ -6,6 +7,8 @@ use crate::time::{MonoTime, Now};
 
 /// Longest time over which a mean is taken, log₂ s (four years).
 const LONGEST: i32 = 27;
+/// Poll intervals of the source followed without an update after which the clock goes on alone.
+const SILENT: f64 = 8.0;
 
 /// The mean frequency over about 2^n seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +87,23 @@ impl Engine {
         out.log(Severity::Info, format!("Fallback drift {:.3} ppm set", 0.0 - frequency * 1e6));
         let result = self.discipline.set_frequency(now, clock, frequency);
         self.clock_result("set the frequency of", result, out);
+        self.unsynchronise(now, clock, out);
+    }
+
+    /// Nothing has corrected the clock for so long that it may be further off than a source may be (`maxdistance`): whoever
+    /// asks is told that its time is not known, instead of a bound that grows for ever.
+    pub(super) fn end_holdover(&mut self, now: Now, clock: &mut dyn Clock, out: &mut Actions) {
+        let most = self.selection_config.max_distance;
+        let Some(last) = self.reference.mono.filter(|_| self.reference.synchronised) else { return };
+        let followed = self.sources.iter().find(|source| Some(source.id) == self.reference.source);
+        let silence = followed.map_or(0.0, |source| SILENT * source.poll.current_interval());
+        if now.mono - last < silence || self.root_distance(now) <= most {
+            return;
+        }
+        out.log(
+            Severity::Warning,
+            format!("Root distance exceeds maxdistance of {most} seconds, no longer synchronised"),
+        );
         self.unsynchronise(now, clock, out);
     }
 }

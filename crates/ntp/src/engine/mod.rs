@@ -424,6 +424,7 @@ impl Engine {
         self.attend_refclocks(now, clock, out);
         self.end_initial(now, out);
         self.fall_back(now, clock, out);
+        self.end_holdover(now, clock, out);
         self.send_broadcasts(now, out);
         self.attend_rtc(now, out);
         self.retry_names(now, out);
