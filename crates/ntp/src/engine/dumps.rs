@@ -41,7 +41,7 @@ impl Engine {
                         Some(_) => dump::REFCLOCK_NAME.to_owned(),
                         None => source.config.name.clone(),
                     },
-                    authenticated: false,
+                    authenticated: source.config.is_authenticated(),
                     reach: source.reach.bits,
                     reach_size: source.reach.size,
                     stratum: last.stratum,
@@ -69,7 +69,7 @@ impl Engine {
             .ok_or(DumpReject::OtherName)?;
         self.recall_path(now, index);
         let source = &mut self.sources[index];
-        dump.belongs_to(&source.config.name, source.config.key != 0 || source.config.nts)?;
+        dump.belongs_to(&source.config.name, source.config.is_authenticated())?;
         if source.stats.last().is_some() {
             return Ok(()); // fresh samples are already there: better than old ones before them
         }

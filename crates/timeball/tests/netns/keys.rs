@@ -52,7 +52,7 @@ fn both_ways(lab: &mut Lab, ours: &str, (server, client): (&str, &str), group: u
     let ask = lab.file(
         &format!("{ours}.client.conf"),
         &format!(
-            "{}port 0\n{sources}keyfile {asking}\nbindcmdaddress {dir}/{ours}.b/s.sock\npidfile {dir}/{ours}.b.pid\n",
+            "{}port 0\n{sources}keyfile {asking}\ndumpdir {dir}/{ours}.dump\nbindcmdaddress {dir}/{ours}.b/s.sock\npidfile {dir}/{ours}.b.pid\n",
             common(client)
         ),
     );
@@ -102,6 +102,13 @@ fn both_ways(lab: &mut Lab, ours: &str, (server, client): (&str, &str), group: u
     let served = lab.says("chronyc", &["-h", &format!("{dir}/{ours}.a/s.sock"), "-c", "serverstats"]);
     let authenticated: u64 = served.split(',').nth(7).expect("that field").trim().parse().expect("a number");
     assert!(authenticated >= 12, "{served}");
+    // A dump is there when `dump` is answered, and says that its samples came authenticated.
+    assert!(lab.says("chronyc", &["-h", &socket, "dump"]).contains("200 OK"));
+    for id in GOOD {
+        let path = format!("{dir}/{ours}.dump/{}.dat", address(id));
+        let dump = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(dump.lines().nth(2).is_some_and(|line| line.starts_with("1 ")), "{dump}");
+    }
     let log = lab.log(&format!("{ours}.client"));
     for line in ["Key 11 is missing", "Key 14 is too short"] {
         assert!(log.contains(line), "{line}: {log}");

@@ -68,6 +68,8 @@ impl EventLoop {
         let mut operator = Operator { engine, clock: clocks, now, out };
         let len = handle(&mut operator, from, &self.config.control.open, request, reply);
         self.follow_access();
+        // What is answered with "OK" is done: whoever copies a dump then finds all of it.
+        self.drain();
         len
     }
 }
