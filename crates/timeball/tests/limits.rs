@@ -132,9 +132,14 @@ fn clients_are_listed_page_by_page_and_begin_anew() {
     assert!(replay.contains("would have dropped 1"), "some 140: {replay}");
     let auto = daemon.timeball(&["ratelimit", "replay", "last", "1h", "--auto"]);
     assert!(auto.contains("dropped 0 of them"), "{auto}");
-    // Counted anew.
-    assert_eq!(daemon.chronyc(&["clients", "-r"]).lines().count(), 21, "with the one that sent commands");
-    assert_eq!(line_of(&daemon.chronyc(&["clients"]), "10.9.1.20").map(|line| line[1]), Some("0"));
+    // Counted anew, all of them, whoever is listed.
+    assert_eq!(daemon.chronyc(&["clients"]).lines().count(), 21, "with the one that sent commands");
+    assert_eq!(daemon.chronyc(&["clients", "-p", "18", "-r"]).lines().count(), 3);
+    let list = daemon.chronyc(&["clients"]);
+    for host in 1..=20 {
+        assert_eq!(line_of(&list, &format!("10.9.1.{host}")).map(|line| line[1]), Some("0"), "{list}");
+    }
+    assert_eq!(line_of(&list, "10.9.3.1").map(|line| line[6]), Some("0"), "{list}");
     // A restart forgets the clients, but not when requests came.
     let dir = daemon.lab.dir().to_owned();
     assert_eq!(daemon.lab.stop("timeball"), Some(0));

@@ -49,7 +49,7 @@ pub trait Backend {
     /// What was served and dropped.
     fn server_stats(&self) -> ServerStats;
     /// A page of the client table; [`Status::Inactive`] when there is none. With `query.reset` the counters of
-    /// the records given begin again at zero.
+    /// all on it, given or not, begin again at zero.
     fn clients(&mut self, query: ClientsQuery) -> Result<Clients, Status>;
     /// The smoothing process; `None` when it is not configured.
     fn smoothing(&self) -> Option<Smoothing> {

@@ -127,12 +127,6 @@ impl Engine {
         });
         let Page { mut out, offset, .. } = page;
         out.slots = offset as u32;
-        if query.reset {
-            for record in &out.records {
-                let slot = record.address.ip().and_then(|address| commands.find(address));
-                slot.into_iter().for_each(|slot| begin_again(commands, slot));
-            }
-        }
         Ok(out)
     }
 }
@@ -157,11 +151,9 @@ impl Page {
             let Some((slot, address, client)) = table.entry(index) else { continue };
             let wanted =
                 |record: &ClientRecord| record.ntp_hits.max(record.command_hits) >= self.query.min_hits;
-            if let Some(record) = record(address, &client).filter(wanted) {
-                self.out.records.push(record);
-                if self.query.reset {
-                    begin_again(table, slot);
-                }
+            self.out.records.extend(record(address, &client).filter(wanted));
+            if self.query.reset {
+                begin_again(table, slot);
             }
         }
         self.offset = end;
