@@ -194,6 +194,8 @@ fn flag(options: &mut Options, letter: u8) -> Result<Option<Request>, Wrong> {
             options.threshold = options.threshold.max(Severity::Warning);
             to_stderr(options);
         }
+        // Whoever wants to see the configuration wants nothing done, whatever else is said.
+        b'q' | b'Q' if options.mode == Mode::PrintConfig => {}
         b'q' => {
             options.mode = Mode::SetOnce;
             to_stderr(options);
@@ -379,8 +381,13 @@ mod tests {
         assert!(o.mode == Mode::MeasureOnce && !o.steer && !o.needs_root && o.foreground);
         let o = options(Name::Chronyd, "-q");
         assert!(o.mode == Mode::SetOnce && o.steer && o.needs_root && o.foreground);
-        let o = options(Name::Chronyd, "-p");
-        assert!(o.mode == Mode::PrintConfig && !o.needs_root && o.threshold == Severity::Warning);
+        for words in ["-p", "-p -q", "-q -p", "-pQ"] {
+            let o = options(Name::Chronyd, words);
+            assert!(
+                o.mode == Mode::PrintConfig && !o.needs_root && o.threshold == Severity::Warning,
+                "{words}"
+            );
+        }
     }
 
     #[test]
