@@ -446,3 +446,11 @@ fn statistics_and_page() {
     assert_eq!((off.stats, off.web), (Some(false), Some(false)));
     assert_eq!(good("").config.observe, ntp::config::ObserveConfig::default());
 }
+
+/// A bound that shrinks while the error grows would be served.
+#[test]
+fn an_error_is_not_negative() {
+    assert_eq!(good("maxclockerror 0").config.clock.max_clock_error, 0.0);
+    let errors = read("port 0\nmaxclockerror -5000").unwrap_err();
+    assert!(errors.len() == 1 && errors[0].to_string().contains("an error is not negative"), "{errors:?}");
+}

@@ -98,7 +98,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "1",
         "How much the clock may drift by itself, in the estimate of its error.",
         Exactly(1),
-        |c, w| w.ppm().map(|v| c.clock.max_clock_error = v),
+        |c, w| match w.ppm()? {
+            // The bound that is served would shrink while the error grows.
+            error if error < 0.0 => Err(WrongKind::Value.hint("an error is not negative")),
+            error => {
+                c.clock.max_clock_error = error;
+                Ok(())
+            }
+        },
     ),
     Directive::new(
         "maxdrift",
