@@ -63,17 +63,21 @@ pub fn replace(path: &Path, text: &[u8], mode: u32) -> Result<(), Failure> {
     sync_directory(folder).map_err(|error| Failure::new("sync", folder, error))
 }
 
-/// The text of a file of at most `limit` bytes; `Ok(None)` when there is none.
+/// The text of a file of at most `limit` bytes; `Ok(None)` when there is none. Bytes that are no UTF-8 stand for themselves
+/// no longer, but hide nothing else; whoever writes into a pipe of that name is not waited for.
 pub fn read(path: &Path, limit: u64) -> Result<Option<String>, Failure> {
     let fail = |error| Failure::new("open", path, error);
-    let file = match File::open(path) {
+    let file = match sys::file::open_at_once(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fail(error)),
     };
-    let mut text = String::new();
-    io::Read::read_to_string(&mut io::Read::take(file, limit), &mut text).map_err(fail)?;
-    Ok(Some(text))
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, limit), &mut bytes).map_err(fail)?;
+    Ok(Some(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    ))
 }
 
 /// Opens a log for appending; a symbolic link in its place is refused.
@@ -237,6 +241,19 @@ pub mod tests {
             missing,
             format!("Could not open {} : No such file or directory", folder.file("no/drift.tmp").display())
         );
+    }
+
+    #[test]
+    fn a_pipe_in_a_files_place_is_not_waited_for_and_odd_bytes_hide_nothing() {
+        let folder = Folder::new("pipe");
+        let pipe = folder.file("drift");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(read(&pipe, 100).unwrap().as_deref(), Some(""));
+        replace(&pipe, b"1\n", 0o644).unwrap();
+        assert_eq!(read(&pipe, 100).unwrap().as_deref(), Some("1\n"), "a file again");
+        let keys = folder.file("keys");
+        fs::write(&keys, b"# cl\xe9\n7 MD5 HEX:00\n").unwrap();
+        assert_eq!(read(&keys, 100).unwrap().as_deref(), Some("# cl\u{fffd}\n7 MD5 HEX:00\n"));
     }
 
     #[test]
