@@ -6,15 +6,15 @@
 use super::{Translation, rate};
 use std::net::SocketAddr;
 
-/// A table: its name, where it begins, and its lines: number, key, value as written.
+/// A table: its name, and its lines: number, key, value as written. What tables in it say is part of it, `inner.key`.
 struct Table<'a> {
     name: &'a str,
-    lines: Vec<(usize, &'a str, String)>,
+    lines: Vec<(usize, String, String)>,
 }
 
 impl<'a> Table<'a> {
     fn value(&self, key: &str) -> Option<&str> {
-        self.lines.iter().find(|(_, known, _)| *known == key).map(|(_, _, value)| value.as_str())
+        self.lines.iter().find(|(_, known, _)| known == key).map(|(_, _, value)| value.as_str())
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -43,7 +43,7 @@ pub fn translate(name: &str, text: &str) -> Translation {
             "observability" => observability(&mut out, table),
             _ => &[],
         };
-        for (number, key, value) in table.lines.iter().filter(|(_, key, _)| !known.contains(key)) {
+        for (number, key, value) in table.lines.iter().filter(|(_, key, _)| !known.contains(&key.as_str())) {
             out.refuse(*number, &format!("{key} = {value}"), why(key));
         }
     }
@@ -69,11 +69,21 @@ fn why(key: &str) -> &'static str {
 
 fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
     let mut tables = vec![Table { name: "", lines: Vec::new() }];
+    let mut inner = String::new();
     let mut rest = text.lines().enumerate();
     while let Some((index, line)) = rest.next() {
         let bare = without_comment(line).trim();
         if let Some(name) = bare.strip_prefix('[') {
-            tables.push(Table { name: name.trim_matches(['[', ']', ' ']), lines: Vec::new() });
+            let name = name.trim_matches(['[', ']', ' ']);
+            match name.split_once('.') {
+                Some((outer, part)) if tables.last().is_some_and(|table| table.name == outer) => {
+                    inner = format!("{part}.");
+                }
+                _ => {
+                    inner.clear();
+                    tables.push(Table { name, lines: Vec::new() });
+                }
+            }
         } else if let Some((key, value)) = bare.split_once('=') {
             let mut value = value.trim().to_owned();
             while is_open(&value)
@@ -82,7 +92,8 @@ fn tables<'a>(out: &mut Translation, text: &'a str) -> Vec<Table<'a>> {
                 value.push_str(without_comment(more).trim());
             }
             if let Some(table) = tables.last_mut() {
-                table.lines.push((index + 1, key.trim().trim_matches(['"', '\'']), value));
+                let key = format!("{inner}{}", key.trim().trim_matches(['"', '\'']));
+                table.lines.push((index + 1, key, value));
             }
         } else if !bare.is_empty() {
             out.refuse(index + 1, line, "it is not understood");
@@ -192,6 +203,17 @@ fn polls(table: &Table<'_>) -> String {
 }
 
 fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
+    const KNOWN: &[&str] = &[
+        "rate-limiting-cutoff-ms",
+        "rate-limiting-cache-size",
+        "listen",
+        "allowlist",
+        "allowlist.filter",
+        "allowlist.action",
+        "denylist",
+        "denylist.filter",
+        "denylist.action",
+    ];
     if let Some(listen) = table.text("listen").and_then(|text| text.parse::<SocketAddr>().ok()) {
         if !listen.ip().is_unspecified() {
             out.say(format!("bindaddress {}", listen.ip()));
@@ -200,8 +222,9 @@ fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
             out.say(format!("port {}", listen.port()));
         }
     }
+    // `{ filter = […] }` and `filter` in a table of its own are the same.
     let subnets = |key: &str| {
-        let value = table.value(key)?;
+        let value = table.value(key).or_else(|| table.value(&format!("{key}.filter")))?;
         let list = value.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list)?;
         Some(list.split(',').map(|word| word.trim().trim_matches(['"', '\''])).collect::<Vec<_>>())
     };
@@ -212,7 +235,9 @@ fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
             .filter(|word| is_subnet(word))
             .for_each(|subnet| out.say(format!("allow {subnet}"))),
         // A list that is not understood lets nobody in.
-        None if table.value("allowlist").is_some() => return &["listen", "denylist"],
+        None if table.lines.iter().any(|(_, key, _)| key.starts_with("allowlist")) => {
+            return &["listen", "denylist", "denylist.filter", "denylist.action"];
+        }
         None => out.say("allow"),
     }
     for subnet in subnets("denylist").unwrap_or_default().iter().filter(|word| is_subnet(word)) {
@@ -222,10 +247,10 @@ fn server(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
         .number("rate-limiting-cutoff-ms")
         .filter(|_| table.number("rate-limiting-cache-size") > Some(0))
     else {
-        return &["listen", "allowlist", "denylist"];
+        return &KNOWN[2..];
     };
     out.say(rate(f64::from(cutoff) * 1e-3));
-    &["listen", "allowlist", "denylist", "rate-limiting-cutoff-ms", "rate-limiting-cache-size"]
+    KNOWN
 }
 
 fn key_exchange(out: &mut Translation, table: &Table<'_>) -> &'static [&'static str] {
@@ -285,6 +310,13 @@ mod tests {
             ),
             ["allow 10.0.0.0/8", "allow fd00::/8", "deny 10.1.0.0/16"]
         );
+        let dotted = "allowlist.filter = [\"10.0.0.0/8\"]\nallowlist.action = \"deny\"\ndenylist.filter = ['10.1.0.0/16']";
+        let inner = "[server.allowlist]\nfilter = [\"10.0.0.0/8\"]\naction = \"deny\"\n[server.denylist]\nfilter = ['10.1.0.0/16']";
+        for same in [dotted, inner] {
+            assert_eq!(said(same), ["allow 10.0.0.0/8", "deny 10.1.0.0/16"], "{same}");
+        }
+        let none = said("[server.allowlist]\naction = \"deny\"");
+        assert!(none.len() == 1 && none[0].contains("line 4 is not carried over"), "{none:?}");
         assert_eq!(said("allowlist = []"), [] as [&str; 0]);
         for wrong in ["allowlist = \"10.0.0.0/8\"", "allowlist = [\n  \"10.0.0.0/8\",\n"] {
             let none = said(wrong);
