@@ -12,7 +12,7 @@ use super::{Planner, Profile};
 use crate::doctor::nft;
 use crate::setup::parts::Part;
 use crate::setup::place::Firewall;
-use crate::setup::tree::Node;
+use crate::setup::tree::{Node, Tree};
 
 /// Our rules, where firewall4 includes them.
 pub const FW4_FILE: &str = "/etc/nftables.d/10-timeball-notrack.nft";
@@ -157,6 +157,7 @@ pub(super) fn conntrack(planner: &mut Planner<'_>) {
     // A sixteenth of the memory, and not less than what the kernel takes by itself.
     let entries =
         planner.wish.memory.map_or(65_536, |memory| (memory / 16 / CONNECTION).clamp(65_536, 262_144));
+    let entries = entries.max(connections_wished(planner.tree));
     let text = format!(
         "# Timeball: room for the clients of a time server, which come once and are forgotten soon.\n\
          net.netfilter.nf_conntrack_max={entries}\nnet.netfilter.nf_conntrack_udp_timeout=30\n"
@@ -165,6 +166,25 @@ pub(super) fn conntrack(planner: &mut Planner<'_>) {
     planner.followed_by(Part::Conntrack, &["sysctl", "-q", "-p", SYSCTL_FILE], why, |planner| {
         planner.put(Part::Conntrack, SYSCTL_FILE, Node::file(text, 0o644), why);
     });
+}
+
+/// The largest table that other files want: ours is read after them, and never makes it smaller.
+fn connections_wished(tree: &Tree) -> u64 {
+    let folder = "/etc/sysctl.d";
+    let names = tree.list(folder).into_iter().map(|name| format!("{folder}/{name}"));
+    let said = |text: String| {
+        let value = |line: &str| {
+            let (key, value) = line.split_once('=')?;
+            let known = matches!(
+                key.trim().trim_start_matches('-').replace('/', ".").as_str(),
+                "net.netfilter.nf_conntrack_max" | "net.nf_conntrack_max"
+            );
+            value.trim().parse().ok().filter(|_| known)
+        };
+        text.lines().filter_map(value).max()
+    };
+    let files = names.chain(["/etc/sysctl.conf".to_owned()]).filter(|path| path != SYSCTL_FILE);
+    files.filter_map(|path| tree.text(&path).and_then(said)).max().unwrap_or(0)
 }
 
 #[cfg(test)]

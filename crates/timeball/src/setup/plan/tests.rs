@@ -142,4 +142,10 @@ fn other_firewalls_get_their_own_words() {
         sysctl.contains("nf_conntrack_max=65536") && text(&plan, notrack::FW4_FILE).is_none(),
         "{sysctl}"
     );
+    let larger =
+        "# 999999\nnet.netfilter.nf_conntrack_max = 262144\nnet.netfilter.nf_conntrack_buckets=65536\n";
+    let plan =
+        planned(&[&old[..], &[("/etc/sysctl.d/12-conntrack.conf", larger)]].concat(), "fw3-large", |_| {});
+    let sysctl = text(&plan, "/etc/sysctl.d/20-timeball-conntrack.conf").unwrap();
+    assert!(sysctl.contains("nf_conntrack_max=262144"), "never less than others want: {sysctl}");
 }
