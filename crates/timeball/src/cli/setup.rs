@@ -201,6 +201,7 @@ fn setup(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         wish.state = Some(folder);
         plan = make(&wish);
     }
+    plan.errors.extend(opened_wider(&journal, profile));
     waiting.retain(|step| !plan.steps.iter().any(|planned| planned.action == step.action));
     plan.steps.extend(waiting);
     if !is_json {
@@ -211,7 +212,8 @@ fn setup(session: &mut Session<'_>, words: &[&str]) -> Outcome {
             print_json(session, &place, profile, &plan, "refused")?;
         }
         let count = plan.errors.len();
-        return Err(Failure::usage(format!("{count} reasons not to go on; nothing was changed.")));
+        let reasons = if count == 1 { "reason" } else { "reasons" };
+        return Err(Failure::usage(format!("{count} {reasons} not to go on; nothing was changed.")));
     }
     if plan.steps.is_empty() || words.dry_run {
         return if is_json { print_json(session, &place, profile, &plan, "planned") } else { Ok(()) };
@@ -230,6 +232,17 @@ fn setup(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         return Err(Failure::Silent);
     }
     if tree.is_live() && wish.only.is_empty() { check(session, &wish.program) } else { Ok(()) }
+}
+
+/// Set-up adds, it does not take back: what it has opened to more than `profile` would stay open.
+fn opened_wider(journal: &Journal, profile: Profile) -> Option<String> {
+    let before = Profile::named(&journal.profile).filter(|_| !journal.entries.is_empty())?;
+    ((before as u8) < (profile as u8)).then(|| {
+        let (before, after) = (before.name(), profile.name());
+        format!(
+            "this machine is set up as {before}, which serves more than {after}; first take that back: timeball undo, then timeball setup {after}"
+        )
+    })
 }
 
 /// Makes the plan true; what fails is taken back.
@@ -425,4 +438,36 @@ fn check(session: &mut Session<'_>, program: &str) -> Outcome {
     Err(Failure::usage(
         "Everything is set up, but the daemon does not answer; the system log says why (timeball undo takes it back).",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::journal::{Action, Entry, Step};
+    use crate::setup::parts::Part;
+
+    #[test]
+    fn what_was_opened_is_not_left_open_by_a_narrower_profile() {
+        let action = Action::Run { apply: Vec::new(), revert: Vec::new() };
+        let step = Step { part: Part::Firewall, why: String::new(), action };
+        let journal = |profile: &str, entries: usize| {
+            let mut journal = Journal::default();
+            profile.clone_into(&mut journal.profile);
+            journal.entries = vec![Entry { id: 1, is_done: true, step: step.clone() }; entries];
+            journal
+        };
+        for (before, entries, after, refused) in [
+            ("public", 1, Profile::Lan, true),
+            ("public", 1, Profile::Client, true),
+            ("lan", 1, Profile::Client, true),
+            ("public", 1, Profile::Public, false),
+            ("lan", 1, Profile::Public, false),
+            ("public", 0, Profile::Lan, false),
+            ("", 1, Profile::Client, false),
+        ] {
+            let said = opened_wider(&journal(before, entries), after);
+            assert_eq!(said.is_some(), refused, "{before} {after:?}: {said:?}");
+            assert!(said.is_none_or(|text| text.contains("timeball undo")));
+        }
+    }
 }
