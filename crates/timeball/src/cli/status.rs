@@ -111,7 +111,12 @@ impl Picture {
     fn trouble(&self) -> Option<(&'static str, &'static str)> {
         let unsynchronised = self.tracking.leap.0 == 3 || self.tracking.stratum == 0;
         if !unsynchronised {
-            return None;
+            // `local`: clients are told a time that nobody has compared with anything.
+            let follows_nobody = self.tracking.ref_id == RefId::LOCAL && self.tracking.address.ip().is_none();
+            return follows_nobody.then_some((
+                "it follows nobody; what it reads is served (local)",
+                "see whether there is a source to follow:  timeball sources --why",
+            ));
         }
         let all = |state: SourceState| {
             !self.sources.is_empty() && self.sources.iter().all(|source| source.state == state)
@@ -204,11 +209,10 @@ pub(super) fn describe(picture: &Picture, now: i64, style: Style) -> String {
 /// Whom the clock follows.
 fn master(picture: &Picture) -> String {
     let address = picture.tracking.address.to_string();
-    match (picture.tracking.ref_id, picture.tracking.address.ip()) {
-        (RefId::LOCAL, None) => "itself (local reference, no better source)".to_owned(),
-        (_, Some(_)) if picture.name != address => format!("{} ({address})", picture.name),
-        (_, Some(_)) => address,
-        (_, None) => format!("reference clock {}", picture.name),
+    match picture.tracking.address.ip() {
+        Some(_) if picture.name != address => format!("{} ({address})", picture.name),
+        Some(_) => address,
+        None => format!("reference clock {}", picture.name),
     }
 }
 
@@ -363,6 +367,19 @@ mod tests {
     #[test]
     fn a_good_clock_is_described() {
         insta::assert_snapshot!("good", describe(&synchronised(), 1_785_000_034, Style::Plain));
+    }
+
+    #[test]
+    fn who_serves_its_own_time_knows_no_better() {
+        let tracking = Tracking { ref_id: RefId::LOCAL, stratum: 10, ..Tracking::default() };
+        let local = Picture { tracking, ..Picture::default() };
+        assert!(local.trouble().is_some_and(|(why, _)| why.starts_with("it follows nobody")));
+        assert!(
+            local.json().starts_with("{\"synchronised\":false,\"reason\":\"it follows nobody"),
+            "{}",
+            local.json()
+        );
+        assert!(local.json().contains("\"error_bound_s\":null"));
     }
 
     #[test]
