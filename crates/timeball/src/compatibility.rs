@@ -61,6 +61,12 @@ const PARTS: &[(&str, &str)] = &[(
 const DIFFERENCES: &[[&str; 4]] = &[
     ["`add server A port 70000`", "200", "502", "no port is so high"],
     [
+        "all sources silent for long",
+        "synchronised for ever, its root dispersion grows",
+        "leap 3 once the root distance exceeds `maxdistance` (3 s by default: weeks)",
+        "a bound of days is no time",
+    ],
+    [
         "the second `settime`",
         "a frequency, from two times",
         "from three on",

@@ -31,7 +31,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "maxdistance",
         "SECONDS",
         "3",
-        "Largest root distance of a source that may be selected.",
+        "Largest root distance of a source that may be selected, and of our own clock while nobody is heard: beyond it clients are told that the time is not known.",
         Exactly(1),
         |c, w| w.number().map(|v| c.selection.max_distance = v),
     ),
