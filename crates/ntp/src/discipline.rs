@@ -20,7 +20,7 @@ const MEAN_WEIGHT: f64 = 0.05;
 /// less, by the root of n. In the mean over `sim table` half of it makes the time 2 % better and the frequency 13 % worse.
 const LAG_SHARE: f64 = 0.18;
 /// Longest slew in poll intervals (per unit of `corrtimeratio`): where hundreds of samples make up an estimate, frequency has
-/// room to spare, time has not. Over `sim table` 1.33 makes the time 2 % worse and the frequency 7 % better.
+/// room to spare, time has not. Over `sim table` 1.33 makes the time 2 % worse and the frequency 8 % better.
 const LONGEST: f64 = 0.8;
 /// Corrections below so much (s) are made within a poll interval at the fastest, in regular operation: what is larger was
 /// not made by wander.

@@ -1,7 +1,8 @@
 //! Leap seconds that nobody announced: after a midnight that may have one most sources are a whole second elsewhere.
 //!
-//! An oscillator does not jump, and not by a second at the end of June or December. So samples that are a second away from what was agreed are
-//! held back, the other sources are asked at once, and when more than half of them say the same, true time has moved.
+//! An oscillator does not jump, and not by a second at the end of June or December. So samples that are a second away from
+//! what was agreed are held back, the other sources are asked at once, and when more than half of them say the same, true
+//! time has moved.
 
 use super::leap::leap_instant;
 use super::{Actions, Engine, Severity};
