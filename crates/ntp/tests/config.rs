@@ -378,7 +378,7 @@ fn configurations_in_the_wild_load() {
         let parsed =
             parse(text, "chrony.conf", &files).unwrap_or_else(|errors| panic!("{origin}: {errors:?}"));
         assert_eq!(parsed.warnings.len(), *warned, "{origin}: {:#?}", parsed.warnings);
-        assert_eq!(check(&parsed.config), [], "{origin}");
+        assert_eq!(check(&parsed), [], "{origin}");
         assert!(origin.contains("OpenWrt") || !parsed.config.sources.is_empty());
     }
     let openwrt = parse(IN_THE_WILD[1].1, "chrony.conf", &files).expect("checked above").config;

@@ -21,7 +21,7 @@ pub mod suggest;
 mod threads;
 pub mod words;
 
-pub use check::check;
+pub use check::{REFCLOCK_DRIVERS, check};
 /// Where the page is when nobody says otherwise.
 pub const PAGE_PORT: u16 = 8123;
 

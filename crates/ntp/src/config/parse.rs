@@ -6,6 +6,7 @@
 //!
 //! Start at [`parse`]; `Reader` walks the files.
 
+use super::check::check_lines;
 use super::directives::{self, Apply, Arguments, Directive, Status};
 use super::error::{ConfigError, Origin, Warning, printable};
 use super::suggest::did_you_mean;
@@ -152,9 +153,12 @@ impl<'a> Reader<'a> {
         if self.errors.is_empty() {
             return Ok(self.parsed);
         }
+        let mut errors = self.errors;
+        errors.extend(check_lines(&self.parsed));
+        errors.truncate(MAX_ERRORS);
         let mut lines = self.parsed.lines;
         lines.truncate(self.good_lines);
-        Err(Refused { errors: self.errors, lines })
+        Err(Refused { errors, lines })
     }
 
     fn error(&mut self, error: ConfigError) {
@@ -176,6 +180,8 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, text: &str, file: &str, level: usize) {
+        // Some editors begin a file with the mark of its byte order.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.split('\n').enumerate() {
             self.line(line, Origin { file: Some(file.to_owned()), line: index + 1 }, level);
         }
@@ -309,6 +315,13 @@ pub(super) mod tests {
                 (lines.iter().map(|&l| l.into()).collect(), errors)
             );
         }
+    }
+
+    #[test]
+    fn a_mark_of_the_byte_order_is_no_part_of_the_first_word() {
+        let parsed = parse_text("\u{feff}port 1\nport 2").expect("right");
+        assert_eq!(parsed.lines, ["port 1", "port 2"]);
+        assert!(parse_text("port 1\n\u{feff}port 2").is_err());
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Loader for Files<'_> {
 fn check_meaning(parsed: &Parsed) {
     let config = &parsed.config;
     assert_finite(&format!("{config:?}"));
-    let objections = ntp::config::check(config);
+    let objections = ntp::config::check(parsed);
     check_errors(&objections);
     for rules in [&config.server.access, &config.control.access] {
         assert!(!objections.is_empty() || rules.iter().all(prefix_fits));

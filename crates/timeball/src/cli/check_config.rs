@@ -1,13 +1,14 @@
 //! `check-config`: is a configuration right, and what does each of its lines do?
 
 use ntp::config::directives::{self, Directive, Status};
-use ntp::config::{ConfigError, Loader, Origin, Parsed, check, parse};
+use ntp::config::{ConfigError, Origin, Parsed, check, parse};
 use ntp::report::json;
 
 use super::commands::{Command, Group, form};
 use super::options::Format;
 use super::session::{Failure, Outcome, Session};
-use crate::daemon::configuration::Disk;
+use crate::daemon::beforehand;
+use crate::daemon::configuration::{Disk, read_main};
 use crate::places;
 
 /// `check-config`
@@ -18,9 +19,10 @@ pub const COMMAND: Command = Command {
         form("[FILE] --all", "the same, and what holds where nothing is said"),
     ],
     doc: "Reads a configuration (/etc/timeball/timeball.conf if none is named) with all it includes, as the daemon would, and \
-          changes nothing. Tells everything that is wrong with it, with file, line and a suggestion (exit status 1); else every \
-          directive in effect with where it stands, what it does and what would hold without it. Lines that a later one \
-          overrules say so. --all adds the directives that are not said.",
+          changes nothing. Tells everything that is wrong with it, with file, line and a suggestion (exit status 1), also of \
+          what this machine lacks: users, devices, keys. Else every directive in effect with where it stands, what it does \
+          and what would hold without it. Lines that a later one overrules say so. --all adds the directives that are not \
+          said.",
     example: "check-config /etc/chrony/chrony.conf",
     group: Group::Own,
     run,
@@ -60,13 +62,15 @@ fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         _ => return Err(Failure::usage("Usage: check-config [FILE] [--all]")),
     };
     let text =
-        Disk.read(file).map_err(|reason| Failure::usage(format!("Could not open {file} : {reason}")))?;
+        read_main(file).map_err(|reason| Failure::usage(format!("Could not open {file} : {reason}")))?;
     let json = session.options.format == Format::Json;
     let parsed = match parse(&text, file, &Disk) {
         Ok(parsed) => parsed,
         Err(refused) => return wrong(session, &refused.errors, json),
     };
-    let objections = check(&parsed.config);
+    let here = beforehand::look(&parsed);
+    let mut objections = check(&parsed);
+    objections.extend(here.errors);
     if !objections.is_empty() {
         return wrong(session, &objections, json);
     }
@@ -74,7 +78,7 @@ fn run(session: &mut Session<'_>, words: &[&str]) -> Outcome {
         write!(session.out, "{}", as_json(&parsed))?;
         return Ok(());
     }
-    for warning in &parsed.warnings {
+    for warning in parsed.warnings.iter().chain(&here.warnings) {
         writeln!(session.out, "Warning: {warning}")?;
     }
     write!(session.out, "{}", explained(&parsed, everything))?;

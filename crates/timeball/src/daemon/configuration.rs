@@ -69,12 +69,20 @@ pub fn choose(
 
 fn from_file(path: &Path) -> Result<Parsed, Refused> {
     let name = path.to_string_lossy();
-    let text = Disk.read(&name).map_err(|reason| {
+    let text = read_main(&name).map_err(|reason| {
         let hint = "name the configuration with -f FILE, or give directives as arguments";
         let error = ConfigError::general(format!("Could not open {name} : {reason}"), hint);
         Refused { errors: vec![error], lines: Vec::new() }
     })?;
     parse(&text, &name, &Disk)
+}
+
+/// The text of the file that was named, which is no folder: that is a mistake, not an empty configuration.
+pub fn read_main(path: &str) -> Result<String, String> {
+    match Path::new(path).is_dir() {
+        true => Err("Is a directory".to_owned()),
+        false => Disk.read(path),
+    }
 }
 
 /// Its lines, with what is kept in the folder `state`.
@@ -136,6 +144,7 @@ mod tests {
     fn the_built_in_configuration_parses_and_serves_only_the_neighbours() {
         let parsed = parse_lines(&built_in(Some(Path::new("/state"))), &Disk).unwrap();
         assert!(parsed.warnings.is_empty());
+        assert!(ntp::config::check(&parsed).is_empty());
         let config = parsed.config;
         assert_eq!(config.sources.len(), 1);
         assert_eq!((config.sources[0].kind, config.sources[0].iburst), (SourceKind::Pool, true));
@@ -156,7 +165,6 @@ mod tests {
         ] {
             assert_eq!(access.check(address.parse().unwrap()), allowed, "{address}");
         }
-        assert!(ntp::config::check(&config).is_empty());
     }
 
     #[test]
@@ -173,6 +181,10 @@ mod tests {
         fs::create_dir(folder.file("b.d.conf")).unwrap();
         let parsed = parse_lines(&[format!("confdir {}", folder.0.display())], &Disk).unwrap();
         assert_eq!(parsed.lines, ["port 1123"], "a folder is an empty file");
+        let as_file = folder.file("b.d.conf");
+        let refused = choose(Name::Timeball, &options(&["-f", as_file.to_str().unwrap()]), false, |_| None)
+            .unwrap_err();
+        assert!(refused.errors[0].message.ends_with(": Is a directory"), "{:?}", refused.errors);
         let missing = folder.file("b.conf");
         let refused =
             choose(Name::Chronyd, &options(&["-f", missing.to_str().unwrap()]), true, |_| None).unwrap_err();

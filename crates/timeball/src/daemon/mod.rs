@@ -5,6 +5,7 @@ pub mod access_names;
 pub mod answer;
 pub mod args;
 mod assemble;
+pub mod beforehand;
 pub mod cards;
 pub mod changes;
 pub mod clocks;

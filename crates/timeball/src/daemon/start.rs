@@ -91,11 +91,11 @@ pub(super) fn start(
         print_lines(&parsed.lines);
         return Ok(None);
     }
-    let mut config = parsed.config;
-    let errors = ntp::config::check(&config);
+    let errors = ntp::config::check(&parsed);
     if !errors.is_empty() {
         return Err(texts(errors));
     }
+    let mut config = parsed.config;
     configuration::adapt(&mut config, options);
     if options.filter_level != 0 && config.log.mail_on_change.is_some() {
         return Err(vec!["mailonchange directive cannot be used with -F enabled".to_owned()]);

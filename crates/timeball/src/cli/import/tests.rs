@@ -168,7 +168,7 @@ fn right(name: &str, text: &str) -> String {
     let ours = translate(name, text);
     let lines: Vec<&str> = ours.lines().filter(|line| !line.starts_with('#')).collect();
     let parsed = parse_lines(&lines, &Disk).unwrap_or_else(|refused| panic!("{refused:?}\n{ours}"));
-    assert_eq!(ntp::config::check(&parsed.config), [], "{ours}");
+    assert_eq!(ntp::config::check(&parsed), [], "{ours}");
     ours
 }
 

@@ -26,7 +26,7 @@ pub struct CardDriver {
 impl CardDriver {
     /// Opens the device named, or that of the interface named.
     pub fn open(line: &RefclockConfig) -> Result<Self, String> {
-        let parameter = Parameter::new(line, &["nocrossts", "extpps", "pin=", "channel=", "clear"])?;
+        let parameter = Parameter::new(line)?;
         let path = if parameter.device.starts_with('/') {
             PathBuf::from(parameter.device)
         } else {

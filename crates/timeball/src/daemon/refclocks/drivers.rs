@@ -59,7 +59,7 @@ struct Memory(Segment);
 
 impl Memory {
     fn open(line: &RefclockConfig) -> Result<Self, String> {
-        let parameter = Parameter::new(line, &["perm="])?;
+        let parameter = Parameter::new(line)?;
         // As chrony reads it: digits, and what is none is 0.
         let digits: String = parameter.device.chars().take_while(char::is_ascii_digit).collect();
         let unit = digits.parse().unwrap_or(0);
@@ -90,7 +90,7 @@ struct Datagrams {
 
 impl Datagrams {
     fn open(line: &RefclockConfig) -> Result<Self, String> {
-        let parameter = Parameter::new(line, &[])?;
+        let parameter = Parameter::new(line)?;
         let path = PathBuf::from(parameter.device);
         let bound = || -> std::io::Result<Socket> {
             sys::file::remove_socket(&path)?;
@@ -136,7 +136,7 @@ struct Edges(Pulses);
 
 impl Edges {
     fn open(line: &RefclockConfig) -> Result<Self, String> {
-        let parameter = Parameter::new(line, &["clear"])?;
+        let parameter = Parameter::new(line)?;
         let path = Path::new(parameter.device);
         let pulses = Pulses::open(path, parameter.has("clear")).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
@@ -164,7 +164,7 @@ struct Battery {
 
 impl Battery {
     fn open(line: &RefclockConfig, config: &Config) -> Result<Self, String> {
-        let parameter = Parameter::new(line, &["utc"])?;
+        let parameter = Parameter::new(line)?;
         let path = Path::new(parameter.device);
         let clock = RealTimeClock::open(path)
             .map_err(|error| format!("Could not open {} : {}", path.display(), reason(&error)))?;

@@ -55,6 +55,22 @@ impl Refclocks {
     }
 }
 
+/// What is wrong with a line, as far as it shows without opening anything.
+pub fn check(line: &RefclockConfig) -> Result<(), String> {
+    Parameter::new(line).map(|_| ())
+}
+
+/// The options a driver knows: `name`, or `name=` with a value.
+fn options_of(driver: &str) -> &'static [&'static str] {
+    match driver {
+        "SHM" => &["perm="],
+        "PPS" => &["clear"],
+        "PHC" => &["nocrossts", "extpps", "pin=", "channel=", "clear"],
+        "RTC" => &["utc"],
+        _ => &[],
+    }
+}
+
 /// A driver's parameter: the device, then options after colons.
 struct Parameter<'a> {
     device: &'a str,
@@ -62,8 +78,9 @@ struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Reads the parameter of a line whose driver knows these options (`name` or `name=`).
-    fn new(line: &'a RefclockConfig, known: &[&str]) -> Result<Self, String> {
+    /// Reads the parameter of a line.
+    fn new(line: &'a RefclockConfig) -> Result<Self, String> {
+        let known = options_of(&line.driver);
         let mut words = line.parameter.split(':');
         let device = words.next().unwrap_or_default();
         let options: Vec<&str> = words.collect();

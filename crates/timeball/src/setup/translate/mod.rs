@@ -293,23 +293,21 @@ fn defaults(out: &mut Translated) {
 /// Lets the daemon's own parser judge, and tells its words with the places where the mistakes were made.
 fn validate(tree: &Tree, out: &mut Translated) {
     let lines: Vec<&str> = out.lines.iter().map(|line| line.text.as_str()).collect();
-    match parse(&lines.join("\n"), GENERATED, &Files(tree)) {
-        Ok(parsed) => out.errors.extend(check(&parsed.config).iter().map(ToString::to_string)),
-        Err(refused) => {
-            for error in refused.errors {
-                let origin = error.origin.as_ref().filter(|origin| origin.file.as_deref() == Some(GENERATED));
-                let line = origin.and_then(|origin| out.lines.get(origin.line.checked_sub(1)?));
-                let text = error.to_string();
-                out.errors.push(match line {
-                    Some(line) => {
-                        let text = text
-                            .replace(&error.origin.as_ref().map(ToString::to_string).unwrap_or_default(), "");
-                        format!("{}: {text} in \"{}\"", line.from, line.text)
-                    }
-                    None => text,
-                });
+    let errors = match parse(&lines.join("\n"), GENERATED, &Files(tree)) {
+        Ok(parsed) => check(&parsed),
+        Err(refused) => refused.errors,
+    };
+    for error in errors {
+        let origin = error.origin.as_ref().filter(|origin| origin.file.as_deref() == Some(GENERATED));
+        let line = origin.and_then(|origin| out.lines.get(origin.line.checked_sub(1)?));
+        let text = error.to_string();
+        out.errors.push(match line {
+            Some(line) => {
+                let place = error.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+                format!("{}: {} in \"{}\"", line.from, text.replace(&place, ""), line.text)
             }
-        }
+            None => text,
+        });
     }
 }
 
