@@ -211,6 +211,9 @@ pub fn shown(source: &SourceSnapshot, public: bool) -> String {
     if public && is_address { "a source".to_owned() } else { source.name.clone() }
 }
 
+/// So long after the start sources have answered if they ever do, s.
+const SETTLED: f64 = 300.0;
+
 /// The most useful thing to do, or that there is none. `problem`: what is wrong with the archive.
 pub fn next(state: State, snapshot: Option<&Snapshot>, problem: Option<&str>, up: f64) -> Value {
     let say = |title: String, text: String, link: &str| json!({"done": false, "title": title, "text": text, "link": link});
@@ -241,18 +244,31 @@ pub fn next(state: State, snapshot: Option<&Snapshot>, problem: Option<&str>, up
     if let Some(problem) = problem {
         return say("Next: make room for the archive".to_owned(), problem.to_owned(), "#/events");
     }
-    if matches!(state, State::Setting | State::Lost) && up > 300.0 {
+    let silent = usable == 0 && !snapshot.sources.is_empty();
+    // Who was right once has waited for answers before.
+    if state == State::Lost || (up > SETTLED && (state == State::Setting || silent)) {
         let text =
             "No source has given a usable answer. Is UDP port 123 open to the outside, and do names resolve?";
         return say("Next: look at the network".to_owned(), text.to_owned(), "#/sources");
     }
-    if snapshot.synchronised() && up > 300.0 && usable < 3 && snapshot.followed().is_some() {
+    if snapshot.synchronised() && up > SETTLED && usable < 3 && snapshot.followed().is_some() {
         let text = format!(
             "{enough} Four to seven sources, of different owners, make one another's errors visible."
         );
         return say("Next: add sources".to_owned(), text, "#/sources");
     }
-    let text = if state == State::Setting { "This page fills by itself." } else { "All is as it should be." };
+    if state == State::Unsure && up > SETTLED && usable >= 3 {
+        let off = bound(snapshot.error_bound());
+        let text = format!(
+            "They agree, but the time may be off by {off}: they are far away, or have been silent for long."
+        );
+        return say("Next: look at the sources".to_owned(), text, "#/sources");
+    }
+    let text = match state {
+        State::Synchronised => "All is as it should be.",
+        _ if snapshot.sources.is_empty() => "It has no sources and serves its own time, as it was told.",
+        _ => "This page fills by itself.",
+    };
     json!({"done": true, "title": "Nothing to do", "text": text, "link": null})
 }
 
@@ -400,6 +416,17 @@ mod tests {
         );
         assert_eq!(State::of(None, false), State::Starting);
         assert_eq!(next(State::Lost, Some(&lost), None, 1e4)["title"], "Next: look at the network");
+        assert_eq!(next(State::Lost, Some(&lost), None, 10.0)["title"], "Next: look at the network");
+        let mut silent = snapshot(&[SourceState::Unselectable; 3]);
+        silent.tracking.root_dispersion = Seconds(0.5);
+        assert_eq!(State::of(Some(&silent), true), State::Unsure, "only local serves");
+        assert_eq!(next(State::Unsure, Some(&silent), None, 1e4)["title"], "Next: look at the network");
+        assert_eq!(next(State::Unsure, Some(&silent), None, 10.0)["text"], "This page fills by itself.");
+        let mut far = snapshot(&[SourceState::Selected, SourceState::Combined, SourceState::Combined]);
+        far.tracking.root_dispersion = Seconds(0.5);
+        assert_eq!(next(State::Unsure, Some(&far), None, 1e4)["title"], "Next: look at the sources");
+        let own = snapshot(&[]);
+        assert_eq!(next(State::Unsure, Some(&own), None, 1e4)["done"], true);
         let mut address = alone.sources[0].clone();
         address.name = "192.0.2.1".into();
         assert_eq!((shown(&address, true), shown(&address, false)), ("a source".into(), "192.0.2.1".into()));
