@@ -69,11 +69,10 @@ pub fn run(words: &[OsString]) -> i32 {
     let Some(options) = options(words) else {
         let wanted = words.first().is_some_and(|word| word == "--help" || word == "-h");
         if wanted {
-            print!("{USAGE}");
-        } else {
-            eprint!("{USAGE}");
+            return i32::from(io::stdout().write_all(USAGE.as_bytes()).is_err());
         }
-        return i32::from(!wanted);
+        eprint!("{USAGE}");
+        return 1;
     };
     match show(&options) {
         Ok(status) => status,
@@ -92,7 +91,7 @@ fn show(options: &Options) -> io::Result<i32> {
     line.set_nonblocking(false)?;
     let begins = sys::clock::realtime() / 1_000_000_000 - i64::from(DAY);
     observer::pretend(begins as f64);
-    println!("{}", welcome(page));
+    writeln!(io::stdout(), "{}", welcome(page))?;
     let plan = Plan {
         record: true,
         folder: Some(folder.clone()),
@@ -192,8 +191,9 @@ impl Clock {
 fn progress(day: &Day) {
     let (hours, minutes) = (day.seconds() / 3600, day.seconds() / 60 % 60);
     let done = if day.seconds() < DAY { "" } else { ": the day is over, time goes on as usual" };
-    print!("\r  {hours:02}:{minutes:02} of the simulated day{done}   ");
-    let _ = io::stdout().flush(); // a progress line may be lost
+    let mut out = io::stdout();
+    let _ = write!(out, "\r  {hours:02}:{minutes:02} of the simulated day{done}   "); // it may be lost
+    let _ = out.flush();
 }
 
 fn welcome(page: SocketAddr) -> String {

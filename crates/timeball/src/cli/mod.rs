@@ -214,7 +214,10 @@ fn line(session: &mut Session<'_>, line: &str) -> bool {
             {
                 commands::changes::lasting(session, command, arguments)
             }
-            Some(command) => (command.run)(session, arguments),
+            Some(command) => match commands::strange_option(command, arguments) {
+                Some(text) if session.name == Name::Timeball => Err(Failure::Usage(text)),
+                _ => (command.run)(session, arguments),
+            },
             None => Err(Failure::Usage(unknown(word, session.name))),
         },
     };

@@ -7,7 +7,7 @@ use ntp::config::Config;
 use ntp::engine::Severity;
 use ntp::leap_table::LeapTable;
 use ntp::time::{LocalTime, MonoTime};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
@@ -105,7 +105,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 /// `Ok(None)`: the file fails the check.
 fn read(kind: Kind, path: &Path) -> io::Result<Option<LeapTable>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    sys::file::open_at_once(path)?.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(match kind {
         Kind::List => LeapTable::from_list(&String::from_utf8_lossy(&bytes)),
         Kind::Zone => LeapTable::from_zone(&bytes),
@@ -145,6 +145,15 @@ mod tests {
         assert!(LeapFile::find(&config, start, local).is_none());
         fs::remove_file(&path).unwrap();
         assert!(LeapFile::find(&config, start, local).is_none());
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("timeball-leap-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo is there");
+        assert!(made.success());
+        assert_eq!(read(Kind::List, &path).expect("nobody writes into it"), None);
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -140,8 +140,7 @@ fn help_config(directive: &str) -> i32 {
 
 /// Prints on standard output; a closed one is nobody's loss.
 fn print(text: &str) -> i32 {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    0
+    i32::from(std::io::stdout().write_all(text.as_bytes()).is_err())
 }
 
 /// Says what is wrong with the command line.

@@ -124,6 +124,25 @@ pub fn find(name: &str, program: Name) -> Option<&'static Command> {
     all().find(|command| command.name == name && (program == Name::Timeball || !command.group.is_own()))
 }
 
+/// What to say of the first `--option` that the command's forms and documentation do not know: nobody types one to be
+/// ignored.
+pub fn strange_option(command: &Command, words: &[&str]) -> Option<String> {
+    let plain = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    let known = || {
+        let texts = command.forms.iter().map(|form| form.arguments).chain([command.doc]);
+        texts.flat_map(move |text| text.split(plain)).filter(|word| word.starts_with("--"))
+    };
+    let word = words.iter().find(|word| {
+        let option = word.split('=').next().unwrap_or_default();
+        option.len() > 2 && option.starts_with("--") && !known().any(|known| known == option)
+    })?;
+    let text = format!("{} has no option {word}", command.name);
+    Some(match nearest(word, known()) {
+        Some(near) => format!("{text}, did you mean {near}?"),
+        None => format!("{text}; timeball {} --help shows what it has.", command.name),
+    })
+}
+
 /// The name that was probably meant.
 pub fn suggestion(word: &str) -> Option<&'static str> {
     let names = || all().filter(|command| command.group != Group::Hidden).map(|command| command.name);
@@ -135,6 +154,23 @@ pub fn suggestion(word: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_that_no_form_has_are_named() {
+        let said =
+            |name, words: &[&str]| strange_option(find(name, Name::Timeball).expect("it is there"), words);
+        assert_eq!(said("sources", &["-v", "--why"]), None);
+        assert_eq!(
+            said("sources", &["--wy"]).as_deref(),
+            Some("sources has no option --wy, did you mean --why?")
+        );
+        let text = said("tracking", &["--frob=1"]);
+        assert_eq!(
+            text.as_deref(),
+            Some("tracking has no option --frob=1; timeball tracking --help shows what it has.")
+        );
+        assert_eq!(said("tracking", &["--", "-x", "-1"]), None);
+    }
 
     #[test]
     fn every_command_is_complete_and_named_once() {
