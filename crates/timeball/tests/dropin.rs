@@ -34,6 +34,11 @@ const INTENDED: &[(&str, &str, &str)] = &[
     ("start_errors", "/proc/nope", "the reason names the folder that was asked for"),
     ("start_errors", "/33", "as above"),
     ("start_errors", "/129", "as above"),
+    (
+        "start_errors",
+        "refclock FOO",
+        "told with its line and the drivers there are, before anything else is said",
+    ),
     ("options", "-l DIR/file.log -t 0.2 foo", "the terminal hears of the fatal error too"),
     ("options", "-P ", "a wrong number is refused before the start"),
     ("options", "-p -l", "a configuration with errors is not printed"),
