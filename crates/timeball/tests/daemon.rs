@@ -272,6 +272,19 @@ fn a_time_limit_tells_whether_there_was_time() {
 }
 
 #[test]
+fn a_full_device_is_told_and_an_option_nobody_reads_is_refused() {
+    let program = || Command::new(env!("CARGO_BIN_EXE_timeball"));
+    for words in [&["demo", "--help"][..], &["run", "--help"], &["run", "-p", "port 0"], &["--help"]] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let status = program().args(words).stdout(full).stderr(Stdio::null()).status().expect("it runs");
+        assert_eq!(status.code(), Some(1), "{words:?}");
+    }
+    let refused = program().args(["sources", "--wy"]).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(text(&refused.stderr), "sources has no option --wy, did you mean --why?\n");
+}
+
+#[test]
 fn one_command_prints_one_json_document() {
     let (place, port) = (Place::new("json"), free_port());
     let daemon = start(&place, &["-d"], port);

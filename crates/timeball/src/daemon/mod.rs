@@ -138,7 +138,7 @@ fn help_config(directive: &str) -> i32 {
     1
 }
 
-/// Prints on standard output; a closed one is nobody's loss.
+/// Prints on standard output. The exit status: 1 if it could not be written.
 fn print(text: &str) -> i32 {
     i32::from(std::io::stdout().write_all(text.as_bytes()).is_err())
 }

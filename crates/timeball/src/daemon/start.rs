@@ -88,8 +88,10 @@ pub(super) fn start(
         logger::warning(&warning.to_string());
     }
     if options.mode == Mode::PrintConfig {
-        print_lines(&parsed.lines);
-        return Ok(None);
+        return match print_lines(&parsed.lines) {
+            0 => Ok(None),
+            _ => Err(vec!["Could not write to stdout".to_owned()]),
+        };
     }
     let errors = ntp::config::check(&parsed);
     if !errors.is_empty() {
@@ -256,6 +258,7 @@ fn texts(errors: Vec<ConfigError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }
 
-fn print_lines(lines: &[String]) {
-    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+/// The exit status.
+fn print_lines(lines: &[String]) -> i32 {
+    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())
 }
