@@ -1,13 +1,12 @@
 //! What the start would find wrong with a configuration on this machine, found without starting: users, devices, keys
 //! and files that are not there. What is wrong with the words alone, [`ntp::config::check`] knows.
 
-use super::files::{self, reason};
-use super::{Name, identity, memory, refclocks, temperature};
+use super::files::reason;
+use super::{Name, identity, keys, memory, refclocks, temperature};
 use ntp::auth::Keys;
 use ntp::config::{ConfigError, Origin, Parsed, REFCLOCK_DRIVERS, Warning};
 use ntp::ids::KeyId;
 use std::fs;
-use std::path::Path;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq)]
@@ -51,9 +50,13 @@ pub fn look(parsed: &Parsed) -> Findings {
         let hint = "each line of that file is a temperature and what it does to the frequency, ppm";
         found.error(last(parsed, "tempcomp"), &text, hint);
     }
-    keys(parsed, &mut found);
-    if let Some(list) = config.clock.leap_list.as_deref() {
-        readable(list, last(parsed, "leapseclist"), "leap seconds of it are not known", &mut found);
+    sources(parsed, &mut found);
+    if let Some(list) = config.clock.leap_list.as_deref()
+        && let Err(error) = sys::file::open_at_once(list)
+    {
+        let (list, reason) = (list.display(), reason(&error));
+        let text = format!("Could not open {list} : {reason}; leap seconds of it are not known");
+        found.warning(last(parsed, "leapseclist"), text);
     }
     found
 }
@@ -77,23 +80,19 @@ fn clocks(parsed: &Parsed, found: &mut Findings) {
 }
 
 /// The key file, and the keys that sources are to be asked with.
-fn keys(parsed: &Parsed, found: &mut Findings) {
+fn sources(parsed: &Parsed, found: &mut Findings) {
     let file = parsed.config.process.key_file.as_deref();
     let origin = last(parsed, "keyfile");
-    let known: Keys = match file.map(|file| (file, files::read(file, u64::from(u32::MAX)))) {
+    let known = match file.map(|file| (file, keys::read(file))) {
         None => Keys::default(),
-        Some((file, Ok(Some(text)))) => {
+        Some((file, Ok(text))) => {
             let (keys, faults) = ntp::auth::file::parse(&text);
             let name = file.display().to_string();
             faults.iter().for_each(|fault| found.warning(origin, fault.of(&name).to_string()));
             keys
         }
-        Some((file, other)) => {
-            let text = match other {
-                Err(failure) => failure.to_string(),
-                Ok(_) => format!("{} is not there", file.display()),
-            };
-            return found.warning(origin, format!("{text}; nothing is authenticated without its keys"));
+        Some((_, Err(why))) => {
+            return found.warning(origin, format!("{why}; nothing is authenticated without its keys"));
         }
     };
     for source in parsed.config.sources.iter().filter(|source| source.key != 0) {
@@ -102,13 +101,6 @@ fn keys(parsed: &Parsed, found: &mut Findings) {
                 format!("{} is to be asked with key {}, which no keyfile has", source.name, source.key);
             found.warning(mention(parsed, &source.name), text);
         }
-    }
-}
-
-fn readable(path: &Path, origin: Option<&Origin>, else_what: &str, found: &mut Findings) {
-    if let Err(error) = sys::file::open_at_once(path) {
-        let text = format!("Could not open {} : {}; {else_what}", path.display(), reason(&error));
-        found.warning(origin, text);
     }
 }
 
@@ -183,7 +175,7 @@ mod tests {
         for (text, expected) in [
             (
                 "keyfile /none/keys",
-                "t.conf:1: /none/keys is not there; nothing is authenticated without its keys",
+                "t.conf:1: Could not open keyfile /none/keys : No such file or directory; nothing is authenticated without its keys",
             ),
             (
                 "leapseclist /none/l",

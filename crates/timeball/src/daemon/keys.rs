@@ -13,19 +13,21 @@ const LONGEST: u64 = 1024 * 1024;
 /// Bits of the permissions that a file of secrets should not have, and how that is said.
 const TOO_OPEN: [(u32, &str); 2] = [(0o004, "World-readable"), (0o002, "World-writable")];
 
+/// What is in the key file at `path`; `Err`: why it cannot be read.
+pub fn read(path: &Path) -> Result<String, String> {
+    match files::read(path, LONGEST) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(format!("Could not open keyfile {} : No such file or directory", path.display())),
+        Err(failure) => Err(failure.to_string().replacen("open ", "open keyfile ", 1)),
+    }
+}
+
 /// The keys of the file at `path`, or `None` when it cannot be read, which is said: the keys known so far hold.
 pub fn load(path: &Path) -> Option<Keys> {
-    let text = match files::read(path, LONGEST) {
-        Ok(Some(text)) => text,
-        Ok(None) => {
-            logger::warning(&format!(
-                "Could not open keyfile {} : No such file or directory",
-                path.display()
-            ));
-            return None;
-        }
-        Err(failure) => {
-            logger::warning(&failure.to_string().replacen("open ", "open keyfile ", 1));
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(why) => {
+            logger::warning(&why);
             return None;
         }
     };
